@@ -1,0 +1,3 @@
+module github.com/aside-project/aside
+
+go 1.26
