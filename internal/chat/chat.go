@@ -1,0 +1,83 @@
+// Package chat is one live conversation: receive a turn, run one suggestion,
+// send the agent's reply, hand over, close.
+package chat
+
+import (
+	"context"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// Store is the truth about conversations. Every write either happened whole,
+// on disk, before the method returns without an error, or not at all. Writes
+// with the same key from the same author happen once; the second call returns
+// what the first stored, and assist.Conflict when it asked for something else.
+type Store interface {
+	// AddTurn stores a turn and its event, making the conversation when it is
+	// new. run leases the suggestion for this turn to the given owner until the
+	// given time, in the same commit; the zero Lease leases nothing.
+	AddTurn(ctx context.Context, by assist.Identity, t assist.NewTurn, run Lease) (Stored, error)
+	// SendReply stores an agent's reply, what became of the suggestion, and
+	// their events, in one transaction. The agent takes the conversation when
+	// nobody has it.
+	SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (Stored, error)
+	// AddSuggestion stores a finished suggestion. Ready, abstained and failed
+	// ones get an event; superseded ones do not. It ends the lease for ForSeq.
+	AddSuggestion(ctx context.Context, s assist.Suggestion) (assist.Event, error)
+	// SetStep, SetFeedback, TakeHandoff and Close store the change and its event.
+	SetStep(ctx context.Context, by assist.Identity, conversation string, c assist.StepChange) (assist.Event, error)
+	SetFeedback(ctx context.Context, by assist.Identity, conversation string, f assist.Feedback) (assist.Event, error)
+	TakeHandoff(ctx context.Context, by assist.Identity, conversation string) (assist.Event, error)
+	Close(ctx context.Context, by assist.Identity, conversation, resolution string) (assist.Event, error)
+	// AddGap records a question nothing answers; the same moment once.
+	AddGap(ctx context.Context, g assist.Gap) error
+
+	// Conversation gives one conversation, assist.NotFound when there is none.
+	Conversation(ctx context.Context, id string) (assist.Conversation, error)
+	// Queue lists conversations that are not closed, longest waiting first.
+	Queue(ctx context.Context, limit int) ([]assist.Conversation, error)
+	// Transcript gives the last turns and all step changes, oldest first.
+	Transcript(ctx context.Context, conversation string, limit int) ([]assist.Turn, []assist.StepChange, error)
+	// Events gives kept events after seq, in order, at most limit. A customer
+	// is given only what customers may see, read with the public role.
+	Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) ([]assist.Event, error)
+	// Suggestion gives a stored suggestion.
+	Suggestion(ctx context.Context, id string) (assist.Suggestion, error)
+	// Orphans gives moments whose lease ran out, and leases them to owner.
+	Orphans(ctx context.Context, run Lease, limit int) ([]Orphan, error)
+}
+
+// Lease says which process works on a suggestion, and until when others leave it
+// alone.
+type Lease struct {
+	Owner string
+	For   time.Duration
+}
+
+// Orphan is a turn whose suggestion nobody finished.
+type Orphan struct {
+	Conversation string
+	ForSeq       int64
+}
+
+// Stored is the result of storing a turn or a reply.
+type Stored struct {
+	Turn         assist.Turn
+	Repeat       bool // it was stored before; there are no events
+	Conversation assist.Conversation
+	Events       []assist.Event // in order of seq
+}
+
+// Suggester makes a suggestion; suggest.Suggester is the one.
+type Suggester interface {
+	// Run returns a suggestion in a final state. One whose Question.Quiet is
+	// set needs none and is neither stored nor shown. When ctx ends, Run returns
+	// at once with what there is and State superseded.
+	Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion
+}
+
+// Publisher fans events out; it never blocks.
+type Publisher interface {
+	Publish(topic string, e assist.Event)
+}

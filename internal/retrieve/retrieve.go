@@ -1,0 +1,58 @@
+// Package retrieve turns a transcript into a question and the question into
+// ranked passages.
+package retrieve
+
+import (
+	"context"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// Scope says what a search may see. The zero Scope sees public passages that are
+// valid now.
+type Scope struct {
+	Audience    assist.Audience // AudienceInternal sees everything; anything else public passages only
+	Collections []string        // nil: all
+	Language    string          // "": all
+	At          time.Time       // zero: now
+	K           int             // how many passages; 0: 8
+}
+
+// Index is the searchable knowledge. Each method reads with the scope's
+// audience: for anything but AudienceInternal the database itself must refuse
+// internal rows.
+type Index interface {
+	// Lexicon gives the database's view of terms: their ids and in how many
+	// visible passages they occur. Unknown terms are left out.
+	Lexicon(ctx context.Context, scope Scope, terms []string) (Lexicon, error)
+	// Lexical ranks passages by the inner product of the weights with their
+	// BM25 vectors, best first. Candidates are passages with any of the terms
+	// in Candidates; ranking uses all of Weights.
+	Lexical(ctx context.Context, scope Scope, q LexicalQuery) ([]assist.Hit, error)
+	// Dense ranks passages by cosine similarity to vector, which came from the
+	// named model, best first.
+	Dense(ctx context.Context, scope Scope, model string, vector []float32) ([]assist.Hit, error)
+	// Document gives a whole document by id, nil if it is not visible.
+	Document(ctx context.Context, scope Scope, id string) (*assist.Document, error)
+}
+
+// Lexicon is what the index knows about some terms.
+type Lexicon struct {
+	Version   int64 // of the knowledge: changes whenever any passage does
+	Passages  int   // visible passages, the N of idf
+	Terms     map[string]TermStat
+	DenseName string // model whose vectors are complete, "" for none
+}
+
+// TermStat is one term in the lexicon.
+type TermStat struct {
+	ID int32
+	DF int // visible passages that contain it
+}
+
+// LexicalQuery is a question in the index's own term ids.
+type LexicalQuery struct {
+	Weights    map[int32]float32 // idf × importance
+	Candidates []int32           // rarest first, within the term budget
+}
