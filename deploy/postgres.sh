@@ -29,19 +29,19 @@ die() {
 
 cleanup() {
 	if [ -n "$tmp" ]; then rm -rf "$tmp"; fi
-	if [ -e "$no_cluster" ]; then as_root rm -f "$no_cluster"; fi
+	if [ -e "$no_cluster" ]; then as_root rm -f "$no_cluster" || true; fi
 }
 trap cleanup EXIT
 trap 'exit 130' HUP INT TERM
 
 # as_root runs a command as root, without ever asking for a password.
 as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-		sudo -n "$@"
-	else
-		die "this machine lacks PostgreSQL or pgvector, and installing them needs root. Run: sudo sh $0" \
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+need_root() {
+	if ! as_root true 2>/dev/null; then
+		die "this machine lacks PostgreSQL $oldest_postgres or pgvector 0.7, and installing them needs root. Run: sudo sh $0" \
 			"(or set ASIDE_DATABASE_URL to a database that has both)"
 	fi
 }
@@ -262,14 +262,17 @@ tmp=$(mktemp -d)
 chmod 755 "$tmp" # apt downloads as a user of its own
 
 if command -v apt-get >/dev/null; then
+	need_root
 	if [ -z "$bindir" ]; then install_postgres_apt; fi
 	find_postgres
 	if [ -n "$bindir" ] && ! vector_ok; then install_vector_apt; fi
 elif command -v brew >/dev/null; then
 	install_brew
 elif command -v dnf >/dev/null; then
+	need_root
 	install_dnf
 elif command -v apk >/dev/null; then
+	need_root
 	install_apk
 else
 	die "no apt-get, brew, dnf or apk here: install PostgreSQL $oldest_postgres or newer and pgvector 0.7 or newer by hand, or set ASIDE_DATABASE_URL"
