@@ -9,7 +9,7 @@ func BenchmarkStart(b *testing.B) {
 	requirePostgres(b)
 	b.Run("new", func(b *testing.B) {
 		for b.Loop() {
-			c, err := Start(context.Background(), Options{Dir: b.TempDir()})
+			c, err := Start(context.Background(), Options{Dir: tempDir(b)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -18,21 +18,21 @@ func BenchmarkStart(b *testing.B) {
 			b.StartTimer()
 		}
 	})
-	dir := b.TempDir()
-	stop(b, start1(b, Options{Dir: dir}))
+	dir := tempDir(b)
+	stop(b, open(b, Options{Dir: dir}))
 	b.Run("warm", func(b *testing.B) {
 		for b.Loop() {
-			c := start1(b, Options{Dir: dir})
+			c := open(b, Options{Dir: dir})
 			b.StopTimer()
 			stop(b, c)
 			b.StartTimer()
 		}
 	})
-	first := start1(b, Options{Dir: dir})
+	first := open(b, Options{Dir: dir})
 	defer stop(b, first)
 	b.Run("join", func(b *testing.B) {
 		for b.Loop() {
-			c := start1(b, Options{Dir: dir})
+			c := open(b, Options{Dir: dir})
 			b.StopTimer()
 			stop(b, c)
 			b.StartTimer()

@@ -105,6 +105,9 @@ func settle(dir, fallback string, log *slog.Logger) (place, error) {
 		if err := errors.Join(makeDir(fallback, 0o711), makeDir(home, 0o711)); err != nil {
 			return place{}, err
 		}
+		if !reachable(home, *p.server) {
+			return place{}, fmt.Errorf("user %s, who is to run the database, cannot reach %s nor %s; choose another data directory", p.server.name, dir, home)
+		}
 	}
 	return at(home, p.server), nil
 }

@@ -373,7 +373,7 @@ func (c *Cluster) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// end stops the server with process id pid: fast, and when that takes too long or ctx ends, at once.
+// end stops the server with process id pid: fast, when that takes too long or ctx ends at once, and as the last means by kill.
 func (c *Cluster) end(ctx context.Context, pid int) error {
 	for _, way := range []struct {
 		signal syscall.Signal
@@ -382,6 +382,7 @@ func (c *Cluster) end(ctx context.Context, pid int) error {
 	}{
 		{syscall.SIGINT, ctx, fastLimit},
 		{syscall.SIGQUIT, context.WithoutCancel(ctx), immediateLimit},
+		{syscall.SIGKILL, context.WithoutCancel(ctx), immediateLimit}, // its children notice; what is committed is in the log
 	} {
 		if err := syscall.Kill(pid, way.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("signal PostgreSQL (process %d): %w", pid, err)
