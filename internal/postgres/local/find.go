@@ -88,6 +88,9 @@ var (
 
 // inspect says what PostgreSQL is in dir, if one that will do is.
 func inspect(dir string) (Binaries, bool) {
+	if !filepath.IsAbs(dir) {
+		return Binaries{}, false // PATH may say "here", which is not for us
+	}
 	for _, program := range []string{"postgres", "initdb"} {
 		if _, err := exec.LookPath(filepath.Join(dir, program)); err != nil {
 			return Binaries{}, false

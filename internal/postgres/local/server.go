@@ -18,7 +18,7 @@ import (
 const (
 	startLimit     = 2 * time.Minute  // for a start, recovery after a crash included
 	fastLimit      = 20 * time.Second // for a stop that writes a last checkpoint
-	immediateLimit = 8 * time.Second  // for one that does not; PostgreSQL kills its own processes after 5 s
+	immediateLimit = 6 * time.Second  // for one that does not; PostgreSQL kills its own processes after 5 s
 	logLimit       = 10 << 20         // bytes; a longer log is put aside at the next start
 )
 
@@ -264,7 +264,11 @@ func (c *Cluster) launch(ctx context.Context, programs Binaries) error {
 	}
 	for {
 		if exited, status := reap(pid); exited {
-			err := c.failed("PostgreSQL did not start", before, fmt.Errorf("exit status %d", status.ExitStatus()))
+			how := fmt.Errorf("exit status %d", status.ExitStatus())
+			if status.Signaled() {
+				how = fmt.Errorf("ended by signal %d (%v)", status.Signal(), status.Signal())
+			}
+			err := c.failed("PostgreSQL did not start", before, how)
 			if strings.Contains(err.Tail, "pre-existing shared memory block") {
 				return fmt.Errorf("%w: %w", errInUse, err)
 			}
@@ -328,7 +332,7 @@ func (c *Cluster) openLog() (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
-	if err != nil {
+	if err = errors.Join(err, c.place.own(path)); err != nil {
 		f.Close()
 		return nil, 0, err
 	}
