@@ -23,10 +23,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func client(t testing.TB, s *scripted.Server, model string) *openai.Client {
 	t.Helper()
-	c, err := openai.New(openai.Config{
-		BaseURL: s.URL, Model: model, EmbeddingModel: "scripted-embedding",
-		Timeouts: openai.Timeouts{FirstToken: 100 * time.Millisecond, Between: 100 * time.Millisecond},
-	})
+	var short openai.Timeouts // only where they must end a call
+	switch {
+	case strings.HasSuffix(model, "@hang"):
+		short.FirstToken = 50 * time.Millisecond
+	case strings.HasSuffix(model, "@stall"):
+		short.Between = 50 * time.Millisecond
+	}
+	c, err := openai.New(openai.Config{BaseURL: s.URL, Model: model, Timeouts: short})
 	if err != nil {
 		t.Fatal(err)
 	}
