@@ -21,6 +21,9 @@ import (
 	"github.com/aside-project/aside/internal/lex"
 )
 
+// LinksName is how verdicts name the check of links.
+const LinksName = checkLinks
+
 // The names of the checks.
 const (
 	checkCitations = "citations"

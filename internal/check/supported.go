@@ -19,6 +19,7 @@ const enough = 0.5
 func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
 	passages := byID(hits)
 	terms := map[string]map[string]bool{} // of a passage
+	language := lex.Language(draft.Text)
 	var echoed map[string]bool
 	var verdicts []assist.Verdict
 	at := starts(draft)
@@ -31,9 +32,9 @@ func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []ass
 			reason = "No source carries this sentence."
 		} else {
 			if echoed == nil {
-				echoed = termSet(spoken(turns), "")
+				echoed = termSet(spoken(turns), language)
 			}
-			missing, ok := carried(s, passages, terms, echoed)
+			missing, ok := carried(s, language, passages, terms, echoed)
 			if !ok {
 				h := passages[s.Citations[0].PassageID]
 				reason = fmt.Sprintf("%s does not say this: nothing in it carries %s.", name(h), missing)
@@ -51,19 +52,19 @@ func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []ass
 
 // carried says whether the passages a sentence cites carry its content, and if
 // not, which of its words they lack.
-func carried(s assist.Sentence, passages map[string]*assist.Hit, terms map[string]map[string]bool, echoed map[string]bool) (string, bool) {
+func carried(s assist.Sentence, language string, passages map[string]*assist.Hit, terms map[string]map[string]bool, echoed map[string]bool) (string, bool) {
 	own, found := 0, 0
 	var missing []string
 	seen := map[string]bool{}
 	for _, w := range lex.Words(s.Text) {
 		word := w.In(s.Text)
-		for _, term := range lex.Terms(word, "") {
+		for _, term := range lex.Terms(word, language) {
 			if seen[term] {
 				continue
 			}
 			seen[term] = true
 			switch {
-			case inPassages(term, s.Citations, passages, terms):
+			case inPassages(term, language, s.Citations, passages, terms):
 				own++
 				found++
 			case !echoed[term]:
@@ -81,12 +82,12 @@ func carried(s assist.Sentence, passages map[string]*assist.Hit, terms map[strin
 	return strings.Join(missing, ", "), false
 }
 
-func inPassages(term string, cs []assist.Citation, passages map[string]*assist.Hit, terms map[string]map[string]bool) bool {
+func inPassages(term, language string, cs []assist.Citation, passages map[string]*assist.Hit, terms map[string]map[string]bool) bool {
 	for _, c := range cs {
 		set, ok := terms[c.PassageID]
 		if !ok {
 			h := passages[c.PassageID]
-			set = termSet(h.Title+"\n"+h.Heading+"\n"+h.Text, "")
+			set = termSet(h.Title+"\n"+h.Heading+"\n"+h.Text, language)
 			terms[c.PassageID] = set
 		}
 		if set[term] {

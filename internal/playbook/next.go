@@ -32,7 +32,7 @@ func Next(p Procedure, turns []assist.Turn, ticks []assist.StepChange) []assist.
 		s := p.Steps[i]
 		n := assist.NextStep{
 			ID: s.ID, Kind: s.Kind, Text: Plain(s.Text), State: states[i], Current: i == current,
-			Policy: assist.PolicyRef{DocumentID: p.DocumentID, Title: p.Title, Quote: s.Text},
+			Policy: assist.PolicyRef{DocumentID: p.DocumentID, PassageID: s.PassageID, Title: p.Title, Quote: s.Text},
 		}
 		if len(s.Actions) > 0 {
 			n.Action = s.Actions[0]

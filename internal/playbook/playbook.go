@@ -31,6 +31,7 @@ type Step struct {
 	Kind       assist.StepKind
 	Actions    []string    // bracketed names in Text, in order, without repeats
 	Conditions []Condition // bullets below, in order
+	PassageID  string      // the document's passage that Text begins in, if it has passages
 }
 
 // Condition is a bullet below a step: a condition, an alternative, a detail.
@@ -57,6 +58,12 @@ func Parse(doc assist.Document) (Procedure, bool) {
 		s := &r.steps[i]
 		s.Actions = actions(s.Text)
 		s.Kind = kindOf(s.Text)
+		for _, psg := range doc.Passages {
+			if psg.Start <= s.Start && s.Start < psg.End {
+				s.PassageID = psg.ID
+				break
+			}
+		}
 	}
 	p.Steps = r.steps
 	return p, len(p.Steps) > 0

@@ -1,4 +1,312 @@
 // Package suggest is the pipeline from a moment of a conversation to a
 // suggestion: question → passages → steps → instant draft → model draft →
 // checks. Live, replay, bot and eval all call the same Run.
+//
+// Run owns at most one goroutine, the model call, and has waited for it when it
+// returns. The model is asked as soon as the passages and steps are known; the
+// instant draft is made while the model thinks. The watcher is called one call
+// at a time and in order (Passages, Instant, Delta …) whatever the model's pace,
+// and never after Run has returned. Nothing is stored here, and nothing the
+// model says is believed: its citations, amounts and links are checked like
+// anybody's.
 package suggest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/check"
+	"github.com/aside-project/aside/internal/lex"
+	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/playbook"
+	"github.com/aside-project/aside/internal/prompt"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+// Knowledge is where passages and whole documents come from, read with the
+// scope's eyes.
+type Knowledge interface {
+	Search(ctx context.Context, scope retrieve.Scope, q assist.Question) (retrieve.Result, error)
+	// Document gives a whole document, nil if it is not visible.
+	Document(ctx context.Context, scope retrieve.Scope, id string) (*assist.Document, error)
+}
+
+// Options are what a Suggester is made of.
+type Options struct {
+	Knowledge  Knowledge
+	Model      llm.ChatModel // nil: instant drafts only
+	Prompts    *prompt.Set   // needed with a Model
+	PromptName string        // "": reply
+	Logger     *slog.Logger  // nil: silent
+	Now        func() time.Time
+
+	// FirstTokenTimeout bounds the wait for a model that accepted the call and
+	// says nothing; 0: as long as the model itself allows.
+	FirstTokenTimeout time.Duration
+}
+
+// Suggester makes suggestions. It keeps nothing between runs; runs may go side
+// by side.
+type Suggester struct{ opt Options }
+
+// New makes a Suggester.
+func New(opt Options) *Suggester {
+	if opt.PromptName == "" {
+		opt.PromptName = "reply"
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Suggester{opt}
+}
+
+// Run makes the suggestion for a moment and returns it in a final state. A quiet
+// question, a greeting say, needs none: Question.Quiet says why, the watcher
+// hears nothing. Whatever happens to the model, passages, steps and instant
+// draft stand. When ctx ends Run returns at once, superseded.
+func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
+	r := s.begin(m)
+	r.Question = question(m)
+	if r.Question.Quiet != "" {
+		return r.abstain("There is nothing to answer: " + r.Question.Quiet + ".")
+	}
+	if err := r.search(ctx); err != nil {
+		return r.failSearch(ctx, err)
+	}
+	w.Passages(assist.Suggestion{ID: r.ID, Conversation: r.Conversation, ForSeq: r.ForSeq, Question: r.Question, Hits: r.Hits})
+	if r.weak {
+		return r.abstain("Nothing in the knowledge answers this.")
+	}
+	r.nextSteps(ctx)
+	if ctx.Err() != nil {
+		return r.supersede()
+	}
+	written := r.startWriting(ctx, w)
+	r.instantDraft()
+	written.open(func() { w.Instant(r.Suggestion) })
+	return r.finish(ctx, written.wait())
+}
+
+// run is one suggestion in the making.
+type run struct {
+	assist.Suggestion
+	s       *Suggester
+	m       assist.Moment
+	began   time.Time
+	weak    bool
+	scope   retrieve.Scope
+	instant check.Report
+}
+
+func (s *Suggester) begin(m assist.Moment) *run {
+	now := s.opt.Now()
+	return &run{
+		s: s, m: m, began: now,
+		scope: retrieve.Scope{Audience: m.Audience, At: now},
+		Suggestion: assist.Suggestion{
+			ID: m.SuggestionID, Conversation: m.Conversation, ForSeq: m.ForSeq, Instruction: m.Instruction,
+			State: assist.SuggestionDrafting, CreatedAt: now,
+		},
+	}
+}
+
+// question is what the customer needs now. An agent who asks for something gets
+// it also when the customer only said thanks: then the agent's words are looked
+// up.
+func question(m assist.Moment) assist.Question {
+	q := retrieve.Listen(m.Turns)
+	if m.Instruction == "" {
+		return q
+	}
+	if q.Quiet != "" {
+		q.Quiet = ""
+		if q.Text == "" {
+			q.Text = m.Instruction
+		}
+		for _, t := range lex.Terms(m.Instruction, q.Language) {
+			q.Terms = append(q.Terms, assist.Term{Text: t, Weight: 1})
+		}
+	}
+	return q
+}
+
+func (r *run) search(ctx context.Context) error {
+	found, err := r.s.opt.Knowledge.Search(ctx, r.scope, r.Question)
+	if err != nil {
+		return err
+	}
+	r.Hits, r.KnowledgeVersion, r.weak = found.Hits, found.KnowledgeVersion, found.Weak || len(found.Hits) == 0
+	r.Timings.Passages = r.since()
+	return nil
+}
+
+// maxProcedures is how many documents are opened to find a procedure.
+const maxProcedures = 3
+
+// nextSteps finds the procedure among the documents that were hit, best first;
+// one in which an agent has ticked a step goes before the others.
+func (r *run) nextSteps(ctx context.Context) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, h := range r.Hits {
+		if (h.Kind == assist.KindProcedure || h.Kind == assist.KindPolicy) && !seen[h.DocumentID] {
+			seen[h.DocumentID] = true
+			ids = append(ids, h.DocumentID)
+		}
+	}
+	for i := len(r.m.Steps) - 1; i >= 0; i-- {
+		if id := stepDocument(r.m.Steps[i].StepID); seen[id] {
+			ids = append([]string{id}, ids...)
+			break
+		}
+	}
+	for i, id := range ids {
+		if i == maxProcedures {
+			return
+		}
+		doc, err := r.s.opt.Knowledge.Document(ctx, r.scope, id)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.s.opt.Logger.Warn("read procedure", "suggestion", r.ID, "document", id, "error", err)
+			}
+			return
+		}
+		if doc == nil {
+			continue
+		}
+		if p, ok := playbook.Parse(*doc); ok {
+			r.Steps = playbook.Next(p, r.m.Turns, r.m.Steps)
+			return
+		}
+	}
+}
+
+// stepDocument gives the document of a step id, which may itself hold slashes.
+func stepDocument(stepID string) string {
+	for i := len(stepID) - 1; i >= 0; i-- {
+		if stepID[i] == '/' {
+			return stepID[:i]
+		}
+	}
+	return ""
+}
+
+// instantDraft writes and checks the draft that needs no model.
+func (r *run) instantDraft() {
+	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps), Hits: r.Hits, Turns: r.m.Turns})
+	d := r.instant.Draft
+	r.Instant = &d
+	r.use(r.instant)
+	r.Timings.Instant = r.since()
+}
+
+// use makes a checked draft the suggestion's.
+func (r *run) use(report check.Report) {
+	d := report.Draft
+	r.Draft, r.Verdicts, r.Standing, r.CheckCount, r.Dropped = &d, report.Verdicts, report.Standing, report.CheckCount, report.Dropped
+}
+
+// finish turns what the model wrote, or did not, into the final state.
+func (r *run) finish(ctx context.Context, out outcome) assist.Suggestion {
+	r.Timings.FirstToken = out.firstToken
+	r.Prompt, r.Model, r.Usage = out.prompt, out.model, out.usage
+	switch {
+	case ctx.Err() != nil:
+		return r.supersede()
+	case out.skipped:
+		r.Reason = out.reason
+		return r.end(assist.SuggestionReady)
+	case out.err != nil:
+		r.Reason = out.reason
+		r.s.opt.Logger.Warn("write with model", "suggestion", r.ID, "model", out.model, "error", out.err)
+		return r.end(assist.SuggestionFailed)
+	case out.reply.Abstain != "":
+		r.Draft, r.Verdicts, r.CheckCount, r.Dropped = nil, nil, 0, 0
+		return r.abstain("The passages do not answer this: " + out.reply.Abstain)
+	}
+	report, left := r.disarm(out.reply.draft(r.Hits))
+	if len(report.Draft.Sentences) == 0 {
+		r.Reason = "Every sentence the model wrote held a foreign link or markup, and was left out." + stands
+		r.s.opt.Logger.Warn("leave out the model's draft", "suggestion", r.ID, "model", out.model, "sentences", left)
+		return r.end(assist.SuggestionFailed)
+	}
+	r.use(report)
+	r.Steps = out.reply.steps(r.Steps, r.Hits, r.ID)
+	r.Options = out.reply.options(r.Hits, r.ID)
+	r.Anticipates = out.reply.anticipates(r.Hits, r.m.Turns)
+	return r.end(assist.SuggestionReady)
+}
+
+// disarm checks the model's draft and leaves out sentences that hold a link
+// nobody gave, an image, markup or hidden characters: such words are never put
+// in front of somebody to send. A verdict says so.
+func (r *run) disarm(draft assist.Draft) (report check.Report, left int) {
+	in := check.Input{Draft: draft, Hits: r.Hits, Turns: r.m.Turns}
+	report = check.All(in)
+	armed := map[int]bool{}
+	for _, v := range report.Verdicts {
+		if v.Check == check.LinksName {
+			armed[v.Sentence] = true
+		}
+	}
+	if len(armed) == 0 {
+		return report, 0
+	}
+	var kept []assist.Sentence
+	for i, s := range draft.Sentences {
+		if !armed[i] {
+			kept = append(kept, s)
+		}
+	}
+	in.Draft = assist.NewDraft(draft.Origin, kept)
+	dropped := report.Dropped
+	report = check.All(in)
+	report.Dropped = dropped
+	report.CheckCount++
+	if report.Standing == assist.StandingReady {
+		report.Standing = assist.StandingCheck
+	}
+	report.Verdicts = append(report.Verdicts, assist.Verdict{
+		Check: check.LinksName, Outcome: assist.Warn, Sentence: -1,
+		Reason: "The model wrote a foreign link or markup; the sentence was left out.",
+	})
+	return report, len(armed)
+}
+
+func (r *run) failSearch(ctx context.Context, err error) assist.Suggestion {
+	if ctx.Err() != nil {
+		return r.supersede()
+	}
+	r.s.opt.Logger.Error("search passages", "suggestion", r.ID, "error", err)
+	r.Standing = assist.StandingNoSource
+	r.Reason = "The knowledge could not be searched just now. Answer from what you know, or ask again in a moment."
+	var known *assist.Error
+	if errors.As(err, &known) {
+		r.Reason = known.Message
+	}
+	return r.end(assist.SuggestionFailed)
+}
+
+func (r *run) abstain(reason string) assist.Suggestion {
+	r.Standing, r.Reason = assist.StandingNoSource, reason
+	return r.end(assist.SuggestionAbstained)
+}
+
+func (r *run) supersede() assist.Suggestion { return r.end(assist.SuggestionSuperseded) }
+
+func (r *run) end(state assist.SuggestionState) assist.Suggestion {
+	r.State = state
+	r.Timings.Ready = r.since()
+	return r.Suggestion
+}
+
+// since is milliseconds from the start of the run.
+func (r *run) since() float64 {
+	return float64(r.s.opt.Now().Sub(r.began).Microseconds()) / 1000
+}

@@ -1,0 +1,306 @@
+package suggest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// acknowledge names what happened to the customer, in their own noun, and owns
+// it. It says nothing when there is nothing to acknowledge, or when an agent has
+// already done so and nothing new went wrong.
+func acknowledge(p phrases, q assist.Question, turns []assist.Turn) string {
+	now := sinceAgent(turns)
+	first := !agentSpoke(turns)
+	name := firstName(turns)
+	thing, broken := p.trouble(now)
+	again := p.again.MatchString(now)
+	waited := p.waited.MatchString(now)
+	upset := p.upset.MatchString(now)
+
+	var sorry string
+	switch {
+	case thing != "" && again:
+		sorry = fmt.Sprintf(p.sorryThingAgain, thing)
+	case thing != "" && waited:
+		sorry = fmt.Sprintf(p.sorryThingWait, thing)
+	case thing != "":
+		sorry = fmt.Sprintf(p.sorryThing, thing)
+	case again:
+		sorry = p.sorryAgain
+	case waited:
+		sorry = p.sorryWait
+	case upset || broken:
+		sorry = p.sorry
+	}
+	if sorry != "" && !first && apologised(p, turns, thing) {
+		sorry = ""
+	}
+	switch {
+	case sorry != "" && first && name != "":
+		return fmt.Sprintf(p.hi, name) + sorry
+	case sorry != "":
+		return upperFirst(sorry)
+	case first && name != "" && q.Quiet == "":
+		return strings.TrimSuffix(fmt.Sprintf(p.hi, name), " ") + p.happy
+	case gaveWhatWasAsked(turns):
+		if name != "" {
+			return fmt.Sprintf(p.thanksName, name)
+		}
+		return p.thanks
+	}
+	return ""
+}
+
+// sinceAgent is what the customer wrote since an agent last did.
+func sinceAgent(turns []assist.Turn) string {
+	var parts []string
+	for i := len(turns) - 1; i >= 0 && turns[i].Role != assist.RoleAgent; i-- {
+		if turns[i].Role == assist.RoleCustomer {
+			parts = append([]string{turns[i].Text}, parts...)
+		}
+	}
+	text := strings.ToLower(strings.Join(parts, "\n"))
+	if len(text) > 4000 {
+		text = text[len(text)-4000:]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "’", "'")
+}
+
+func agentSpoke(turns []assist.Turn) bool {
+	for _, t := range turns {
+		if t.Role == assist.RoleAgent && t.Action == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// apologised reports whether an agent has said sorry, for this thing if one is
+// named.
+func apologised(p phrases, turns []assist.Turn, thing string) bool {
+	head := thing
+	if f := strings.Fields(thing); len(f) > 1 {
+		head = f[1] // "the zipper on your jacket"
+	}
+	for _, t := range turns {
+		if t.Role != assist.RoleAgent {
+			continue
+		}
+		low := strings.ToLower(t.Text)
+		if p.apology.MatchString(low) && (head == "" || strings.Contains(low, head)) {
+			return true
+		}
+	}
+	return false
+}
+
+// gaveWhatWasAsked reports whether the customer's turn answers an agent's question
+// with a fact.
+func gaveWhatWasAsked(turns []assist.Turn) bool {
+	answered := false
+	for i := len(turns) - 1; i >= 0; i-- {
+		switch t := turns[i]; {
+		case t.Role == assist.RoleCustomer:
+			answered = answered || strings.ContainsAny(t.Text, "0123456789@")
+		case t.Role == assist.RoleAgent:
+			return answered && strings.Contains(t.Text, "?")
+		}
+	}
+	return false
+}
+
+// firstName is how to greet the customer: the first word of the name they came
+// with, if it looks like one.
+func firstName(turns []assist.Turn) string {
+	for i := len(turns) - 1; i >= 0; i-- {
+		t := turns[i]
+		if t.Role != assist.RoleCustomer || t.Name == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimSpace(t.Name), " ")
+		switch strings.ToLower(name) {
+		case "customer", "visitor", "guest", "user", "anonymous", "client", "unknown", "mr", "mrs", "ms", "mr.", "mrs.", "ms.", "dr", "dr.", "kunde", "gast", "cliente", "invité":
+			return ""
+		}
+		if len(name) < 2 || len(name) > 30 || !unicode.IsUpper([]rune(name)[0]) {
+			return ""
+		}
+		for _, r := range name {
+			if !unicode.IsLetter(r) && r != '-' && r != '\'' && r != '’' {
+				return ""
+			}
+		}
+		return name
+	}
+	return ""
+}
+
+func upperFirst(s string) string {
+	for i, r := range s {
+		return string(unicode.ToUpper(r)) + s[i+len(string(r)):]
+	}
+	return s
+}
+
+// phrases are the courteous words of one language. Formats take the customer's
+// name or noun.
+type phrases struct {
+	hi, happy, thanks, thanksName, look         string
+	sorry, sorryWait, sorryAgain                string
+	sorryThing, sorryThingWait, sorryThingAgain string
+	apology, upset, waited, again, wrong        *regexp.Regexp
+	things                                      []*regexp.Regexp // the noun that something happened to; groups: determiner, noun, …
+	yours                                       map[string]string
+	skip                                        map[string]bool
+}
+
+// trouble finds what something happened to, as the customer calls it, turned to
+// them ("my jacket" → "your jacket"); broken says that something did.
+func (p phrases) trouble(text string) (thing string, broken bool) {
+	broken = p.wrong.MatchString(text)
+	if !broken {
+		return "", false
+	}
+	for _, re := range p.things {
+		for _, m := range re.FindAllStringSubmatch(text, -1) {
+			if thing := p.phrase(m[1:]); thing != "" {
+				return thing, true
+			}
+		}
+	}
+	return "", true
+}
+
+// phrase puts a noun phrase together from determiner and noun pairs, a
+// preposition between.
+func (p phrases) phrase(parts []string) string {
+	var words []string
+	for i := 0; i+1 < len(parts); i += 3 {
+		det, noun := strings.TrimSpace(parts[i]), strings.TrimSpace(parts[i+1])
+		if noun == "" {
+			break
+		}
+		if p.skip[lastWord(noun)] {
+			return ""
+		}
+		if y, ok := p.yours[det]; ok {
+			det = y
+		}
+		words = append(words, strings.TrimSpace(det+" "+noun))
+		if i+2 < len(parts) && parts[i+2] != "" {
+			words = append(words, strings.TrimSpace(parts[i+2]))
+		}
+	}
+	thing := strings.Join(words, " ")
+	if len(thing) > 60 {
+		return ""
+	}
+	return thing
+}
+
+func lastWord(s string) string {
+	f := strings.Fields(s)
+	return f[len(f)-1]
+}
+
+func phrasesOf(language string) phrases {
+	if p, ok := spoken[language]; ok {
+		return p
+	}
+	return spoken["en"]
+}
+
+const (
+	enNoun = `(my|our|the|this|that|these|those)\s+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)\s+){0,2}[a-z][a-z-]+)`
+	enHas  = `(?:\s+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
+	enBad  = `(?:\s+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|arrive[ds]?|work(?:s|ing)?|fit|turn|show(?:s|n|ed)?|charged|fell|peel(?:s|ing|ed)|smashed|bent|hole))`
+)
+
+// spoken holds what can be said without a model. A language that is missing
+// falls back to English, like the passages it would stand beside.
+var spoken = map[string]phrases{
+	"en": {
+		hi: "Hi %s, ", happy: " I'm happy to help.", thanks: "Thank you.", thanksName: "Thank you, %s.",
+		look:  "I'll look into this and tell you exactly what I find.",
+		sorry: "I'm sorry about that.", sorryWait: "I'm sorry about the wait.", sorryAgain: "I'm sorry that you had to write to us more than once.",
+		sorryThing: "I'm sorry about %s.", sorryThingWait: "I'm sorry about %s, and about the wait.", sorryThingAgain: "I'm sorry about %s, and that you had to write to us more than once.",
+		apology: regexp.MustCompile(`\b(sorry|apolog)`),
+		upset:   regexp.MustCompile(`\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
+		waited:  regexp.MustCompile(`\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|late\b)`),
+		again:   regexp.MustCompile(`\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|again and again|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
+		wrong:   regexp.MustCompile(`\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|has not|didn't|did not|haven't|not) (yet )?(arrived?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole)\b`),
+		things: []*regexp.Regexp{
+			regexp.MustCompile(enNoun + `(\s+(?:on|of|in|for|from))\s+` + enNoun + enHas + enBad),
+			regexp.MustCompile(enNoun + enHas + enBad),
+			regexp.MustCompile(`\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)(\s+(?:on|in))\s+` + enNoun),
+			regexp.MustCompile(`\b()((?:broken|damaged|defective|faulty|missing|wrong|late|lost|torn|ripped|cracked|stained)\s+[a-z-]+)\b`),
+		},
+		yours: map[string]string{"my": "your", "our": "your", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
+		skip: map[string]bool{"time": true, "thing": true, "things": true, "day": true, "one": true, "it": true, "is": true, "was": true, "i": true, "way": true, "problem": true, "issue": true, "same": true, "has": true, "have": true, "are": true,
+			"person": true, "people": true, "guy": true, "company": true, "and": true, "or": true, "in": true, "on": true, "of": true, "for": true, "to": true, "week": true, "month": true, "just": true, "still": true, "you": true, "we": true, "not": true, "never": true, "all": true, "answer": true, "am": true, "what": true, "will": true, "can": true, "cannot": true, "with": true, "size": false},
+	},
+	"de": {
+		hi: "Hallo %s, ", happy: " ich helfe Ihnen gern.", thanks: "Danke.", thanksName: "Danke, %s.",
+		look:  "Ich sehe mir das an und sage Ihnen genau, was ich herausfinde.",
+		sorry: "das tut mir leid.", sorryWait: "die Wartezeit tut mir leid.", sorryAgain: "es tut mir leid, dass Sie uns mehrmals schreiben mussten.",
+		sorryThing: "das mit %s tut mir leid.", sorryThingWait: "das mit %s und die Wartezeit tun mir leid.", sorryThingAgain: "das mit %s tut mir leid, und dass Sie uns mehrmals schreiben mussten.",
+		apology: regexp.MustCompile(`(tut mir leid|entschuldig)`),
+		upset:   regexp.MustCompile(`(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
+		waited:  regexp.MustCompile(`(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
+		again:   regexp.MustCompile(`(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
+		wrong:   regexp.MustCompile(`(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
+		things: []*regexp.Regexp{
+			regexp.MustCompile(`\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
+		},
+		yours: map[string]string{"meine": "Ihrer", "mein": "Ihrem", "meiner": "Ihrer", "meinem": "Ihrem", "meinen": "Ihrem", "der": "dem", "die": "der", "das": "dem"},
+	},
+	"fr": {
+		hi: "Bonjour %s, ", happy: " je vais vous aider avec plaisir.", thanks: "Merci.", thanksName: "Merci, %s.",
+		look:  "Je regarde cela et je vous dis exactement ce que je trouve.",
+		sorry: "je suis désolé pour ce désagrément.", sorryWait: "je suis désolé pour l'attente.", sorryAgain: "je suis désolé que vous ayez dû nous écrire plusieurs fois.",
+		sorryThing: "je suis désolé pour %s.", sorryThingWait: "je suis désolé pour %s et pour l'attente.", sorryThingAgain: "je suis désolé pour %s, et que vous ayez dû nous écrire plusieurs fois.",
+		apology: regexp.MustCompile(`(désolé|excuse)`),
+		upset:   regexp.MustCompile(`(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
+		waited:  regexp.MustCompile(`(j'attends|toujours (pas|rien)|depuis des semaines)`),
+		again:   regexp.MustCompile(`((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
+		wrong:   regexp.MustCompile(`(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
+		things: []*regexp.Regexp{
+			regexp.MustCompile(`\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
+		},
+		yours: map[string]string{"mon": "votre", "ma": "votre", "mes": "vos"},
+	},
+	"es": {
+		hi: "Hola, %s: ", happy: " con gusto le ayudo.", thanks: "Gracias.", thanksName: "Gracias, %s.",
+		look:  "Me ocupo de revisarlo y le digo exactamente lo que encuentre.",
+		sorry: "siento mucho lo ocurrido.", sorryWait: "siento mucho la espera.", sorryAgain: "siento mucho que haya tenido que escribirnos varias veces.",
+		sorryThing: "siento mucho lo de %s.", sorryThingWait: "siento mucho lo de %s, y la espera.", sorryThingAgain: "siento mucho lo de %s, y que haya tenido que escribirnos varias veces.",
+		apology: regexp.MustCompile(`(siento|lament|disculp|perdón)`),
+		upset:   regexp.MustCompile(`(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
+		waited:  regexp.MustCompile(`(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
+		again:   regexp.MustCompile(`((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
+		wrong:   regexp.MustCompile(`(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
+		things: []*regexp.Regexp{
+			regexp.MustCompile(`\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
+		},
+		yours: map[string]string{"mi": "su", "mis": "sus"},
+	},
+	"pt": {
+		hi: "Olá, %s, ", happy: " com prazer vou ajudar.", thanks: "Obrigado.", thanksName: "Obrigado, %s.",
+		look:  "Vou verificar e digo exatamente o que encontrar.",
+		sorry: "sinto muito pelo ocorrido.", sorryWait: "sinto muito pela espera.", sorryAgain: "sinto muito que tenha precisado escrever mais de uma vez.",
+		sorryThing: "sinto muito pelo problema com %s.", sorryThingWait: "sinto muito pelo problema com %s e pela espera.", sorryThingAgain: "sinto muito pelo problema com %s, e que tenha precisado escrever mais de uma vez.",
+		apology: regexp.MustCompile(`(sinto muito|lament|desculp)`),
+		upset:   regexp.MustCompile(`(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
+		waited:  regexp.MustCompile(`(estou esperando|ainda não|até agora|há semanas)`),
+		again:   regexp.MustCompile(`((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
+		wrong:   regexp.MustCompile(`(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
+		things: []*regexp.Regexp{
+			regexp.MustCompile(`\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
+		},
+		yours: map[string]string{"minha": "a sua", "meu": "o seu", "minhas": "as suas", "meus": "os seus"},
+	},
+}
