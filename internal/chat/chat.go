@@ -1,5 +1,23 @@
 // Package chat is one live conversation: receive a turn, run one suggestion,
 // send the agent's reply, hand over, close.
+//
+// What it promises:
+//
+//   - Every method checks who is asking, each time. Somebody else's conversation
+//     is refused in the same words whether it exists or not.
+//   - A method that writes returns after the commit. Events of one conversation
+//     are committed and published in the order of seq; conversations never wait
+//     for each other, and no write waits for a suggestion.
+//   - A conversation has at most one suggestion run. A newer customer turn, a
+//     reply, an agent's turn or closing ends it at once; what an ended run still
+//     does is never published.
+//   - Nothing here sends a draft. Only SendReply speaks for an agent, and only
+//     for the agent who calls it.
+//   - Every run of a stored customer turn is leased: when this process dies,
+//     another one runs it again.
+//
+// Publish happens after commit and is a hint: what is lost between the two is
+// found by seq in the log.
 package chat
 
 import (
@@ -16,14 +34,19 @@ import (
 type Store interface {
 	// AddTurn stores a turn and its event, making the conversation when it is
 	// new. run leases the suggestion for this turn to the given owner until the
-	// given time, in the same commit; the zero Lease leases nothing.
+	// given time, in the same commit; the zero Lease leases nothing. A newer
+	// customer, agent or bot turn ends older leases of its conversation, and so
+	// do SendReply and Close.
 	AddTurn(ctx context.Context, by assist.Identity, t assist.NewTurn, run Lease) (Stored, error)
 	// SendReply stores an agent's reply, what became of the suggestion, and
 	// their events, in one transaction. The agent takes the conversation when
-	// nobody has it.
+	// nobody has it. A suggestion that is not stored, or not this
+	// conversation's, is no reason to keep the reply back: it is sent without.
 	SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (Stored, error)
 	// AddSuggestion stores a finished suggestion. Ready, abstained and failed
-	// ones get an event; superseded ones do not. It ends the lease for ForSeq.
+	// ones get an event, which leaves out Prompt.Text; superseded ones do not and
+	// give the zero Event. It ends the lease for ForSeq. The same ID twice is
+	// stored once and gives the same event.
 	AddSuggestion(ctx context.Context, s assist.Suggestion) (assist.Event, error)
 	// SetStep, SetFeedback, TakeHandoff and Close store the change and its event.
 	SetStep(ctx context.Context, by assist.Identity, conversation string, c assist.StepChange) (assist.Event, error)
@@ -46,6 +69,16 @@ type Store interface {
 	Suggestion(ctx context.Context, id string) (assist.Suggestion, error)
 	// Orphans gives moments whose lease ran out, and leases them to owner.
 	Orphans(ctx context.Context, run Lease, limit int) ([]Orphan, error)
+}
+
+// Leaser is what a Store that can renew leases has too. With it leases are a few
+// seconds short and another process takes over quickly; without it they must
+// outlast the longest run.
+type Leaser interface {
+	// Renew moves the end of those of the leases that run.Owner still holds.
+	Renew(ctx context.Context, run Lease, of []Orphan) error
+	// Release ends a lease whose turn needs no suggestion.
+	Release(ctx context.Context, of Orphan) error
 }
 
 // Lease says which process works on a suggestion, and until when others leave it
@@ -75,6 +108,12 @@ type Suggester interface {
 	// set needs none and is neither stored nor shown. When ctx ends, Run returns
 	// at once with what there is and State superseded.
 	Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion
+}
+
+// Checker looks at what an agent typed. s is the suggestion it is about, nil when
+// there is none.
+type Checker interface {
+	CheckDraft(ctx context.Context, turns []assist.Turn, s *assist.Suggestion, text string) ([]assist.Verdict, error)
 }
 
 // Publisher fans events out; it never blocks.

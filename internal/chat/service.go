@@ -1,0 +1,192 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// QueueTopic is where changes of the queue are published. Everything else goes
+// to the topic named like its conversation.
+const QueueTopic = "queue"
+
+// Options are the parts and numbers of a Service; the zero value of each has a
+// sensible meaning.
+type Options struct {
+	Logger   *slog.Logger      // nil: slog.Default
+	Owner    string            // names this process in leases; "": random
+	Now      func() time.Time  // nil: time.Now
+	Checker  Checker           // nil: CheckDraft finds nothing
+	Prefetch func(text string) // called with what a customer is typing; must not block
+
+	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
+	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
+	SweepEvery time.Duration // how often leases are renewed and orphans looked for; 0: 1 s
+	SoftStop   time.Duration // how long Stop lets suggestions finish; 0: 3 s
+	StoreFor   time.Duration // bound of one call to the store; 0: 10 s
+	RetryPause time.Duration // before a suggestion is stored again, doubled each time; 0: 100 ms
+	IdleFor    time.Duration // a conversation this long untouched is forgotten; 0: 5 min
+	MaxRuns    int           // suggestions at work at a time, the others wait in line; 0: 256
+	MaxTurns   int           // of a transcript kept and shown to a run; 0: 200
+}
+
+// Service holds the live conversations of this process. Its methods are safe for
+// concurrent use.
+type Service struct {
+	store     Store
+	leaser    Leaser // nil when the store has none
+	suggester Suggester
+	bus       Publisher
+	log       *slog.Logger
+	opts      Options
+
+	slots    chan struct{} // one per run at work
+	base     context.Context
+	cancel   context.CancelCauseFunc
+	stopping chan struct{} // closed when Stop begins
+
+	mu      sync.Mutex
+	stopped bool
+	wg      sync.WaitGroup // every goroutine of the service; grows only under mu while not stopped
+	chats   map[string]*live
+}
+
+// Why a run ends before its time; the cause of its context.
+var (
+	errSuperseded = errors.New("superseded by a newer message")
+	errAnswered   = errors.New("answered")
+	errClosed     = errors.New("the conversation was closed")
+	errStopping   = errors.New("the server is stopping")
+)
+
+// New makes a Service. A nil suggester makes no suggestions.
+func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
+	leaser, _ := store.(Leaser)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Owner = cmp.Or(o.Owner, "node_"+randomID())
+	o.BurstPause = cmp.Or(o.BurstPause, 1200*time.Millisecond)
+	if leaser != nil {
+		o.LeaseFor = cmp.Or(o.LeaseFor, 3500*time.Millisecond)
+	}
+	o.LeaseFor = cmp.Or(o.LeaseFor, 2*time.Minute)
+	o.SweepEvery = cmp.Or(o.SweepEvery, time.Second)
+	o.SoftStop = cmp.Or(o.SoftStop, 3*time.Second)
+	o.StoreFor = cmp.Or(o.StoreFor, 10*time.Second)
+	o.RetryPause = cmp.Or(o.RetryPause, 100*time.Millisecond)
+	o.IdleFor = cmp.Or(o.IdleFor, 5*time.Minute)
+	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
+	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
+	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
+		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
+	return s
+}
+
+// Start begins to take over suggestions that a dead process left.
+func (s *Service) Start() { s.spawn(s.sweep) }
+
+// Stop starts no more suggestions, lets those at work finish for a few seconds
+// or until ctx ends, cancels the rest and waits for every goroutine. What was
+// cancelled is taken over by another process, or by this one's next start. Turns
+// can still be stored after Stop; nothing runs for them here.
+func (s *Service) Stop(ctx context.Context) {
+	s.mu.Lock()
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.wg.Wait(); close(done) }() // waited for below
+	soft := time.NewTimer(s.opts.SoftStop)
+	defer soft.Stop()
+	select {
+	case <-done:
+	case <-soft.C:
+	case <-ctx.Done():
+	}
+	s.cancel(errStopping)
+	<-done
+}
+
+// spawn runs f in a goroutine that Stop waits for; false after Stop began.
+func (s *Service) spawn(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.wg.Go(f)
+	return true
+}
+
+// get gives the live state of a conversation, which stays until put.
+func (s *Service) get(id string) *live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.chats[id]
+	if l == nil {
+		l = &live{id: id, commit: make(chan struct{}, 1)}
+		s.chats[id] = l
+	}
+	l.users++
+	return l
+}
+
+func (s *Service) put(l *live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.users--
+	l.touched = s.opts.Now()
+}
+
+// forget drops conversations that nobody uses and nobody touched for a while.
+func (s *Service) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.opts.Now().Add(-s.opts.IdleFor)
+	for id, l := range s.chats {
+		if l.users == 0 && l.touched.Before(old) {
+			delete(s.chats, id)
+		}
+	}
+}
+
+// enter gives a conversation whose commits wait until leave. Its error means
+// that ctx ended first.
+func (s *Service) enter(ctx context.Context, id string) (*live, error) {
+	l := s.get(id)
+	select {
+	case l.commit <- struct{}{}:
+		return l, nil
+	case <-ctx.Done():
+		s.put(l)
+		return nil, assist.Wrap(context.Cause(ctx), assist.Unavailable, "the conversation is busy: try again")
+	}
+}
+
+func (s *Service) leave(l *live) {
+	<-l.commit
+	s.put(l)
+}
+
+// storing bounds a call to the store. It does not end with ctx: a caller who goes
+// away must not cut a write in the middle, nor cost a database connection.
+func (s *Service) storing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.opts.StoreFor)
+}
+
+// randomID gives 26 characters of base32, 130 bits that nobody guesses.
+func randomID() string { return strings.ToLower(rand.Text()) }

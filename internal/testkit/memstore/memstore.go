@@ -1,0 +1,417 @@
+// Package memstore is a chat.Store in memory, with the semantics the port
+// documents, for tests only: of chat itself, of ws and of whoever needs a live
+// conversation without a database.
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/chat"
+)
+
+var (
+	_ chat.Store  = (*Store)(nil)
+	_ chat.Leaser = (*Store)(nil)
+)
+
+// Store is an in-memory chat.Store. It is safe for concurrent use.
+type Store struct {
+	// Before, when set, is called first by every method with its name; an error
+	// it returns is the method's. Set it before the store is used. It may block.
+	Before func(ctx context.Context, method string) error
+	// After is called once a write is done: an error it returns is the caller's
+	// though the write happened, as when a connection dies after COMMIT.
+	After func(method string) error
+
+	mu          sync.Mutex
+	now         func() time.Time
+	chats       map[string]*conversation
+	suggestions map[string]assist.Suggestion
+	gaps        map[[2]string]assist.Gap
+	leases      map[chat.Orphan]lease
+}
+
+type conversation struct {
+	assist.Conversation
+	turns  []assist.Turn
+	steps  []assist.StepChange
+	events []assist.Event
+	keys   map[[2]string]written // by author and key
+}
+
+type written struct {
+	turn       assist.Turn
+	suggestion string
+}
+
+type lease struct {
+	owner string
+	until time.Time
+}
+
+// New makes an empty store that reads the time from now.
+func New(now func() time.Time) *Store {
+	return &Store{now: now, chats: map[string]*conversation{}, suggestions: map[string]assist.Suggestion{},
+		gaps: map[[2]string]assist.Gap{}, leases: map[chat.Orphan]lease{}}
+}
+
+func (s *Store) enter(ctx context.Context, method string) error {
+	if s.Before != nil {
+		if err := s.Before(ctx, method); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	return nil
+}
+
+func (s *Store) leave(method string) error {
+	s.mu.Unlock()
+	if s.After != nil {
+		return s.After(method)
+	}
+	return nil
+}
+
+func (s *Store) find(id string) (*conversation, error) {
+	if c := s.chats[id]; c != nil {
+		return c, nil
+	}
+	return nil, assist.Errorf(assist.NotFound, "there is no conversation %q", id)
+}
+
+// add numbers an event and appends it to the log.
+func (c *conversation) add(make func(seq int64) assist.Event) assist.Event {
+	c.LastSeq++
+	e := make(c.LastSeq)
+	c.events = append(c.events, e)
+	return e
+}
+
+func (c *conversation) addTurn(t assist.Turn, now time.Time) (assist.Turn, assist.Event) {
+	e := c.add(func(seq int64) assist.Event { t.Seq = seq; return assist.TurnAdded(c.ID, t) })
+	c.turns = append(c.turns, t)
+	c.LastRole, c.Preview, c.UpdatedAt = t.Role, t.Text, now
+	return t, e
+}
+
+// AddTurn implements chat.Store.
+func (s *Store) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTurn, run chat.Lease) (out chat.Stored, err error) {
+	if err := s.enter(ctx, "AddTurn"); err != nil {
+		return out, err
+	}
+	defer func() { err = first(err, s.leave("AddTurn")) }()
+	now := s.now()
+	c := s.chats[n.Conversation]
+	if c == nil {
+		c = &conversation{Conversation: assist.Conversation{ID: n.Conversation, Status: assist.StatusWaiting, CreatedAt: now}, keys: map[[2]string]written{}}
+		s.chats[n.Conversation] = c
+	}
+	key := [2]string{by.Subject, n.Key()}
+	if w, ok := c.keys[key]; ok {
+		if w.turn.Text != n.Text || w.turn.Role != n.Role {
+			return out, assist.Errorf(assist.Conflict, "id %q was already used for another message in this conversation", cmp.Or(n.ExternalID, n.ClientID))
+		}
+		return chat.Stored{Turn: w.turn, Repeat: true, Conversation: c.Conversation}, nil
+	}
+	if n.Role == assist.RoleCustomer {
+		if c.Status == assist.StatusClosed {
+			c.Status = assist.StatusWaiting
+		}
+		if c.WaitingSince.IsZero() {
+			c.WaitingSince = now
+		}
+		c.CustomerName = cmp.Or(n.Name, c.CustomerName)
+	}
+	t, e := c.addTurn(assist.Turn{Role: n.Role, Author: by.Subject, Name: n.Name, Text: n.Text, At: n.At, ExternalID: n.ExternalID, Action: n.Action}, now)
+	c.keys[key] = written{turn: t}
+	if run.Owner != "" {
+		s.leases[chat.Orphan{Conversation: c.ID, ForSeq: t.Seq}] = lease{run.Owner, now.Add(run.For)}
+	}
+	return chat.Stored{Turn: t, Conversation: c.Conversation, Events: []assist.Event{e}}, nil
+}
+
+// SendReply implements chat.Store.
+func (s *Store) SendReply(ctx context.Context, by assist.Identity, n assist.NewReply) (out chat.Stored, err error) {
+	if err := s.enter(ctx, "SendReply"); err != nil {
+		return out, err
+	}
+	defer func() { err = first(err, s.leave("SendReply")) }()
+	c, err := s.find(n.Conversation)
+	if err != nil {
+		return out, err
+	}
+	key := [2]string{by.Subject, n.Key()}
+	if w, ok := c.keys[key]; ok {
+		if w.turn.Text != n.Text || w.suggestion != n.SuggestionID {
+			return out, assist.Errorf(assist.Conflict, "id %q was already used for another message in this conversation", n.ClientID)
+		}
+		return chat.Stored{Turn: w.turn, Repeat: true, Conversation: c.Conversation}, nil
+	}
+	now := s.now()
+	if c.Agent == "" {
+		c.Agent, c.AgentName = by.Subject, by.Name
+	}
+	c.Status, c.WaitingSince = assist.StatusOpen, time.Time{}
+	t, e := c.addTurn(assist.Turn{Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: n.Text, At: now, SuggestionID: n.SuggestionID}, now)
+	c.keys[key] = written{turn: t, suggestion: n.SuggestionID}
+	events := []assist.Event{e}
+	if g, ok := s.suggestions[n.SuggestionID]; ok && g.Draft != nil {
+		g.State = assist.SuggestionEdited
+		if g.Draft.Text == n.Text {
+			g.State = assist.SuggestionAccepted
+		}
+		s.suggestions[g.ID] = g
+		events = append(events, c.add(func(seq int64) assist.Event {
+			return assist.NewEvent(assist.EventSuggestionOutcome, c.ID, seq, assist.SuggestionOutcome{SuggestionID: g.ID, State: g.State, ReplySeq: t.Seq, By: by.Subject})
+		}))
+	}
+	return chat.Stored{Turn: t, Conversation: c.Conversation, Events: events}, nil
+}
+
+// AddSuggestion implements chat.Store.
+func (s *Store) AddSuggestion(ctx context.Context, g assist.Suggestion) (e assist.Event, err error) {
+	if err := s.enter(ctx, "AddSuggestion"); err != nil {
+		return e, err
+	}
+	defer func() { err = first(err, s.leave("AddSuggestion")) }()
+	c, err := s.find(g.Conversation)
+	if err != nil {
+		return e, err
+	}
+	delete(s.leases, chat.Orphan{Conversation: g.Conversation, ForSeq: g.ForSeq})
+	if _, ok := s.suggestions[g.ID]; ok {
+		for _, e := range c.events {
+			var have assist.Suggestion
+			if json.Unmarshal(e.Data, &have) == nil && have.ID == g.ID {
+				return e, nil
+			}
+		}
+		return e, nil
+	}
+	s.suggestions[g.ID] = g
+	if g.State == assist.SuggestionSuperseded {
+		return e, nil
+	}
+	if g.Prompt != nil {
+		p := *g.Prompt
+		p.Text = ""
+		g.Prompt = &p
+	}
+	return c.add(func(seq int64) assist.Event { return assist.SuggestionDone(seq, g) }), nil
+}
+
+// SetStep implements chat.Store.
+func (s *Store) SetStep(ctx context.Context, by assist.Identity, id string, ch assist.StepChange) (assist.Event, error) {
+	return s.change(ctx, "SetStep", id, func(c *conversation) assist.Event {
+		ch.By = by.Subject
+		c.steps = append(c.steps, ch)
+		return c.add(func(seq int64) assist.Event { return assist.NewEvent(assist.EventStepChanged, id, seq, ch) })
+	})
+}
+
+// SetFeedback implements chat.Store.
+func (s *Store) SetFeedback(ctx context.Context, by assist.Identity, id string, f assist.Feedback) (assist.Event, error) {
+	return s.change(ctx, "SetFeedback", id, func(c *conversation) assist.Event {
+		return c.add(func(seq int64) assist.Event {
+			return assist.NewEvent(assist.EventSuggestionOutcome, id, seq, assist.SuggestionOutcome{SuggestionID: f.SuggestionID, Verdict: f.Verdict, Reason: f.Reason, By: by.Subject})
+		})
+	})
+}
+
+// TakeHandoff implements chat.Store.
+func (s *Store) TakeHandoff(ctx context.Context, by assist.Identity, id string) (assist.Event, error) {
+	return s.change(ctx, "TakeHandoff", id, func(c *conversation) assist.Event {
+		c.Agent, c.AgentName, c.Status = by.Subject, by.Name, assist.StatusOpen
+		h := assist.Handoff{Reason: "taken", To: by.Subject, ToName: by.Name, At: s.now()}
+		return c.add(func(seq int64) assist.Event { return assist.HandedOver(id, seq, h) })
+	})
+}
+
+// Close implements chat.Store.
+func (s *Store) Close(ctx context.Context, by assist.Identity, id, resolution string) (assist.Event, error) {
+	return s.change(ctx, "Close", id, func(c *conversation) assist.Event {
+		c.Status, c.Resolution = assist.StatusClosed, resolution
+		return c.add(func(seq int64) assist.Event { return assist.Closed(id, seq, resolution, by.Subject) })
+	})
+}
+
+func (s *Store) change(ctx context.Context, method, id string, do func(*conversation) assist.Event) (e assist.Event, err error) {
+	if err := s.enter(ctx, method); err != nil {
+		return e, err
+	}
+	defer func() { err = first(err, s.leave(method)) }()
+	c, err := s.find(id)
+	if err != nil {
+		return e, err
+	}
+	e = do(c)
+	c.UpdatedAt = s.now()
+	return e, nil
+}
+
+// AddGap implements chat.Store.
+func (s *Store) AddGap(ctx context.Context, g assist.Gap) error {
+	if err := s.enter(ctx, "AddGap"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.gaps[[2]string{g.Conversation, g.Question}] = g
+	return nil
+}
+
+// Gaps gives all gaps.
+func (s *Store) Gaps() []assist.Gap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []assist.Gap
+	for _, g := range s.gaps {
+		out = append(out, g)
+	}
+	return out
+}
+
+// Conversation implements chat.Store.
+func (s *Store) Conversation(ctx context.Context, id string) (assist.Conversation, error) {
+	if err := s.enter(ctx, "Conversation"); err != nil {
+		return assist.Conversation{}, err
+	}
+	defer s.mu.Unlock()
+	c, err := s.find(id)
+	if err != nil {
+		return assist.Conversation{}, err
+	}
+	return c.Conversation, nil
+}
+
+// Queue implements chat.Store.
+func (s *Store) Queue(ctx context.Context, limit int) ([]assist.Conversation, error) {
+	if err := s.enter(ctx, "Queue"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var out []assist.Conversation
+	for _, c := range s.chats {
+		if c.Status != assist.StatusClosed {
+			out = append(out, c.Conversation)
+		}
+	}
+	slices.SortFunc(out, func(a, b assist.Conversation) int {
+		return cmp.Or(a.WaitingSince.Compare(b.WaitingSince), cmp.Compare(a.ID, b.ID))
+	})
+	return out[:min(limit, len(out))], nil
+}
+
+// Transcript implements chat.Store.
+func (s *Store) Transcript(ctx context.Context, id string, limit int) ([]assist.Turn, []assist.StepChange, error) {
+	if err := s.enter(ctx, "Transcript"); err != nil {
+		return nil, nil, err
+	}
+	defer s.mu.Unlock()
+	c, err := s.find(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slices.Clone(c.turns[max(0, len(c.turns)-limit):]), slices.Clone(c.steps), nil
+}
+
+// Events implements chat.Store.
+func (s *Store) Events(ctx context.Context, who assist.Identity, id string, after int64, limit int) ([]assist.Event, error) {
+	if err := s.enter(ctx, "Events"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	c, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	var out []assist.Event
+	for _, e := range c.events {
+		if e.Seq <= after || len(out) == limit {
+			continue
+		}
+		if who.Actor == assist.ActorCustomer {
+			if e.Public == nil {
+				continue
+			}
+			e.Data = nil
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// Suggestion implements chat.Store.
+func (s *Store) Suggestion(ctx context.Context, id string) (assist.Suggestion, error) {
+	if err := s.enter(ctx, "Suggestion"); err != nil {
+		return assist.Suggestion{}, err
+	}
+	defer s.mu.Unlock()
+	g, ok := s.suggestions[id]
+	if !ok {
+		return g, assist.Errorf(assist.NotFound, "there is no suggestion %q", id)
+	}
+	return g, nil
+}
+
+// Orphans implements chat.Store.
+func (s *Store) Orphans(ctx context.Context, run chat.Lease, limit int) ([]chat.Orphan, error) {
+	if err := s.enter(ctx, "Orphans"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var out []chat.Orphan
+	for o, l := range s.leases {
+		if len(out) < limit && !l.until.After(s.now()) {
+			s.leases[o] = lease{run.Owner, s.now().Add(run.For)}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// Renew implements chat.Leaser.
+func (s *Store) Renew(ctx context.Context, run chat.Lease, of []chat.Orphan) error {
+	if err := s.enter(ctx, "Renew"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, o := range of {
+		if l, ok := s.leases[o]; ok && l.owner == run.Owner {
+			s.leases[o] = lease{run.Owner, s.now().Add(run.For)}
+		}
+	}
+	return nil
+}
+
+// Release implements chat.Leaser.
+func (s *Store) Release(ctx context.Context, o chat.Orphan) error {
+	if err := s.enter(ctx, "Release"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	delete(s.leases, o)
+	return nil
+}
+
+// Leases counts the leases that stand.
+func (s *Store) Leases() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.leases)
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
