@@ -84,7 +84,7 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 	var after int64
 	if a := r.FormValue("after"); a != "" {
 		if after, err = strconv.ParseInt(a, 10, 64); err != nil || after < 0 {
-			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %q", a)
+			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %.40q", a)
 		}
 	}
 	id := r.PathValue("id")

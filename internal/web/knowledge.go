@@ -102,7 +102,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		q.Audience = audienceOf(who)
 	}
 	if !q.Audience.Valid() {
-		return assist.Errorf(assist.Invalid, "audience must be public or internal, not %q", q.Audience)
+		return assist.Errorf(assist.Invalid, "audience must be public or internal, not %.40q", q.Audience)
 	}
 	if q.Audience == assist.AudienceInternal && audienceOf(who) != assist.AudienceInternal {
 		return assist.Errorf(assist.Forbidden, "a token of role %s may search public passages only", who.Actor)

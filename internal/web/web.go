@@ -371,7 +371,7 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, status, struct {
 		Ready bool   `json:"ready"`
 		Parts []Part `json:"parts"`
-	}{status == http.StatusOK, parts})
+	}{status == http.StatusOK, append([]Part{}, parts...)})
 }
 
 // session signs in whoever opens the console on this machine while developing.
