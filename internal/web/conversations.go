@@ -67,7 +67,7 @@ func (s *server) queue(w http.ResponseWriter, r *http.Request) error {
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		Conversations []assist.Conversation `json:"conversations"`
-	}{list})
+	}{append([]assist.Conversation{}, list...)})
 }
 
 type eventBody struct {
@@ -84,10 +84,13 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 	var after int64
 	if a := r.FormValue("after"); a != "" {
 		if after, err = strconv.ParseInt(a, 10, 64); err != nil || after < 0 {
-			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %q", a)
+			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %.40q", a)
 		}
 	}
 	id := r.PathValue("id")
+	if err := assist.CheckConversationID(id); err != nil {
+		return err
+	}
 	conv, err := s.Conversations.Conversation(r.Context(), who, id)
 	if err != nil {
 		return err
@@ -99,12 +102,14 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 	out := struct {
 		Conversation any         `json:"conversation"`
 		Events       []eventBody `json:"events"`
-		More         bool        `json:"more"` // ask again with after = the last seq
-	}{Conversation: conv, Events: make([]eventBody, 0, len(events)), More: len(events) == pageOfEvents}
+		After        int64       `json:"after"` // what to ask with next: the last seq looked at, shown or not
+		More         bool        `json:"more"`  // there may be more: ask again at once
+	}{Conversation: conv, Events: make([]eventBody, 0, len(events)), After: after, More: len(events) == pageOfEvents}
 	if who.Actor == assist.ActorCustomer {
 		out.Conversation = publicConversation{conv.ID, conv.Status, conv.LastSeq, conv.AgentName}
 	}
 	for _, e := range events {
+		out.After = e.Seq
 		data := e.Data
 		if who.Actor == assist.ActorCustomer {
 			data = e.Public
@@ -125,13 +130,25 @@ type publicConversation struct {
 }
 
 func (s *server) suggestion(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer, assist.ActorSource)
+	who, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer)
 	if err != nil {
 		return err
 	}
-	sug, err := s.Conversations.Suggestion(r.Context(), who, r.PathValue("id"))
+	id := r.PathValue("id")
+	if err := checkID("suggestion id", id, assist.MaxID); err != nil {
+		return err
+	}
+	sug, err := s.Conversations.Suggestion(r.Context(), who, id)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, sug)
+}
+
+// checkID refuses an id from a path that nothing can be stored under.
+func checkID(what, id string, limit int) error {
+	if id == "" || len(id) > limit {
+		return assist.Errorf(assist.Invalid, "the %s must be 1 to %d bytes", what, limit)
+	}
+	return assist.CheckText("the "+what, id, limit)
 }

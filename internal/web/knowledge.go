@@ -10,8 +10,20 @@ import (
 // maxDocumentBody bounds one uploaded document.
 const maxDocumentBody = 20 << 20
 
+// maxDocumentID bounds a document's id in bytes: a path or a URL fits.
+const maxDocumentID = 1000
+
+func documentID(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	return id, checkID("document id", id, maxDocumentID)
+}
+
 func (s *server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.need(r, assist.ActorMaintainer); err != nil {
+		return err
+	}
+	id, err := documentID(r)
+	if err != nil {
 		return err
 	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -22,7 +34,7 @@ func (s *server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc, change, err := s.Knowledge.Put(r.Context(), r.PathValue("id"), mediaType, body)
+	doc, change, err := s.Knowledge.Put(r.Context(), id, mediaType, body)
 	if err != nil {
 		return err
 	}
@@ -42,9 +54,16 @@ func (s *server) document(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc, err := s.Knowledge.Document(r.Context(), audienceOf(who), r.PathValue("id"))
+	id, err := documentID(r)
 	if err != nil {
 		return err
+	}
+	doc, err := s.Knowledge.Document(r.Context(), audienceOf(who), id)
+	if err != nil {
+		return err
+	}
+	if audienceOf(who) == assist.AudiencePublic {
+		doc.Path = "" // where the file lies is ours
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		assist.Document
@@ -56,7 +75,11 @@ func (s *server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.need(r, assist.ActorMaintainer); err != nil {
 		return err
 	}
-	if err := s.Knowledge.Delete(r.Context(), r.PathValue("id")); err != nil {
+	id, err := documentID(r)
+	if err != nil {
+		return err
+	}
+	if err := s.Knowledge.Delete(r.Context(), id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -79,7 +102,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		q.Audience = audienceOf(who)
 	}
 	if !q.Audience.Valid() {
-		return assist.Errorf(assist.Invalid, "audience must be public or internal, not %q", q.Audience)
+		return assist.Errorf(assist.Invalid, "audience must be public or internal, not %.40q", q.Audience)
 	}
 	if q.Audience == assist.AudienceInternal && audienceOf(who) != assist.AudienceInternal {
 		return assist.Errorf(assist.Forbidden, "a token of role %s may search public passages only", who.Actor)
@@ -90,6 +113,9 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	result, err := s.Knowledge.Search(r.Context(), q)
 	if err != nil {
 		return err
+	}
+	if result.Hits == nil {
+		result.Hits = []SearchHit{} // [] in JSON, never null
 	}
 	return writeJSON(w, http.StatusOK, result)
 }

@@ -5,6 +5,8 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +18,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/auth"
@@ -127,44 +130,103 @@ type Options struct {
 func New(o Options) http.Handler {
 	s := &server{Options: o}
 	mux := http.NewServeMux()
-	mux.Handle("GET /v1/ws", o.WS)
-	mux.Handle("GET /metrics", o.Metrics)
-	mux.Handle("GET /healthz", s.handle(s.healthz))
-	mux.Handle("GET /readyz", s.handle(s.readyz))
-	mux.Handle("GET /v1/session", s.handle(s.session))
-	mux.Handle("GET /v1/status", s.handle(s.status))
-	mux.Handle("GET /v1/conversations", s.handle(s.queue))
-	mux.Handle("GET /v1/conversations/{id}", s.handle(s.conversation))
-	mux.Handle("POST /v1/conversations/{id}/turns", s.handle(s.addTurn))
-	mux.Handle("GET /v1/suggestions/{id}", s.handle(s.suggestion))
-	mux.Handle("PUT /v1/documents/{id...}", s.handle(s.putDocument))
-	mux.Handle("GET /v1/documents/{id...}", s.handle(s.document))
-	mux.Handle("DELETE /v1/documents/{id...}", s.handle(s.deleteDocument))
-	mux.Handle("POST /v1/search", s.handle(s.search))
+	for _, r := range s.routes() {
+		mux.Handle(r.method+" "+r.path, r.handler)
+	}
 	s.pages(mux)
-	return mux
+	return s.known(mux)
 }
 
 type server struct{ Options }
 
-// handle turns a returned error into a problem document and a log line.
+type route struct {
+	method, path string
+	handler      http.Handler
+}
+
+// routes is the API; docs/openapi.yaml describes each, which a test holds.
+func (s *server) routes() []route {
+	return []route{
+		{"GET", "/healthz", s.handle(s.healthz)},
+		{"GET", "/readyz", s.handle(s.readyz)},
+		{"GET", "/metrics", s.Metrics},
+		{"GET", "/v1/ws", s.WS},
+		{"GET", "/v1/session", s.handle(s.session)},
+		{"GET", "/v1/status", s.handle(s.status)},
+		{"GET", "/v1/conversations", s.handle(s.queue)},
+		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
+		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
+		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
+		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
+		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
+		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},
+		{"POST", "/v1/search", s.handle(s.search)},
+	}
+}
+
+// known answers what no route takes with a problem document, as all errors are.
+func (s *server) known(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := refusal{header: w.Header()}
+		h.ServeHTTP(&refusal, r)
+		switch refusal.status {
+		case http.StatusNotFound:
+			writeProblem(w, assist.Errorf(assist.NotFound, "there is nothing at this address: /docs lists what there is"))
+		case http.StatusMethodNotAllowed:
+			writeProblemStatus(w, refusal.status, assist.Errorf(assist.Invalid, "this address takes %s, not %s", w.Header().Get("Allow"), r.Method))
+		default: // a redirect to the clean path
+			mux.ServeHTTP(w, r)
+		}
+	})
+}
+
+// refusal keeps the status and the headers the mux refuses a request with, and
+// drops its words.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (f *refusal) Header() http.Header         { return f.header }
+func (f *refusal) WriteHeader(status int)      { f.status = status }
+func (f *refusal) Write(b []byte) (int, error) { return len(b), nil }
+
+// handle turns a returned error into a problem document and a log line. A
+// handler that returns an error has written nothing.
 func (s *server) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if p := recover(); p != nil {
-				s.Logger.Error("handler panicked", "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
-				writeProblem(w, assist.Errorf(assist.Internal, "something went wrong on our side; try again"))
+			p := recover()
+			if p == nil {
+				return
 			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.Logger.Error("handler panicked", "method", r.Method, "route", r.Pattern, "panic", p, "stack", string(debug.Stack()))
+			writeProblem(w, assist.Errorf(assist.Internal, "something went wrong on our side; try again"))
 		}()
 		err := h(w, r)
-		if err == nil || errors.Is(err, context.Canceled) {
+		if err == nil {
 			return
+		}
+		if assist.CodeOf(err) == assist.Internal && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+			// The client has gone, or the server is stopping or too slow. Saying
+			// nothing would be a 200 to a client that is still there.
+			err = assist.Wrap(err, assist.Unavailable, "the request was not finished in time; try again")
 		}
 		switch assist.CodeOf(err) {
 		case assist.Internal:
 			s.Logger.Error("request failed", "method", r.Method, "route", r.Pattern, "err", err)
 		case assist.Unavailable:
-			s.Logger.Warn("request not served", "method", r.Method, "route", r.Pattern, "err", err)
+			if r.Context().Err() == nil {
+				s.Logger.Warn("request not served", "method", r.Method, "route", r.Pattern, "err", err)
+			}
 		}
 		writeProblem(w, err)
 	})
@@ -192,8 +254,15 @@ type problem struct {
 }
 
 func writeProblem(w http.ResponseWriter, err error) {
+	status, ok := statuses[assist.CodeOf(err)]
+	if !ok {
+		status, err = http.StatusInternalServerError, assist.Wrap(err, assist.Internal, "something went wrong on our side; try again")
+	}
+	writeProblemStatus(w, status, err)
+}
+
+func writeProblemStatus(w http.ResponseWriter, status int, err error) {
 	code := assist.CodeOf(err)
-	status := statuses[code]
 	if code == assist.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="aside"`)
 	}
@@ -201,10 +270,7 @@ func writeProblem(w http.ResponseWriter, err error) {
 	if merr != nil {
 		body = []byte(`{"status":500}`)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write(body) // the client may be gone; there is nobody left to tell
+	write(w, status, "application/problem+json", body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
@@ -212,14 +278,16 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, err = w.Write(body)
-	if err != nil {
-		return context.Canceled // the client has gone
-	}
+	write(w, status, "application/json", body)
 	return nil
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(body) // the client may be gone; there is nobody left to tell
 }
 
 // readJSON decodes one JSON object of at most limit bytes.
@@ -228,10 +296,26 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return assist.Wrap(err, assist.Invalid, "the body is not the JSON object this address expects: %v", err)
+	if !utf8.Valid(body) { // json would put replacement characters in silence
+		return assist.Errorf(assist.Invalid, "the body is not valid UTF-8")
 	}
-	return nil
+	if b := bytes.TrimSpace(body); len(b) == 0 || b[0] != '{' {
+		return assist.Errorf(assist.Invalid, "the body must be one JSON object")
+	}
+	err = json.Unmarshal(body, v)
+	var (
+		syntax *json.SyntaxError
+		kind   *json.UnmarshalTypeError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		return assist.Wrap(err, assist.Invalid, "the body is not valid JSON at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return assist.Wrap(err, assist.Invalid, "%s cannot be a JSON %s", cmp.Or(kind.Field, "the body"), kind.Value)
+	}
+	return assist.Wrap(err, assist.Invalid, "the body has a value that cannot be read: times must be RFC 3339, like 2026-11-22T10:00:00Z")
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -287,14 +371,15 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, status, struct {
 		Ready bool   `json:"ready"`
 		Parts []Part `json:"parts"`
-	}{status == http.StatusOK, parts})
+	}{status == http.StatusOK, append([]Part{}, parts...)})
 }
 
 // session signs in whoever opens the console on this machine while developing.
 // The Host check keeps a foreign page that points its name at this machine from
-// asking for a token.
+// asking for a token, the others a foreign page's own request and a proxy that
+// serves the world from this machine.
 func (s *server) session(w http.ResponseWriter, r *http.Request) error {
-	if s.Session == nil || !loopback(r.Host) || !loopback(r.RemoteAddr) || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+	if s.Session == nil || !loopback(r.Host) || !loopback(r.RemoteAddr) || foreign(r) || forwarded(r) {
 		return assist.Errorf(assist.Unauthenticated, "sign in with a token: `aside token --role agent --name YOU` makes one")
 	}
 	session, err := s.Session()
@@ -302,6 +387,25 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, session)
+}
+
+// foreign reports whether another page than one of ours asks.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return false
+	}
+	return true
+}
+
+// forwarded reports whether a proxy passes the request on for somebody else.
+func forwarded(r *http.Request) bool {
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if r.Header.Get(h) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(hostport string) bool {
