@@ -1,0 +1,92 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// ConsolePolicy is the Content-Security-Policy of the console's pages: their own
+// scripts and styles, their own server, nothing from elsewhere.
+const ConsolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'self'"
+
+// assetTypes are the types of files we ship. They are stated rather than looked
+// up: the system's table may know other ones, and nosniff makes those fatal.
+var assetTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".json": "application/json",
+	".svg":  "image/svg+xml",
+}
+
+type asset struct {
+	name, contentType, etag string
+	body                    []byte
+}
+
+// Assets serves the agent's console: its page at "/", its files below
+// "/assets/", and in development "/storybook", which draws every state of the
+// console from fixtures. Anything else is not found. Browsers ask each time and
+// are answered 304 while nothing changed, so that an upgrade shows at once.
+func Assets(development bool) http.Handler {
+	files := loadAssets()
+	mux := http.NewServeMux()
+	serve := func(pattern, name string) {
+		f := files[name]
+		mux.HandleFunc("GET "+pattern, f.serve)
+	}
+	serve("/{$}", "index.html")
+	if development {
+		serve("/storybook", "storybook.html")
+	}
+	for name := range files {
+		story := name == "storybook.js" || strings.HasPrefix(name, "fixtures/")
+		if path.Ext(name) != ".html" && (development || !story) {
+			serve("/assets/"+name, name)
+		}
+	}
+	return mux
+}
+
+func loadAssets() map[string]asset {
+	files := map[string]asset{}
+	err := fs.WalkDir(assetFiles, "assets", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := assetFiles.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		name := strings.TrimPrefix(p, "assets/")
+		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: `"` + hex.EncodeToString(sum[:12]) + `"`, body: body}
+		return nil
+	})
+	if err != nil {
+		panic("web: read embedded assets: " + err.Error()) // the binary itself is broken
+	}
+	return files
+}
+
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", a.contentType)
+	h.Set("Content-Security-Policy", ConsolePolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", a.etag)
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
+}

@@ -1,0 +1,206 @@
+// The console with a real server: session, WebSocket, outbox.
+
+import { Desk } from "./desk.js";
+import { hasGap } from "./store.js";
+import { newID, RequestError, Socket } from "./socket.js";
+import * as memory from "./memory.js";
+
+const STATUS_MS = 30_000;
+const RETRY_MS = 3000;
+const GAP_MS = 300;
+
+class Server {
+  #desk = null; #socket = null; #token = ""; #gapTimer = 0; #busy = new Set();
+
+  attach(desk) {
+    this.#desk = desk;
+    setInterval(() => this.#status(), STATUS_MS);
+    addEventListener("beforeunload", (e) => {
+      if (memory.outbox.get().length) e.preventDefault();
+    });
+    addEventListener("online", () => this.#socket?.connect());
+  }
+
+  // start finds out who is there: a token kept in this tab, else the
+  // development session of the embedded mode, else nobody.
+  async start() {
+    const kept = memory.token.get();
+    if (kept) return this.signIn(kept);
+    try {
+      const res = await fetch("/v1/session", { headers: { Accept: "application/json" }, cache: "no-store" });
+      if (res.ok) {
+        const s = await res.json();
+        return this.#enter(s.token, s);
+      }
+      this.#session({ state: res.status >= 500 ? "unknown" : "signed_out", error: res.status >= 500 ? "The server cannot answer at the moment." : "" });
+    } catch {
+      this.#session({ state: "unknown", error: "The server cannot be reached." });
+    }
+  }
+
+  signIn(token) {
+    const claims = claimsOf(token);
+    if (!claims) return this.#session({ state: "signed_out", error: "That is not a token: it should have three parts with dots between them." });
+    if (claims.role && claims.role !== "agent") return this.#session({ state: "signed_out", error: `That token is for the role “${claims.role}”. The desk needs one for “agent”.` });
+    memory.token.set(token);
+    this.#enter(token, claims);
+  }
+
+  signOut() {
+    memory.token.set("");
+    this.#socket?.close();
+    this.#socket = null;
+    this.#session({ state: "signed_out" });
+  }
+
+  reconnect() { this.#socket?.connect(); }
+  open(id) { return this.#join(id); }
+  typing(id) { this.#socket?.tell("typing", id, { role: "agent" }); }
+  request(id, instruction) { return this.#ask("suggestion.request", id, { instruction }); }
+  step(id, stepID, state) { return this.#ask("step.set", id, { step_id: stepID, state }); }
+  feedback(id, suggestionID, verdict, reason) { return this.#ask("suggestion.feedback", id, { suggestion_id: suggestionID, verdict, ...(reason && { reason }) }); }
+  take(id) { return this.#ask("handoff.take", id, {}); }
+  close(id, resolution) { return this.#ask("conversation.close", id, { resolution }); }
+
+  // check gives no verdicts when it cannot ask: writing goes on without them.
+  async check(id, text, suggestionID) {
+    try {
+      return (await this.#ask("draft.check", id, { text, ...(suggestionID && { suggestion_id: suggestionID }) })).verdicts ?? [];
+    } catch {
+      return [];
+    }
+  }
+
+  async suggestion(id) {
+    const res = await fetch("/v1/suggestions/" + encodeURIComponent(id), { headers: { Authorization: "Bearer " + this.#token } });
+    if (!res.ok) throw new Error(`the server said ${res.status}`);
+    return res.json();
+  }
+
+  // send puts a reply into the outbox and on its way. It leaves the outbox when
+  // the server has said that it is stored; until then every try has the same
+  // id, so it can neither be lost nor sent twice.
+  send(conversation, text, suggestionID, after) {
+    const reply = { id: newID(), conversation, text, suggestionID, after };
+    memory.outbox.set([...memory.outbox.get(), reply]);
+    this.#deliver(reply);
+  }
+
+  resend(conversation, replyID) {
+    const reply = memory.outbox.get().find((r) => r.id === replyID);
+    if (reply) this.#deliver(reply);
+  }
+
+  forget(replyID) { memory.outbox.set(memory.outbox.get().filter((r) => r.id !== replyID)); }
+
+  async #deliver(reply) {
+    if (this.#busy.has(reply.id)) return;
+    this.#busy.add(reply.id);
+    const { id: replyID, conversation: id, text, suggestionID } = reply;
+    this.#desk.dispatch({ type: "reply.queued", id, reply });
+    try {
+      const ack = await this.#ask("reply.send", id, { text, ...(suggestionID && { suggestion_id: suggestionID }) }, replyID);
+      this.forget(replyID);
+      this.#desk.dispatch({ type: "reply.acked", id, replyID, seq: ack.seq });
+    } catch (err) {
+      if (!(err instanceof RequestError)) throw err;
+      if (!err.temporary) this.#desk.dispatch({ type: "reply.failed", id, replyID, error: err.message });
+      else if (this.#desk.state.link.state === "open") setTimeout(() => this.resend(id, replyID), RETRY_MS);
+      // Not connected: it goes out again when the connection is back.
+    } finally {
+      this.#busy.delete(replyID);
+    }
+  }
+
+  #ask(type, conversation, data, id) {
+    return this.#socket ? this.#socket.request(type, conversation, data, id) : Promise.reject(new RequestError("unavailable", "Not connected."));
+  }
+
+  #session(session) { this.#desk.dispatch({ type: "session", session }); }
+
+  #enter(token, who) {
+    this.#token = token;
+    this.#session({ state: "signed_in", sub: who.sub, name: who.name, dev: Boolean(who.dev) });
+    this.#socket?.close();
+    this.#socket = new Socket({
+      url: location.origin.replace(/^http/, "ws") + "/v1/ws",
+      token,
+      onFrame: (frame) => this.#frame(frame),
+      onLink: (link) => this.#link(link),
+    });
+    this.#socket.connect();
+    const last = memory.open.get();
+    if (last) this.#desk.dispatch({ type: "conversation.select", id: last });
+  }
+
+  #link(link) {
+    if (link.state === "stopped" && (link.code === 4401 || link.code === 4403)) {
+      memory.token.set("");
+      return this.#session({ state: "signed_out", error: link.message || "The token is not valid any more. Paste a new one." });
+    }
+    this.#desk.dispatch({ type: "link", link });
+  }
+
+  #frame(frame) {
+    this.#desk.dispatch({ type: "frame", frame, at: Date.now() });
+    if (frame.type === "welcome") return this.#resume();
+    const chat = this.#desk.state.chats[frame.conversation];
+    if (chat?.opened && hasGap(chat)) {
+      clearTimeout(this.#gapTimer);
+      this.#gapTimer = setTimeout(() => hasGap(this.#desk.state.chats[frame.conversation]) && this.#join(frame.conversation), GAP_MS);
+    }
+  }
+
+  // #resume asks for all that happened while there was no connection, then
+  // sends what waits to go out.
+  async #resume() {
+    this.#status();
+    try {
+      const queue = await this.#ask("queue.open", undefined, {});
+      this.#desk.dispatch({ type: "queue.loaded", conversations: queue.conversations ?? [] });
+    } catch (err) {
+      if (!err.temporary) this.#desk.dispatch({ type: "link", link: { state: "stopped", attempt: 0, message: err.message } });
+      return;
+    }
+    const waiting = memory.outbox.get();
+    await Promise.all(Object.keys(this.#desk.state.chats).map((id) => this.#join(id)));
+    for (const reply of waiting) this.#deliver(reply);
+  }
+
+  async #join(id) {
+    const chat = this.#desk.state.chats[id];
+    try {
+      await this.#ask("conversation.open", id, { after: chat?.lastSeq ?? 0 });
+      this.#desk.dispatch({ type: "conversation.opened", id });
+    } catch {
+      // Asked again on the next connection.
+    }
+  }
+
+  async #status() {
+    if (!this.#token) return;
+    try {
+      const res = await fetch("/v1/status", { headers: { Authorization: "Bearer " + this.#token }, cache: "no-store" });
+      if (res.ok) this.#desk.dispatch({ type: "status", status: await res.json() });
+    } catch {
+      // The connection's banner says it.
+    }
+  }
+}
+
+// claimsOf reads a token's claims for display; the server verifies them.
+function claimsOf(token) {
+  try {
+    const part = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0))));
+  } catch {
+    return null;
+  }
+}
+
+const server = new Server();
+const desk = new Desk(document.getElementById("app"), server);
+for (const [id, seq] of Object.entries(memory.seen.get())) desk.state.seen[id] = seq;
+server.attach(desk);
+desk.draw();
+server.start();

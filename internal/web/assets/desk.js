@@ -1,0 +1,304 @@
+// The desk: draws the console from a state and turns keys and clicks into
+// calls of its server. It knows no network: app.js gives it a real server,
+// the storybook a silent one.
+
+import { h, render, user } from "./dom.js";
+import { initial, reduce } from "./store.js";
+import { customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
+import { Keys, KeysDialog } from "./keys.js";
+import { WhyDialog } from "./why.js";
+import { drawLink, drawSignIn, drawTop } from "./status.js";
+import * as memory from "./memory.js";
+import "./queue.js";
+import "./transcript.js";
+import "./composer.js";
+import "./panel.js";
+
+const ENDINGS = ["Solved", "Passed on", "No answer from the customer"];
+const VIEWS = [["queue", "Queue"], ["chat", "Chat"], ["aside", "Aside"]];
+const LULL_MS = 700;
+
+export class Desk {
+  state = initial();
+  #root; #server; #clock; #keys = new Keys(); #keysDialog; #why; #el = {}; #due = false; #closing = false; #said = ""; #lull = 0; #toast = "";
+
+  // server: see Server in app.js. clock gives the time in milliseconds.
+  constructor(root, server, clock = Date.now) {
+    this.#root = root;
+    this.#server = server;
+    this.#clock = clock;
+    this.#keysDialog = new KeysDialog(this.#keys, () => this.draw());
+    this.#why = new WhyDialog();
+    this.#build();
+    document.addEventListener("keydown", (e) => this.#key(e));
+    setInterval(() => this.draw(), 1000); // waiting times, countdowns, typing that ends
+  }
+
+  dispatch(action) {
+    const before = this.state;
+    this.state = reduce(this.state, action);
+    if (this.state === before) return;
+    this.#after(action);
+    this.draw();
+  }
+
+  // draw happens once per frame however many things changed.
+  draw() {
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      this.#draw();
+    });
+  }
+
+  get #chat() { return this.state.chats[this.state.open]; }
+  get #shown() { const c = this.#chat; return c?.suggestions[c.shown]; }
+
+  actions = {
+    chord: (id) => this.#keys.chord(id),
+    select: (id) => { this.#closing = false; this.dispatch({ type: "conversation.select", id }); this.#server.open(id); },
+    composing: (on) => this.state.open && this.dispatch({ type: "composing", id: this.state.open, on }),
+    typing: () => this.#server.typing(this.state.open),
+    check: (text, suggestionID) => this.#server.check(this.state.open, text, suggestionID),
+    send: () => {
+      const box = this.#el.composer, chat = this.#chat;
+      if (!chat || box.empty) return;
+      const { text, suggestionID } = box.clear();
+      this.#server.send(chat.id, text, suggestionID, chat.lastSeq);
+    },
+    retry: (id, replyID) => this.#server.resend(id, replyID),
+    takeBack: (id, replyID) => {
+      const r = this.state.chats[id].outbox.find((x) => x.id === replyID);
+      this.dispatch({ type: "reply.removed", id, replyID });
+      this.#server.forget(replyID);
+      this.#el.composer.take(r.text, r.suggestionID);
+    },
+    insert: ({ replace = false } = {}) => this.#use(this.#shown, shownDraft(this.#shown)?.sentences, replace),
+    insertSentence: (i) => this.#use(this.#shown, [shownDraft(this.#shown).sentences[i]], false),
+    insertFolded: (id) => this.#use(this.#chat.suggestions[id], shownDraft(this.#chat.suggestions[id]).sentences, false),
+    option: (i) => { const o = this.#shown?.options?.[i]; if (o) this.actions.ask(o.id); },
+    ask: (instruction) => this.#try(this.#server.request(this.state.open, instruction)),
+    showNext: () => this.dispatch({ type: "suggestion.show_next", id: this.state.open }),
+    dismiss: () => this.#dismiss(),
+    step: (stepID, to) => {
+      const id = this.state.open, before = this.#chat.steps[stepID] ?? "todo";
+      this.dispatch({ type: "step", id, stepID, state: to });
+      this.#try(this.#server.step(id, stepID, to), () => this.dispatch({ type: "step", id, stepID, state: before }));
+    },
+    mark: (verdict) => {
+      if (!this.#shown) return;
+      this.actions.feedback(verdict);
+      if (verdict === "bad") this.#el.panel.askReason();
+    },
+    feedback: (verdict, reason = "") => {
+      const id = this.state.open, suggestionID = this.#shown.id;
+      this.dispatch({ type: "feedback", id, suggestionID, verdict, reason });
+      this.#try(this.#server.feedback(id, suggestionID, verdict, reason));
+    },
+    why: () => this.#shown && this.#why.show(this.#shown, (id) => this.#server.suggestion(id)),
+    take: () => this.state.open && this.#try(this.#server.take(this.state.open)),
+    close: (resolution) => { this.#closing = false; this.#try(this.#server.close(this.state.open, resolution)); this.draw(); },
+    help: () => this.#keysDialog.show(),
+    theme: () => {
+      const order = ["auto", "light", "dark"], next = order[(order.indexOf(this.theme) + 1) % 3];
+      memory.theme.set(next);
+      document.documentElement.dataset.theme = next;
+      this.draw();
+    },
+    reconnect: () => this.#server.reconnect(),
+    start: () => this.#server.start(),
+    signIn: (token) => this.#server.signIn(token),
+    signOut: () => this.#server.signOut(),
+    view: (view) => this.dispatch({ type: "view", view }),
+  };
+
+  get theme() { return document.documentElement.dataset.theme || "auto"; }
+
+  #use(s, sentences, replace) {
+    if (!s || !sentences?.length) return;
+    if (this.state.view === "aside") this.dispatch({ type: "view", view: "chat" });
+    this.#draw(); // a narrow window must show the box before it can take the text
+    this.#el.composer.insert(s, sentences, { replace });
+  }
+
+  #dismiss() {
+    const s = this.#shown;
+    if (this.#el.composer.cancel()) return;
+    if (this.#closing) { this.#closing = false; return this.draw(); }
+    if (!s) return;
+    const type = streaming(s) || ["searching", "sources", "instant"].includes(s.phase) ? "suggestion.stop" : "suggestion.dismiss";
+    this.dispatch({ type, id: this.state.open });
+  }
+
+  // #try says a refusal where the agent looks, for as long as it matters.
+  async #try(promise, undo) {
+    this.#toast = "";
+    try {
+      await promise;
+    } catch (err) {
+      undo?.();
+      this.#toast = err.message;
+    }
+    this.draw();
+  }
+
+  #key(e) {
+    if (document.querySelector("dialog[open]") || this.state.session.state !== "signed_in") return;
+    const id = this.#keys.match(e);
+    if (!id) return;
+    const box = this.#el.composer, panel = this.#el.panel;
+    const doable = {
+      send: () => this.actions.send(),
+      insert: () => box.confirm() || this.actions.insert(),
+      replace: () => this.actions.insert({ replace: true }),
+      own_words: () => box.ownWords(),
+      focus_composer: () => { this.#reveal("chat"); box.focusText(); },
+      dismiss: () => this.#dismiss(),
+      option_1: () => this.actions.option(0),
+      option_2: () => this.actions.option(1),
+      option_3: () => this.actions.option(2),
+      newer: () => this.actions.showNext(),
+      focus_sources: () => { this.#reveal("aside"); panel.focusSources(); },
+      focus_draft: () => { this.#reveal("aside"); panel.focusDraft(); },
+      focus_steps: () => { this.#reveal("aside"); panel.focusSteps(); },
+      ask: () => { this.#reveal("aside"); panel.focusAsk(); },
+      good: () => this.actions.mark("good"),
+      bad: () => this.actions.mark("bad"),
+      why: () => this.actions.why(),
+      next_conversation: () => this.#go(1),
+      previous_conversation: () => this.#go(-1),
+      take: () => this.actions.take(),
+      latest: () => this.#el.transcript.toLatest(),
+      view: () => this.actions.view(VIEWS[(VIEWS.findIndex(([v]) => v === this.state.view) + 1) % 3][0]),
+      theme: () => this.actions.theme(),
+      help: () => this.actions.help(),
+      accept: () => this.#accept(),
+    };
+    // Keys that do nothing here stay with the browser.
+    if (doable[id]() !== false) e.preventDefault();
+  }
+
+  // #accept is Tab: it inserts only where a banner says so, and moves on
+  // everywhere else.
+  #accept() {
+    const box = this.#el.composer;
+    if (!box.focused || !box.empty) return false;
+    if (box.confirm()) return true;
+    if (!box.querySelector(".banner .button") || !shownDraft(this.#shown)) return false;
+    this.actions.insert();
+    return true;
+  }
+
+  #go(step) {
+    const id = neighbour(this.state, step);
+    if (id) this.actions.select(id);
+  }
+
+  #reveal(view) {
+    this.actions.view(view);
+    this.#draw();
+  }
+
+  #after(action) {
+    if (action.type === "frame" && action.frame.type === "suggestion.delta") {
+      clearTimeout(this.#lull);
+      const { conversation, data } = action.frame;
+      this.#lull = setTimeout(() => this.dispatch({ type: "suggestion.lull", id: conversation, suggestionID: data.suggestion_id }), LULL_MS);
+    }
+    if (action.type === "frame" || action.type === "conversation.select") memory.seen.set(this.state.seen);
+    if (action.type === "conversation.select") memory.open.set(this.state.open);
+    this.#announce();
+  }
+
+  // #announce says to screen readers that a draft is there: once, never tokens.
+  #announce() {
+    const s = this.#shown, chat = this.#chat;
+    if (!s || s.phase !== "ready" || !shownDraft(s) || (chat.answered && s.for_seq < chat.answered.seq)) return;
+    if (this.#said === s.id) return;
+    this.#said = s.id;
+    this.#el.live.textContent = `Draft ready, ${s.hits.length} source${s.hits.length === 1 ? "" : "s"}`;
+  }
+
+  #build() {
+    const el = this.#el;
+    el.top = h("header", { class: "top" });
+    el.link = h("div", { class: "link-slot", role: "status" });
+    el.queue = document.createElement("aside-queue");
+    el.queueNav = h("nav", { class: "pane pane-queue", "aria-label": "Conversations" }, el.queue);
+    el.head = h("div", { class: "chat-head" });
+    el.transcript = document.createElement("aside-transcript");
+    el.composer = document.createElement("aside-composer");
+    el.empty = h("div", { class: "chat-empty" });
+    el.toast = h("div", { class: "toast", role: "status" });
+    el.main = h("main", { class: "pane pane-chat", "aria-label": "Conversation" }, el.head, el.transcript, el.toast, el.composer, el.empty);
+    el.panel = document.createElement("aside-suggestion");
+    el.side = h("aside", { class: "pane pane-aside", "aria-label": "Aside" }, el.panel);
+    el.tabs = h("nav", { class: "tabs", "aria-label": "Panes" });
+    el.desk = h("div", { class: "desk" }, el.top, el.link, h("div", { class: "panes" }, el.queueNav, el.main, el.side), el.tabs);
+    el.signIn = h("main", { class: "sign-in-page" });
+    el.live = h("p", { class: "sr", "aria-live": "polite", id: "announce" });
+    this.#root.append(el.desk, el.signIn, el.live);
+  }
+
+  #draw() {
+    const { state, actions, theme } = this, el = this.#el, now = this.#clock();
+    const inside = state.session.state === "signed_in";
+    el.desk.hidden = !inside;
+    el.signIn.hidden = inside;
+    if (!inside) return drawSignIn(el.signIn, state, actions);
+    render(el.signIn);
+    const chat = this.#chat;
+    el.desk.dataset.view = state.view;
+    el.main.classList.toggle("is-empty", !chat);
+    drawTop(el.top, state, actions, theme);
+    drawLink(el.link, state, actions, now);
+    el.queue.update(state, actions, now);
+    render(el.head, chat && this.#chatHead(chat));
+    render(el.empty, !chat && emptyChat(state, this.#keys));
+    if (chat) {
+      el.composer.update(state, actions, now);
+      el.transcript.update(state, actions, now);
+    }
+    el.panel.update(state, actions, now);
+    render(el.toast, this.#toast && h("p", null, this.#toast, h("button", { class: "link", on: { click: () => { this.#toast = ""; this.draw(); } } }, "Dismiss")));
+    render(el.tabs, this.#tabs(now));
+    const waiting = groups(state).find((g) => g.id === "waiting")?.items.length;
+    document.title = (waiting ? `(${waiting}) ` : "") + "Aside";
+  }
+
+  #chatHead(chat) {
+    const c = this.state.queue.byId[chat.id], me = this.state.session.sub;
+    const mine = c?.agent && c.agent === me;
+    const closed = c?.status === "closed" || chat.closed;
+    const also = chat.agents.filter((name) => name && name !== this.state.session.name);
+    const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
+    return [
+      h("div", { class: "chat-title" }, user("h1", null, customerName(c, chat) || chat.id),
+        h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), h("span", { class: "chat-id" }, user("bdi", null, chat.id)))),
+      h("div", { class: "chat-buttons" },
+        !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),
+        mine && !closed && !this.#closing && h("button", { class: "button plain", "aria-haspopup": "true", on: { click: () => { this.#closing = true; this.draw(); } } }, "Close…"),
+        this.#closing && h("div", { class: "chips", role: "group", "aria-label": "How did it end?" }, h("span", { class: "quiet" }, "How did it end?"),
+          ENDINGS.map((x) => h("button", { class: "chip", on: { click: () => this.actions.close(x) } }, x)),
+          h("button", { class: "icon-button", "aria-label": "Do not close", on: { click: () => { this.#closing = false; this.draw(); } } }, "×"))),
+    ];
+  }
+
+  #tabs(now) {
+    const chat = this.#chat, st = standing(this.state, chat, now);
+    const waiting = groups(this.state).find((g) => g.id === "waiting")?.items.length ?? 0;
+    const extra = { queue: waiting ? String(waiting) : "", chat: "", aside: chat && ["ready", "check", "none", "instant", "drafting"].includes(st.kind) ? st.word : "" };
+    return VIEWS.map(([id, name]) => h("button", { class: "tab" + (this.state.view === id ? " is-on" : ""), key: id, "aria-current": this.state.view === id ? "page" : null, on: { click: () => this.actions.view(id) } },
+      name, extra[id] && h("span", { class: "tab-note is-" + (id === "aside" ? st.kind : "count") }, extra[id])));
+  }
+}
+
+function emptyChat(state, keys) {
+  const any = Object.keys(state.queue.byId).length > 0;
+  if (!state.queue.loaded) return h("p", { class: "quiet" }, "Loading…");
+  return [
+    h("p", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
+    h("p", null, any ? ["Or press ", h("kbd", null, keys.chord("next_conversation").replace("+", " ")), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
+  ];
+}

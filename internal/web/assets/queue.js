@@ -1,0 +1,57 @@
+// <aside-queue>: who waits, who is with whom.
+
+import { h, icon, plural, render, user, waited } from "./dom.js";
+import { groups, unread } from "./select.js";
+
+// Reasons of a hand-over, in the words of the desk. Unknown codes are shown
+// with their underscores taken out.
+const REASONS = {
+  asked_for_person: "asked for a person",
+  no_evidence: "nothing found to answer with",
+  not_allowed: "a topic for people",
+  blocked: "an answer did not pass the checks",
+  anger: "the customer is upset",
+  upset: "the customer is upset",
+  rephrased: "asked a second time",
+  model_fault: "the bot could not answer",
+};
+export const reasonWords = (code) => REASONS[code] ?? (code ?? "").replaceAll("_", " ");
+
+class Queue extends HTMLElement {
+  update(state, actions, now) {
+    const list = groups(state);
+    render(this,
+      !state.queue.loaded && h("div", { class: "queue-skeleton", "aria-label": "The queue is loading", role: "status" },
+        [1, 2, 3].map(() => h("div", { class: "skeleton-row" }, h("i"), h("i")))),
+      state.queue.loaded && !list.length && h("div", { class: "queue-empty" },
+        h("p", { class: "empty-title" }, "Nobody is waiting"),
+        h("p", null, "New conversations appear here by themselves.")),
+      list.map((g) => h("section", { class: "queue-group", key: g.id, "aria-labelledby": "queue-" + g.id },
+        h("h2", { id: "queue-" + g.id }, g.title, h("span", { class: "count" }, String(g.items.length))),
+        h("ul", null, g.items.map((c) => h("li", { key: c.id }, row(state, c, actions, now)))))));
+  }
+}
+
+function row(state, c, actions, now) {
+  const isUnread = unread(state, c);
+  const late = c.waiting_since && now - new Date(c.waiting_since) > 3 * 60_000;
+  const mine = c.agent && c.agent === state.session.sub;
+  return h("button", {
+    class: "queue-row" + (c.id === state.open ? " is-open" : "") + (isUnread ? " is-unread" : ""),
+    "aria-current": c.id === state.open ? "true" : null,
+    "data-conversation": c.id,
+    on: { click: () => actions.select(c.id) },
+  },
+    h("span", { class: "queue-top" },
+      user("span", { class: "queue-name" }, c.customer_name || "Visitor"),
+      isUnread && h("span", { class: "unread" }, h("span", { class: "sr" }, "unread")),
+      c.waiting_since && h("time", { class: "queue-wait" + (late ? " is-late" : ""), title: "waiting for an answer" }, waited(c.waiting_since, now))),
+    user("span", { class: "queue-preview" }, c.last_role === "agent" ? h("span", { class: "quiet" }, mine ? "You: " : "Agent: ") : null, c.preview || "No messages yet"),
+    c.status === "waiting" && c.handoff && h("span", { class: "queue-note" }, icon("arrow"), "from the bot · " + reasonWords(c.handoff.reason)),
+    c.status === "open" && c.agent && !mine && h("span", { class: "queue-note is-quiet" }, "with ", user("bdi", null, c.agent_name || "a colleague")),
+    c.status === "closed" && c.resolution && h("span", { class: "queue-note is-quiet" }, c.resolution));
+}
+
+customElements.define("aside-queue", Queue);
+
+export const queueLine = (n) => (n ? `${plural(n, "person", "people")} waiting` : "Nobody waiting");
