@@ -304,7 +304,10 @@ func TestCancelledCaller(t *testing.T) {
 	for i := range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); db.AddTurn(ctx, source, turn("c1", fmt.Sprint("x", i), assist.RoleCustomer, "hi"), chat.Lease{}) }()
+		go func() {
+			defer close(done)
+			db.AddTurn(ctx, source, turn("c1", fmt.Sprint("x", i), assist.RoleCustomer, "hi"), chat.Lease{})
+		}()
 		cancel()
 		<-done
 	}

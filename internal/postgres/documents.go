@@ -230,7 +230,10 @@ func (w *writer) put(ctx context.Context, docs []assist.Document) ([]assist.Chan
 	if err != nil {
 		return nil, err
 	}
-	rows, added := arrange(changed, lexicon)
+	rows, added, err := arrange(changed, lexicon)
+	if err != nil {
+		return nil, err
+	}
 	average, err := w.reweigh(ctx, before.plus(added))
 	if err != nil {
 		return nil, err
@@ -319,21 +322,23 @@ func (t totals) plus(o totals) totals {
 
 // arrange makes rows of the documents' passages. Of passages with the same words
 // in one document, which have the same id, the first counts.
-func arrange(docs []assist.Document, lexicon map[string]int32) (rows []passage, sum totals) {
-	seen := map[string]bool{}
+func arrange(docs []assist.Document, lexicon map[string]int32) (rows []passage, sum totals, err error) {
+	owner := map[string]string{}
 	for i := range docs {
 		for _, p := range docs[i].Passages {
-			if seen[p.ID] {
+			if of, seen := owner[p.ID]; seen && of != docs[i].ID {
+				return nil, sum, assist.Errorf(assist.Invalid, "documents %q and %q have a passage with the same id", of, docs[i].ID)
+			} else if seen {
 				continue
 			}
-			seen[p.ID] = true
+			owner[p.ID] = docs[i].ID
 			g := newBag(p.Terms, lexicon)
 			rows = append(rows, passage{p, &docs[i], g})
 			sum.passages++
 			sum.length += int64(g.length)
 		}
 	}
-	return rows, sum
+	return rows, sum, nil
 }
 
 // count adds (sign 1) or takes away (-1) what the current passages of the
@@ -435,10 +440,10 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 		WHERE id = $1 AND current`
 	columns := []string{"id", "document_id", "audience", "collection", "language", "valid_from", "valid_to", "heading", "text",
 		"start_byte", "end_byte", "length", "terms", "counts", "weights"}
-	kept := map[string]bool{}
+	kept := map[string]string{} // id → its document
 	for _, s := range was {
 		for _, id := range s.Passages {
-			kept[id] = true
+			kept[id] = s.ID
 		}
 	}
 	var updates pgx.Batch
@@ -448,7 +453,7 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 		to := moment(d.ValidTo, pgtype.Infinity)
 		terms, counts := orEmpty(p.bag.ids), orEmpty(p.bag.counts)
 		weights := p.bag.weigh(average)
-		if kept[p.ID] {
+		if kept[p.ID] == d.ID {
 			updates.Queue(update, p.ID, d.Audience, d.Collection, d.Language, to, p.Heading, p.Text, p.Start, p.End, p.bag.length, terms, counts, weights)
 			continue
 		}
@@ -467,7 +472,7 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 	}
 	_, err := w.tx.CopyFrom(ctx, pgx.Identifier{"passages"}, columns, pgx.CopyFromRows(added))
 	if violates(err, uniqueViolation, "passages_current") {
-		return assist.Wrap(err, assist.Invalid, "two documents have a passage with the same id")
+		return assist.Wrap(err, assist.Invalid, "a document has a passage with the id of another document's")
 	}
 	return err
 }

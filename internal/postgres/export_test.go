@@ -19,8 +19,7 @@ func (db *DB) Query(ctx context.Context, name, sql string, args ...any) (rows []
 	return rows, err
 }
 
-// Batch runs statements as one transaction in the public pool and gives the last
-// one's values.
+// CustomerQuery runs SQL as a customer's connection does, set to a conversation.
 func (db *DB) CustomerQuery(ctx context.Context, conversation, sql string) (rows [][]any, err error) {
 	_, err = db.public.try(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		var b pgx.Batch
@@ -33,7 +32,3 @@ func (db *DB) CustomerQuery(ctx context.Context, conversation, sql string) (rows
 	})
 	return rows, err
 }
-
-// Breaking closes the connection of the next n statements of the turns pool
-// right after they ran, as if the answer were lost.
-func (db *DB) Schema() string { return db.schema }
