@@ -1,12 +1,14 @@
 // Package lex cuts text the same way for everyone: words to terms (folded,
 // without stop words, stemmed), text to sentences. Passages and questions must
 // be cut alike or they never meet, and a draft's sentences must be those the
-// checks look at. Everything here is a pure function.
+// checks look at. Everything here is a pure function and safe for any input,
+// valid UTF-8 or not. A change to Terms means that documents must be ingested
+// again.
 package lex
 
 import (
-	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Span is a byte range of a text.
@@ -16,69 +18,91 @@ type Span struct{ Start, End int }
 func (s Span) In(text string) string { return text[s.Start:s.End] }
 
 // Words finds the words and numbers of a text, in order, as they stand there.
+// An apostrophe inside a word ("don't") and a point or comma inside a number
+// ("1,360.50") belong to it; a hyphen parts words.
 func Words(text string) []Span {
 	var spans []Span
-	start := -1
-	for i, r := range text {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) {
-			if start < 0 {
-				start = i
-			}
+	for i := 0; i < len(text); {
+		s, ok := nextWord(text, i)
+		if !ok {
+			break
+		}
+		spans = append(spans, s)
+		i = s.End
+	}
+	return spans
+}
+
+// nextWord finds the first word that starts at byte i or later.
+func nextWord(text string, i int) (Span, bool) {
+	r, n := rune(0), 0
+	for ; i < len(text); i += n {
+		if r, n = runeAt(text, i); isWordRune(r) {
+			break
+		}
+	}
+	if i >= len(text) {
+		return Span{}, false
+	}
+	s := Span{Start: i}
+	for {
+		prev := r
+		i += n
+		if i >= len(text) {
+			break
+		}
+		if r, n = runeAt(text, i); isWordRune(r) || isMark(r) {
 			continue
 		}
-		if start >= 0 {
-			spans = append(spans, Span{start, i})
-			start = -1
-		}
-	}
-	if start >= 0 {
-		spans = append(spans, Span{start, len(text)})
-	}
-	return spans
-}
-
-// Terms gives the search terms of a text in order, repeats included: folded,
-// without the language's stop words, stemmed. Unknown languages are not stemmed.
-func Terms(text, language string) []string {
-	var terms []string
-	for _, w := range Words(text) {
-		terms = append(terms, strings.ToLower(w.In(text)))
-	}
-	return terms
-}
-
-// Sentences cuts a text at sentence ends, list items and blank lines. The spans
-// are trimmed, do not overlap and are never empty.
-func Sentences(text string) []Span {
-	var spans []Span
-	start := 0
-	flush := func(end int) {
-		s, e := start, end
-		for s < e && (text[s] == ' ' || text[s] == '\n' || text[s] == '\t') {
-			s++
-		}
-		for e > s && (text[e-1] == ' ' || text[e-1] == '\n' || text[e-1] == '\t') {
-			e--
-		}
-		if e > s {
-			spans = append(spans, Span{s, e})
-		}
-		start = end
-	}
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '.', '!', '?':
-			if i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\n' {
-				flush(i + 1)
+		if i+n < len(text) && joins(prev, r) {
+			// prev and r decide what may stand on the other side.
+			if next, m := runeAt(text, i+n); joined(prev, next) {
+				i += n
+				r, n = next, m
+				continue
 			}
-		case '\n':
-			flush(i)
 		}
+		break
 	}
-	flush(len(text))
-	return spans
+	s.End = i
+	return s, true
 }
 
-// Language guesses the language of a text by its stop words; "en" when nothing
-// speaks for another.
-func Language(text string) string { return "en" }
+// joins reports whether r can stand inside a word after prev.
+func joins(prev, r rune) bool {
+	switch r {
+	case '\'', '’':
+		return unicode.IsLetter(prev)
+	case '.', ',':
+		return isDigit(prev)
+	}
+	return false
+}
+
+// joined reports whether next may follow a joining mark that came after prev.
+func joined(prev, next rune) bool {
+	if isDigit(prev) {
+		return isDigit(next)
+	}
+	return unicode.IsLetter(next)
+}
+
+func runeAt(text string, i int) (rune, int) {
+	if b := text[i]; b < utf8.RuneSelf {
+		return rune(b), 1
+	}
+	return utf8.DecodeRuneInString(text[i:])
+}
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isWordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || isDigit(r)
+	}
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r))
+}
+
+// isMark reports whether r is an accent or vowel sign that belongs to the letter
+// before it.
+func isMark(r rune) bool { return r >= utf8.RuneSelf && unicode.IsMark(r) }

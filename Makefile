@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-short build lint verify bench fuzz clean
+
+FUZZTIME ?= 10s
+COUNT ?= 6
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-11s %s\n' "$$name" "$$what"; done
+
+setup: ## find or install PostgreSQL with pgvector (nothing is asked; nothing is done when it is there)
+	@sh deploy/postgres.sh
+
+run: setup build ## start everything on this machine and print the URLs
+	bin/aside up
+
+test: setup ## run every test; the last line says how many passed
+	@sh deploy/chromium.sh && go build -o bin/summary ./internal/testkit/summary && bin/summary ./...
+
+test-short: setup ## run the quick tests
+	@go build -o bin/summary ./internal/testkit/summary && bin/summary -short ./...
+
+build: ## build bin/aside
+	go build -o bin/aside ./cmd/aside
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go tool staticcheck ./...
+
+verify: lint test ## what a change must pass: lint, tests with their goldens, tidy go.mod
+	@go mod tidy -diff
+
+bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
+	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@sh deploy/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what was built (data directories stay)
+	rm -rf bin

@@ -1,0 +1,13 @@
+// Package evals holds the sample company that ships with Aside: its knowledge,
+// its authority limits and recorded chats. They feed the demo, the evaluation
+// suites and the tests. README.md describes the company and the file formats.
+package evals
+
+import "embed"
+
+// Files holds the folders knowledge (documents and authority.yaml) and chats
+// (JSON Lines, one conversation a line), with paths as they stand in this
+// folder, such as "knowledge/policies/returns.md".
+//
+//go:embed all:knowledge chats
+var Files embed.FS

@@ -1,0 +1,278 @@
+package check
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", path, d)
+	}
+}
+
+func hit(id, title, heading, text string, audience assist.Audience) assist.Hit {
+	return assist.Hit{Passage: assist.Passage{ID: id, DocumentID: "d-" + id, Heading: heading, Text: text}, Title: title, Audience: audience}
+}
+
+var shop = []assist.Hit{
+	hit("p1", "Returns", "Defective items", "A product that fails in normal use within 90 days is refunded in full, whatever the return window. We don’t ask for\nthe original box. Refunds reach the card within 5–7 business days.", assist.AudiencePublic),
+	hit("p2", "Goodwill", "Limits by role", "Agents may add store credit up to $25 per customer and quarter without asking anybody for it first.", assist.AudienceInternal),
+	hit("p3", "Shipping", "", "Standard shipping is free above $50 and takes two weeks. See https://shop.example/shipping for details or write to help@shop.example.", assist.AudiencePublic),
+}
+
+var chat = []assist.Turn{
+	{Seq: 1, Role: assist.RoleCustomer, Text: "The zipper on the jacket broke after ONE wear. I paid 89 dollars, order 3348917502, on 12 September."},
+	{Seq: 2, Role: assist.RoleAgent, Text: "I'm sorry about the zipper."},
+}
+
+func cite(text, id, quote string) assist.Sentence {
+	return assist.Sentence{Text: text, Citations: []assist.Citation{{PassageID: id, Quote: quote}}}
+}
+
+func say(text string) assist.Sentence { return assist.Sentence{Text: text} }
+
+// TestWording holds what an agent reads, word for word.
+func TestWording(t *testing.T) {
+	drafts := []struct {
+		name      string
+		sentences []assist.Sentence
+	}{
+		{"all proven", []assist.Sentence{
+			say("I'm sorry about the zipper, Dana."),
+			cite("A jacket that fails within 90 days is refunded in full.", "p1", "A product that fails in normal use within 90 days is refunded in full"),
+			say("May I have your order number?")}},
+		{"same values in other words", []assist.Sentence{
+			cite("The $89.00 is refunded in full and reaches the card in 5 to 7 business days.", "p1", "Refunds reach the card within 5–7 business days."),
+			cite("Shipping takes 14 days.", "p3", "takes two weeks")}},
+		{"invented amount", []assist.Sentence{
+			cite("For the trouble I'd like to add $40 store credit.", "p2", "store credit up to $25")}},
+		{"value from a passage that is not cited", []assist.Sentence{
+			cite("A product that fails is refunded, plus $25.", "p1", "A product that fails in normal use")}},
+		{"changed duration", []assist.Sentence{
+			cite("A product that fails within 120 days is refunded.", "p1", "A product that fails in normal use within 90 days")}},
+		{"forged quote", []assist.Sentence{
+			cite("You may keep the jacket and get your money.", "p1", "You may keep the item")}},
+		{"unknown passage", []assist.Sentence{cite("It is all on us.", "p9", "on us")}},
+		{"no citation", []assist.Sentence{say("The warranty covers the lining too.")}},
+		{"quote that carries nothing", []assist.Sentence{
+			cite("Accidental damage by pets remains covered throughout winter.", "p3", "Standard shipping")}},
+		{"foreign link, mail and phone", []assist.Sentence{
+			cite("Standard shipping takes two weeks, see evil.example/track or https://shop.example/shipping/.", "p3", "Standard shipping"),
+			say("Write to refunds@evil.example or call +1 555 010 9999.")}},
+		{"image and HTML", []assist.Sentence{
+			say("Hello ![x](https://evil.example/?q=secret) there."), say("Hi <img src=x onerror=alert(1)>."), say("Hi\u202e there.")}},
+		{"internal words", []assist.Sentence{
+			cite("Agents may add store credit up to $25 per customer and quarter, so take it.", "p2", "store credit up to $25")}},
+		{"commitment and absolutes", []assist.Sentence{
+			say("I have approved it."), say("It is free and we guarantee it will never break again.")}},
+	}
+	var b strings.Builder
+	for _, d := range drafts {
+		r := All(Input{Draft: assist.NewDraft(assist.OriginModel, d.sentences), Hits: shop, Turns: chat})
+		fmt.Fprintf(&b, "# %s\n%s\n%s, %d to check, %d dropped\n", d.name, r.Draft.Text, r.Standing, r.CheckCount, r.Dropped)
+		write(&b, r.Draft.Text, r.Verdicts, t)
+		b.WriteByte('\n')
+	}
+	golden(t, "wording.txt", b.String())
+}
+
+func TestTypedText(t *testing.T) {
+	texts := []string{
+		"Thank you, Dana. I'm refunding it to your card now, and you'll see it within 5 business days. For the trouble I'd like to add $40 store credit",
+		"You get $25, as agents may add store credit up to $25 per customer and quarter without asking anybody.",
+		"Order 3348917502 of 12 September: $89 back.",
+		"Ship by Friday at 5pm, see http://other.example.",
+	}
+	var b strings.Builder
+	for _, text := range texts {
+		fmt.Fprintf(&b, "# %s\n", text)
+		write(&b, text, Text(text, shop, chat), t)
+		b.WriteByte('\n')
+	}
+	golden(t, "typed.txt", b.String())
+}
+
+func write(b *strings.Builder, text string, verdicts []assist.Verdict, t *testing.T) {
+	for _, v := range verdicts {
+		if text[v.Start:v.End] != v.Words {
+			t.Errorf("range of %q holds %q", v.Words, text[v.Start:v.End])
+		}
+		fmt.Fprintf(b, "- %s %s, sentence %d: %s\n", v.Outcome, v.Check, v.Sentence, v.Reason)
+	}
+}
+
+func TestFind(t *testing.T) {
+	text := "We don’t ask for\n  the “original” box, for $50 or $5.50."
+	tests := map[string]string{
+		"We don't ask for the \"original\" box": "We don’t ask for\n  the “original” box",
+		"  ask   for ":                          "ask for",
+		"for $5":                                "",
+		"for $50":                               "for $50",
+		"$5.5":                                  "",
+		"5.50":                                  "5.50",
+		"50.":                                   "",
+		"e ask":                                 "",
+		"":                                      "",
+		"…":                                     "",
+		"we don't":                              "",
+	}
+	for quote, want := range tests {
+		start, end, ok := Find(text, quote)
+		if ok != (want != "") || ok && text[start:end] != want {
+			t.Errorf("%q: found %v %q, want %q", quote, ok, text[start:end], want)
+		}
+	}
+}
+
+func TestCourtesy(t *testing.T) {
+	courtesy := []string{
+		"Hi Dana,", "Thank you, Dana.", "I'm sorry about the zipper, and that you had to write three times.", "I'll take care of it.", "I understand how frustrating that must be.",
+		"May I have your order number?", "Is there anything else I can help you with?", "Please let me know if that works for you.", "Good question!", "Let me look into this for you.",
+		"Es tut mir leid wegen der Jacke.", "Je suis désolé pour la veste.", "Siento mucho lo de la chaqueta.", "Sinto muito pela jaqueta.", "Sorry about that!", "Hello!", "Danke für Ihre Nachricht.",
+	}
+	claims := []string{
+		"I'm sorry, and you will get a full refund.", "Thank you, your order is cancelled.", "Would you like $40?", "Did you know you are covered?", "Your refund is on its way.",
+		"Sure, that is covered by the warranty.", "I'll refund you.", "The warranty covers the lining too.", "We guarantee it.", "Feel free to keep it, it's free.", "Hi, call me at 555-0100.",
+	}
+	for _, s := range courtesy {
+		if !Courtesy(s) {
+			t.Errorf("%q is courtesy", s)
+		}
+	}
+	for _, s := range claims {
+		if Courtesy(s) {
+			t.Errorf("%q claims something", s)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	same := [][]string{
+		{"two weeks", "14 days", "14-day", "fourteen days", "2 weeks", "zwei Wochen", "deux semaines", "fourteen (14) days"},
+		{"$2,000", "2000 dollars", "2k dollars", "$2k", "USD 2,000.00", "$ 2000", "two thousand dollars"},
+		{"1%", "1 %", "1.0 percent", "one percent", "1 per cent", "1,0 Prozent"},
+		{"24 hours", "a day", "one day"},
+		{"29 November", "November 29", "Nov 29, 2026", "29th of November", "2026-11-29"},
+		{"5pm", "17:00", "5 p.m."},
+		{"a year", "12 months"},
+		{"free", "complimentary", "no charge", "kostenlos"},
+		{"+1 555 010 9999", "+1-555-010-9999", "1 (555) 010-9999"},
+	}
+	for _, group := range same {
+		var want string
+		for _, text := range group {
+			got := Values(text)
+			if len(got) != 1 {
+				t.Errorf("%q: %v", text, got)
+				continue
+			}
+			if want == "" {
+				want = got[0].Key
+			}
+			if got[0].Key != want {
+				t.Errorf("%q is %s, want %s", text, got[0].Key, want)
+			}
+		}
+	}
+	differ := [][2]string{{"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
+	for _, d := range differ {
+		if a, b := Values(d[0]), Values(d[1]); a[0].Key == b[0].Key {
+			t.Errorf("%q and %q are the same", d[0], d[1])
+		}
+	}
+	for _, text := range []string{"feel free to ask", "one of them", "1. Open the page", "a customer", "toll-free"} {
+		if got := Values(text); len(got) != 0 {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	f.Add("We don’t ask for\n the box", "don't ask for the")
+	f.Add("\xff\xfe a", "a")
+	f.Fuzz(func(t *testing.T, text, quote string) {
+		start, end, ok := Find(text, quote)
+		if !ok {
+			return
+		}
+		if start < 0 || end > len(text) || start >= end {
+			t.Fatalf("range %d:%d of %d", start, end, len(text))
+		}
+		a, _ := plain(text[start:end], false)
+		b, _ := plain(quote, false)
+		if strings.TrimSpace(a) != strings.TrimSpace(b) {
+			t.Fatalf("found %q for %q", text[start:end], quote)
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("$40 is 5-7 business days, see https://a.example. 12/11/2026 at 5pm +1 555 010 9999")
+	f.Add("![x](data:a) <b>\u202e 1.000,50 € thirty-five (35) days")
+	f.Fuzz(func(t *testing.T, text string) {
+		last := 0
+		for _, v := range Values(text) {
+			if v.Start < last-len(text) || v.End > len(text) || v.Start >= v.End {
+				t.Fatalf("value %+v", v)
+			}
+			last = v.Start
+		}
+		for _, v := range Text(text, shop, chat) {
+			if text[v.Start:v.End] != v.Words {
+				t.Fatalf("verdict %+v", v)
+			}
+			if utf8.ValidString(text) && !utf8.ValidString(v.Reason) {
+				t.Fatalf("reason %q", v.Reason)
+			}
+		}
+		for _, v := range Text(text, shop, []assist.Turn{{Role: assist.RoleCustomer, Text: text}}) {
+			if v.Check == checkPromises && strings.Contains(v.Reason, "nobody wrote it") {
+				t.Fatalf("somebody did write it: %+v", v)
+			}
+		}
+		Courtesy(text)
+	})
+}
+
+func BenchmarkText(b *testing.B) {
+	text := strings.Repeat("You'll see $40 within 5 business days, see https://shop.example/shipping, by 29 November. ", 23)[:2000]
+	var hits []assist.Hit
+	for i := range 8 {
+		hits = append(hits, hit(fmt.Sprint("p", i), "Returns", "Defective items", strings.Repeat(shop[i%3].Text+" ", 4), shop[i%3].Audience))
+	}
+	turns := make([]assist.Turn, 0, 40)
+	for range 20 {
+		turns = append(turns, chat...)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Text(text, hits, turns)
+	}
+}

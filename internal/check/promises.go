@@ -1,0 +1,212 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// Promises looks for facts that nobody vouches for: each amount, percentage,
+// duration, date, quantity, absolute word, commitment, address and phone number
+// of a sentence must stand in a passage that the sentence cites, or in the
+// transcript.
+func Promises(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
+	var verdicts []assist.Verdict
+	var chat, all *sources
+	at := starts(draft)
+	for i, s := range draft.Sentences {
+		values := Values(s.Text)
+		if len(values) == 0 {
+			continue
+		}
+		if chat == nil {
+			chat, all = new(sources), new(sources)
+			chat.addTurns(turns)
+			all.addHits(hits)
+		}
+		verdicts = append(verdicts, judge(s.Text, values, i, at[i], chat.with(all.cited(s.Citations)), all)...)
+	}
+	return verdicts
+}
+
+func promises(text string, sentence, offset int, from, elsewhere *sources) []assist.Verdict {
+	return judge(text, Values(text), sentence, offset, from, elsewhere)
+}
+
+func judge(text string, values []Value, sentence, offset int, from, elsewhere *sources) []assist.Verdict {
+	var verdicts []assist.Verdict
+	for n, v := range values {
+		if from.has(v) || n > 0 && values[n-1].Start == v.Start && len(verdicts) > 0 && verdicts[len(verdicts)-1].Start == offset+v.Start {
+			continue
+		}
+		words := text[v.Start:v.End]
+		outcome := assist.Warn
+		if v.Kind == Email || v.Kind == Phone {
+			outcome = assist.Block
+		}
+		verdicts = append(verdicts, assist.Verdict{
+			Check: checkPromises, Outcome: outcome, Sentence: sentence,
+			Words: words, Start: offset + v.Start, End: offset + v.End,
+			Reason: reason(v, clip(words, 60), from, elsewhere),
+		})
+	}
+	return verdicts
+}
+
+func reason(v Value, words string, from, elsewhere *sources) string {
+	if elsewhere != nil {
+		if h := elsewhere.holder(v); h != nil {
+			if v.Kind == Absolute || v.Kind == Commitment {
+				words = "“" + words + "”"
+			}
+			return fmt.Sprintf("%s stands in %s, which this sentence does not cite.", words, name(h))
+		}
+	}
+	switch v.Kind {
+	case Absolute:
+		return fmt.Sprintf("“%s” is in no source: policy may have exceptions.", words)
+	case Commitment:
+		return fmt.Sprintf("“%s” commits you: no source and nothing in this chat says it is so.", words)
+	case Email:
+		return fmt.Sprintf("The address %s is in no source and nobody wrote it in this chat.", words)
+	case Phone:
+		return fmt.Sprintf("The phone number %s is in no source and nobody wrote it in this chat.", words)
+	}
+	if near := from.nearest(v); near != "" {
+		return fmt.Sprintf("%s is in no source and nobody wrote it in this chat; the source says %s.", words, near)
+	}
+	return fmt.Sprintf("%s is in no source and nobody wrote it in this chat.", words)
+}
+
+// sources are texts that vouch for facts. Each is read once, when first asked.
+type sources struct{ texts []*source }
+
+type source struct {
+	hit    *assist.Hit // nil: the transcript
+	text   string
+	values []Value
+	keys   map[string]bool
+	nums   map[string]bool // every number, whatever it counts
+	read   bool
+}
+
+func (s *sources) addHits(hits []assist.Hit) {
+	for i := range hits {
+		h := &hits[i]
+		s.texts = append(s.texts, &source{hit: h, text: h.Title + "\n" + h.Heading + "\n" + h.Text})
+	}
+}
+
+func (s *sources) addTurns(turns []assist.Turn) {
+	s.texts = append(s.texts, &source{text: spoken(turns)})
+}
+
+// cited gives the sources that citations name.
+func (s *sources) cited(cs []assist.Citation) []*source {
+	var texts []*source
+	for _, t := range s.texts {
+		if slices.ContainsFunc(cs, func(c assist.Citation) bool { return c.PassageID == t.hit.ID }) {
+			texts = append(texts, t)
+		}
+	}
+	return texts
+}
+
+func (s *sources) with(texts []*source) *sources {
+	return &sources{slices.Concat(s.texts, texts)}
+}
+
+func (s *sources) has(v Value) bool { return s.find(v) != nil }
+
+func (s *sources) holder(v Value) *assist.Hit {
+	if f := s.find(v); f != nil {
+		return f.hit
+	}
+	return nil
+}
+
+func (s *sources) find(v Value) *source {
+	for _, t := range s.texts {
+		t.once()
+		if t.holds(v) {
+			return t
+		}
+	}
+	return nil
+}
+
+// nearest gives the source's own words when it has exactly one value of the
+// same kind: then that is what was meant.
+func (s *sources) nearest(v Value) string {
+	words := ""
+	for _, t := range s.texts {
+		if t.hit == nil {
+			continue
+		}
+		t.once()
+		for _, o := range t.values {
+			if o.Kind != v.Kind || v.Kind == Number {
+				continue
+			}
+			if words != "" && words != t.text[o.Start:o.End] {
+				return ""
+			}
+			words = t.text[o.Start:o.End]
+		}
+	}
+	return clip(words, 40)
+}
+
+func (t *source) once() {
+	if t.read {
+		return
+	}
+	t.read = true
+	t.values = Values(t.text)
+	t.keys = make(map[string]bool, len(t.values))
+	t.nums = make(map[string]bool)
+	for _, v := range t.values {
+		t.keys[v.Key] = true
+		if n, ok := amount(v); ok {
+			t.nums[n] = true
+		}
+		if v.Kind == Number || v.Kind == Phone {
+			_, n, _ := strings.Cut(v.Key, ":")
+			t.nums[n] = true
+		}
+	}
+}
+
+// holds reports whether the source has the value. A bare number is held by the
+// same number of anything; an amount is held by the bare number in the
+// transcript ("refund me the 25").
+func (t *source) holds(v Value) bool {
+	if t.keys[v.Key] {
+		return true
+	}
+	_, key, _ := strings.Cut(v.Key, ":")
+	switch v.Kind {
+	case Number:
+		return t.nums[key]
+	case Money:
+		n, _ := amount(v)
+		return t.hit == nil && t.keys["number:"+n]
+	case Phone:
+		return t.nums[key]
+	}
+	return false
+}
+
+// amount gives the number of a money, percent or duration value as written in
+// its key.
+func amount(v Value) (n string, ok bool) {
+	switch v.Kind {
+	case Money, Percent, Duration:
+		_, key, _ := strings.Cut(v.Key, ":")
+		n, _, _ = strings.Cut(key, " ")
+		return n, true
+	}
+	return "", false
+}

@@ -1,0 +1,315 @@
+package retrieve
+
+import (
+	"math"
+	"strings"
+	"unicode"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
+)
+
+// Why a question is quiet: there is nothing to look up.
+const (
+	QuietEmpty    = "nothing said yet"
+	QuietGreeting = "greeting"
+	QuietThanks   = "thanks"
+	QuietGoodbye  = "goodbye"
+	QuietOK       = "acknowledgement"
+	QuietWait     = "asks to wait"
+	QuietIdentity = "says who they are"
+	QuietDone     = "needs nothing more"
+)
+
+// listening are the weights of what was said. The values were measured on
+// several sets of real dialogues; see measure_test.go.
+type listening struct {
+	customer float64 // an earlier turn of the customer's, at age 0
+	agent    float64 // an agent's or bot's turn, at age 0
+	asked    float64 // the agent's question to which the last turn is only an answer
+	decay    float64 // per turn of age
+	most     float64 // of one term, however often it was said
+}
+
+var listens = listening{customer: 0.5, agent: 0.4, asked: 0.7, decay: 0.8, most: 1.5}
+
+// maxListened is how many turns back Listen looks: at 0.8 a turn, older ones
+// weigh nothing.
+const maxListened = 30
+
+// Listen makes the question of a transcript, oldest turn first: what the customer
+// needs now, with the words that were said on the way, the older the lighter.
+// The customer's last messages in a row are one turn. A message that only
+// greets, thanks or agrees is quiet; one that only answers what the agent asked
+// ("yes", a name, an order number) leaves the need that was open in its place.
+// These are rules, never a model: the same transcript is always the same question.
+func Listen(turns []assist.Turn) assist.Question { return listen(turns, listens) }
+
+func listen(turns []assist.Turn, weights listening) assist.Question {
+	said := gather(turns)
+	q := assist.Question{Language: lex.Language(customerText(said))}
+	if len(said) == 0 {
+		q.Quiet = QuietEmpty
+		return q
+	}
+	last := len(said) - 1
+	if said[last].role != assist.RoleCustomer {
+		// The agent spoke last: the question is still the one before.
+		for last > 0 && said[last].role != assist.RoleCustomer {
+			last--
+		}
+		if said[last].role != assist.RoleCustomer {
+			q.Quiet = QuietEmpty
+			return q
+		}
+	}
+	asked := ""
+	if last > 0 {
+		asked = said[last-1].text
+	}
+	need := last
+	kind := judge(said[last].text, asked, last > 0)
+	switch kind {
+	case says:
+	case answers, identifies:
+		need = openNeed(said, last)
+		switch {
+		case need < 0 && kind == identifies:
+			q.Text, q.Quiet = said[last].text, QuietIdentity
+			return q
+		case need < 0:
+			need = last
+		}
+	default:
+		q.Text, q.Quiet = said[last].text, quiets[kind]
+		return q
+	}
+	q.Text = said[need].text
+
+	names := map[string]bool{}
+	for _, s := range said {
+		for _, n := range lex.Terms(s.name, q.Language) {
+			names[n] = true
+		}
+	}
+	bag := terms{weight: map[string]float64{}, most: weights.most}
+	for i := len(said) - 1; i >= 0 && len(said)-i <= maxListened; i-- {
+		age := float64(max(last-i, 0))
+		w := 0.0
+		switch {
+		case i == need || i == last && kind == answers:
+			w = 1
+		case i == last:
+			continue // names and numbers find nothing
+		case said[i].role == assist.RoleCustomer:
+			w = weights.customer * math.Pow(weights.decay, age)
+		case i == last-1 && kind == answers:
+			w = weights.asked
+		default:
+			w = weights.agent * math.Pow(weights.decay, age)
+		}
+		for _, span := range lex.Sentences(said[i].text) {
+			sentence := span.In(said[i].text)
+			if i != need && courtesy(sentence) {
+				continue
+			}
+			for _, t := range lex.Terms(sentence, q.Language) {
+				if !names[t] {
+					bag.add(t, w)
+				}
+			}
+		}
+	}
+	q.Terms = bag.list()
+	return q
+}
+
+// utterance is one turn, or several in a row of one side.
+type utterance struct {
+	role assist.Role
+	name string
+	text string
+}
+
+// gather leaves out actions and notes, which are not speech, and joins what the
+// customer wrote in a row. Courtesies in a burst are dropped when it says more.
+func gather(turns []assist.Turn) []utterance {
+	var said []utterance
+	for _, t := range turns {
+		if t.Role == assist.RoleSystem || t.Action != nil || strings.TrimSpace(t.Text) == "" {
+			continue
+		}
+		if n := len(said); n > 0 && t.Role == assist.RoleCustomer && said[n-1].role == t.Role {
+			switch prev := &said[n-1]; {
+			case courtesy(t.Text):
+			case courtesy(prev.text):
+				prev.text = t.Text
+			default:
+				prev.text += "\n" + t.Text
+			}
+			continue
+		}
+		said = append(said, utterance{t.Role, t.Name, t.Text})
+	}
+	return said
+}
+
+func customerText(said []utterance) string {
+	var b strings.Builder
+	for i := len(said) - 1; i >= 0 && b.Len() < 2000; i-- {
+		if said[i].role == assist.RoleCustomer {
+			b.WriteString(said[i].text)
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// openNeed is the last thing before turn i that the customer really said, -1 if
+// there is none.
+func openNeed(said []utterance, i int) int {
+	for i--; i >= 0; i-- {
+		if said[i].role != assist.RoleCustomer {
+			continue
+		}
+		asked := ""
+		if i > 0 {
+			asked = said[i-1].text
+		}
+		if judge(said[i].text, asked, i > 0) == says {
+			return i
+		}
+	}
+	return -1
+}
+
+// terms adds up weights, in the order in which terms were first met.
+type terms struct {
+	weight map[string]float64
+	order  []string
+	most   float64
+}
+
+func (b *terms) add(t string, w float64) {
+	old, known := b.weight[t]
+	if !known {
+		b.order = append(b.order, t)
+	}
+	b.weight[t] = min(old+w, b.most)
+}
+
+func (b *terms) list() []assist.Term {
+	list := make([]assist.Term, 0, len(b.order))
+	for _, t := range b.order {
+		list = append(list, assist.Term{Text: t, Weight: math.Round(b.weight[t]*1000) / 1000})
+	}
+	return list
+}
+
+// speech is what a customer's turn does.
+type speech int
+
+const (
+	says       speech = iota // something to find an answer to
+	answers                  // a bare yes, no or such to the agent's question
+	identifies               // a name, number or address
+	greets
+	thanks
+	leaves
+	agrees
+	waits
+	done
+)
+
+var quiets = map[speech]string{greets: QuietGreeting, thanks: QuietThanks, leaves: QuietGoodbye,
+	agrees: QuietOK, waits: QuietWait, done: QuietDone}
+
+// judge says what a customer's turn does, given what the agent said before it.
+func judge(text, asked string, afterAgent bool) speech {
+	var met [done + 1]int
+	var plain, rest, odd int // stop words, other words, words that look like names or ids
+	requests, first := identityAsked(asked), true
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
+		if strings.ContainsRune(w, '@') {
+			met[identifies]++
+			odd++
+			continue
+		}
+		for _, s := range lex.Words(w) {
+			word := strings.ReplaceAll(s.In(w), "’", "'")
+			switch kind, known := phrases[word]; {
+			case known && !(kind == thanks && !first && strings.Contains(text, "?")):
+				met[kind]++
+			case strings.ContainsAny(word, "0123456789"):
+				met[identifies]++
+				odd++
+			case identityWords[word]:
+				plain++
+				met[identifies]++
+			case fillers[word]:
+				plain++
+			default:
+				rest++
+			}
+			first = false
+		}
+	}
+	question := strings.Contains(text, "?")
+	total := rest + odd + plain
+	for _, n := range met {
+		total += n
+	}
+	switch {
+	case total == 0 && question:
+		return answers
+	case total == 0:
+		return agrees // only marks, an emoji
+	case question && (rest > 0 || met[identifies] > 0):
+		return says
+	case rest == 0 && odd == 0 && met[identifies] == 0 && total <= 25:
+		return courteous(met, plain, asked, afterAgent)
+	case requests && rest <= 4 && rest+odd <= 10 && !problem(text):
+		return identifies
+	case rest <= 2 && odd > 0 && rest+plain <= 8:
+		return identifies
+	case introduces(text) && rest <= 3:
+		return identifies
+	}
+	return says
+}
+
+// courteous names a turn made of nothing but courtesies and small words.
+func courteous(met [done + 1]int, plain int, asked string, afterAgent bool) speech {
+	askedMore := afterAgent && anythingElse(asked)
+	open := afterAgent && strings.ContainsRune(asked, '?') && !askedMore
+	bare := met[greets]+met[thanks]+met[leaves]+met[agrees]+met[waits] == 0
+	switch {
+	case askedMore && (met[answers] > 0 || bare):
+		return done
+	case met[waits] > 0:
+		return waits
+	case open && (met[answers] > 0 || bare || met[agrees] > 0):
+		return answers
+	case met[thanks] > 0:
+		return thanks
+	case met[leaves] > 0:
+		return leaves
+	case met[greets] > 0:
+		return greets
+	case bare && plain > 0:
+		return answers // "why not", "and then": it hangs on what was said
+	}
+	return agrees
+}
+
+// courtesy reports whether a sentence only greets, thanks, agrees or offers help:
+// no search should see its words.
+func courtesy(sentence string) bool {
+	for _, s := range lex.Words(strings.ToLower(sentence)) {
+		w := strings.ReplaceAll(s.In(strings.ToLower(sentence)), "’", "'")
+		if _, known := phrases[w]; !known && !fillers[w] && !boilerplate[w] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,105 @@
+package retrieve
+
+import (
+	"strings"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
+)
+
+const (
+	maxQuote     = 500 // bytes; a longer quote is not read
+	maxSentences = 3
+)
+
+// quote gives the one to three neighbouring sentences of a text that answer
+// best: those with most of the question's weight. It is a byte-exact piece of
+// the text. A neighbour joins only if it brings something new.
+func quote(text, language string, idf map[string]float64) string {
+	spans := lex.Sentences(text)
+	if len(spans) == 0 {
+		return ""
+	}
+	terms := make([][]string, len(spans))
+	best, most := 0, -1.0
+	for i, s := range spans {
+		sentence := s.In(text)
+		terms[i] = lex.Terms(sentence, language)
+		score := gain(terms[i], idf, nil)
+		if len(terms[i]) < 3 || strings.HasSuffix(sentence, "?") || strings.HasSuffix(sentence, ":") {
+			score /= 2 // a heading or a question is not the answer
+		}
+		if score > most {
+			best, most = i, score
+		}
+	}
+	covered := map[string]bool{}
+	first := gain(terms[best], idf, covered)
+	from, to := best, best
+	for to-from+1 < maxSentences {
+		before, after := 0.0, 0.0
+		if from > 0 && spans[to].End-spans[from-1].Start <= maxQuote {
+			before = news(terms[from-1], idf, covered)
+		}
+		if to+1 < len(spans) && spans[to+1].End-spans[from].Start <= maxQuote {
+			after = news(terms[to+1], idf, covered)
+		}
+		if max(before, after) <= first/3 {
+			break
+		}
+		if after >= before {
+			to++
+			gain(terms[to], idf, covered)
+		} else {
+			from--
+			gain(terms[from], idf, covered)
+		}
+	}
+	return clip(text[spans[from].Start:spans[to].End])
+}
+
+// gain adds up what the terms say that is not covered yet, and covers them.
+func gain(terms []string, idf map[string]float64, covered map[string]bool) float64 {
+	if covered == nil {
+		covered = map[string]bool{}
+	}
+	sum := news(terms, idf, covered)
+	for _, t := range terms {
+		covered[t] = true
+	}
+	return sum
+}
+
+func news(terms []string, idf map[string]float64, covered map[string]bool) float64 {
+	sum := 0.0
+	met := map[string]bool{}
+	for _, t := range terms {
+		if !covered[t] && !met[t] {
+			met[t] = true
+			sum += idf[t]
+		}
+	}
+	return sum
+}
+
+// clip shortens a giant "sentence", such as a table row, at a space.
+func clip(s string) string {
+	if len(s) <= maxQuote {
+		return s
+	}
+	if at := strings.LastIndexAny(s[:maxQuote], " \n\t"); at > 0 {
+		return s[:at]
+	}
+	return strings.ToValidUTF8(s[:maxQuote], "")
+}
+
+// evidence is the share of the question that its best passage carries, 0..1: its
+// score against what a passage with every word of the question would score. It
+// has no unit, so one threshold serves any knowledge base. Unknown words count
+// as the rarest: a question about something else has many of them.
+func evidence(lexical []assist.Hit, w weighed, q assist.Question, idf map[string]float64) float64 {
+	if len(lexical) == 0 || w.mass <= 0 {
+		return 0
+	}
+	return min(lexical[0].Ranks.LexicalScore/w.mass, 1)
+}

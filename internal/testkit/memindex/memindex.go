@@ -1,0 +1,185 @@
+// Package memindex is an exact BM25 index in memory, for tests: the yardstick
+// that the real index is held against.
+package memindex
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+// The parameters of BM25, as in the real index.
+const (
+	k1 = 0.9
+	b  = 0.4
+)
+
+// Index is a fixed set of documents. Its methods may be called side by side.
+type Index struct {
+	DenseName string               // what Lexicon reports
+	Vectors   map[string][]float32 // by passage id
+
+	docs     []assist.Document
+	passages []passage
+	ids      map[string]int32
+	postings [][]posting // by term id
+}
+
+type passage struct {
+	doc  *assist.Document
+	hit  assist.Hit
+	norm float64 // k1·(1−b+b·len/avg)
+}
+
+type posting struct {
+	passage int
+	tf      float64
+}
+
+var _ retrieve.Index = (*Index)(nil)
+
+// New indexes documents by their passages' terms.
+func New(docs []assist.Document) *Index {
+	x := &Index{docs: docs, ids: map[string]int32{}}
+	var lengths []float64
+	var total float64
+	for i := range docs {
+		d := &docs[i]
+		for _, p := range d.Passages {
+			n := len(x.passages)
+			x.passages = append(x.passages, passage{doc: d, hit: assist.Hit{Passage: p, Title: d.Title, Kind: d.Kind,
+				Audience: d.Audience, URL: d.URL, Revision: d.Revision, UpdatedAt: d.UpdatedAt}})
+			var length float64
+			for _, t := range p.Terms {
+				id, known := x.ids[t.Text]
+				if !known {
+					id = int32(len(x.ids))
+					x.ids[t.Text] = id
+					x.postings = append(x.postings, nil)
+				}
+				x.postings[id] = append(x.postings[id], posting{n, t.Weight})
+				length += t.Weight
+			}
+			lengths = append(lengths, length)
+			total += length
+		}
+	}
+	avg := total / max(float64(len(lengths)), 1)
+	for i, l := range lengths {
+		x.passages[i].norm = k1 * (1 - b + b*l/max(avg, 1))
+	}
+	return x
+}
+
+func visible(d *assist.Document, scope retrieve.Scope) bool {
+	at := scope.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return (scope.Audience == assist.AudienceInternal || d.Audience == assist.AudiencePublic) &&
+		(scope.Collections == nil || slices.Contains(scope.Collections, d.Collection)) &&
+		(scope.Language == "" || scope.Language == d.Language) &&
+		(d.ValidFrom == nil || !at.Before(*d.ValidFrom)) && (d.ValidTo == nil || at.Before(*d.ValidTo))
+}
+
+// Lexicon implements retrieve.Index.
+func (x *Index) Lexicon(_ context.Context, scope retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
+	l := retrieve.Lexicon{Version: 1, Terms: map[string]retrieve.TermStat{}, DenseName: x.DenseName}
+	for _, p := range x.passages {
+		if visible(p.doc, scope) {
+			l.Passages++
+		}
+	}
+	for _, t := range terms {
+		id, known := x.ids[t]
+		if !known {
+			continue
+		}
+		df := 0
+		for _, p := range x.postings[id] {
+			if visible(x.passages[p.passage].doc, scope) {
+				df++
+			}
+		}
+		if df > 0 {
+			l.Terms[t] = retrieve.TermStat{ID: id, DF: df}
+		}
+	}
+	return l, nil
+}
+
+// Lexical implements retrieve.Index.
+func (x *Index) Lexical(_ context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) ([]assist.Hit, error) {
+	candidate := make([]bool, len(x.passages))
+	for _, id := range q.Candidates {
+		for _, p := range x.postings[id] {
+			candidate[p.passage] = true
+		}
+	}
+	scores := make([]float64, len(x.passages))
+	for id, w := range q.Weights {
+		for _, p := range x.postings[id] {
+			if candidate[p.passage] {
+				scores[p.passage] += float64(w) * p.tf * (k1 + 1) / (p.tf + x.passages[p.passage].norm)
+			}
+		}
+	}
+	return x.best(scope, scores, func(h *assist.Hit, rank int, score float64) {
+		h.Ranks.Lexical, h.Ranks.LexicalScore = rank, score
+	}), nil
+}
+
+// Dense implements retrieve.Index.
+func (x *Index) Dense(_ context.Context, scope retrieve.Scope, _ string, vector []float32) ([]assist.Hit, error) {
+	scores := make([]float64, len(x.passages))
+	for i, p := range x.passages {
+		var dot, a, c float64
+		for j, v := range x.Vectors[p.hit.ID] {
+			dot, a, c = dot+float64(v*vector[j]), a+float64(v*v), c+float64(vector[j]*vector[j])
+		}
+		if dot > 0 {
+			scores[i] = dot / math.Sqrt(a*c)
+		}
+	}
+	return x.best(scope, scores, func(h *assist.Hit, rank int, score float64) {
+		h.Ranks.Dense, h.Ranks.DenseScore = rank, score
+	}), nil
+}
+
+func (x *Index) best(scope retrieve.Scope, scores []float64, set func(*assist.Hit, int, float64)) []assist.Hit {
+	var order []int
+	for i, s := range scores {
+		if s > 0 && visible(x.passages[i].doc, scope) {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(scores[j], scores[i]), cmp.Compare(x.passages[i].hit.ID, x.passages[j].hit.ID))
+	})
+	k := scope.K
+	if k == 0 {
+		k = 8
+	}
+	var hits []assist.Hit
+	for rank, i := range order[:min(k, len(order))] {
+		h := x.passages[i].hit
+		set(&h, rank+1, scores[i])
+		hits = append(hits, h)
+	}
+	return hits
+}
+
+// Document implements retrieve.Index.
+func (x *Index) Document(_ context.Context, scope retrieve.Scope, id string) (*assist.Document, error) {
+	for i := range x.docs {
+		if x.docs[i].ID == id && visible(&x.docs[i], scope) {
+			return &x.docs[i], nil
+		}
+	}
+	return nil, nil
+}

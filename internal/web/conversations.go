@@ -1,0 +1,137 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// maxTurnBody bounds the body of a turn: 8,000 characters of four bytes each,
+// escaped, fit.
+const maxTurnBody = 64 << 10
+
+// pageOfEvents is how many events GET /v1/conversations/{id} gives at once.
+const pageOfEvents = 500
+
+type turnBody struct {
+	ID         string         `json:"id"`
+	Role       assist.Role    `json:"role"`
+	Name       string         `json:"name"`
+	Text       string         `json:"text"`
+	ExternalID string         `json:"external_id"`
+	At         time.Time      `json:"at"`
+	Action     *assist.Action `json:"action"`
+}
+
+func (s *server) addTurn(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	var b turnBody
+	if err := readJSON(w, r, maxTurnBody, &b); err != nil {
+		return err
+	}
+	if b.ID == "" {
+		b.ID = r.Header.Get("Idempotency-Key")
+	}
+	turn, err := s.Conversations.AddTurn(r.Context(), who, assist.NewTurn{
+		Conversation: r.PathValue("id"),
+		ClientID:     b.ID,
+		Role:         b.Role,
+		Name:         b.Name,
+		Text:         b.Text,
+		ExternalID:   b.ExternalID,
+		At:           b.At,
+		Action:       b.Action,
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, struct {
+		Seq int64 `json:"seq"`
+	}{turn.Seq})
+}
+
+func (s *server) queue(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	list, err := s.Conversations.Queue(r.Context(), who, 500)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		Conversations []assist.Conversation `json:"conversations"`
+	}{list})
+}
+
+type eventBody struct {
+	Type assist.EventType `json:"type"`
+	Seq  int64            `json:"seq"`
+	Data json.RawMessage  `json:"data"`
+}
+
+func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	var after int64
+	if a := r.FormValue("after"); a != "" {
+		if after, err = strconv.ParseInt(a, 10, 64); err != nil || after < 0 {
+			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %q", a)
+		}
+	}
+	id := r.PathValue("id")
+	conv, err := s.Conversations.Conversation(r.Context(), who, id)
+	if err != nil {
+		return err
+	}
+	events, err := s.Conversations.Events(r.Context(), who, id, after, pageOfEvents)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Conversation any         `json:"conversation"`
+		Events       []eventBody `json:"events"`
+		More         bool        `json:"more"` // ask again with after = the last seq
+	}{Conversation: conv, Events: make([]eventBody, 0, len(events)), More: len(events) == pageOfEvents}
+	if who.Actor == assist.ActorCustomer {
+		out.Conversation = publicConversation{conv.ID, conv.Status, conv.LastSeq, conv.AgentName}
+	}
+	for _, e := range events {
+		data := e.Data
+		if who.Actor == assist.ActorCustomer {
+			data = e.Public
+		}
+		if data != nil {
+			out.Events = append(out.Events, eventBody{e.Type, e.Seq, data})
+		}
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+// publicConversation is what a customer may know of their conversation.
+type publicConversation struct {
+	ID        string        `json:"id"`
+	Status    assist.Status `json:"status"`
+	LastSeq   int64         `json:"last_seq"`
+	AgentName string        `json:"agent_name,omitempty"`
+}
+
+func (s *server) suggestion(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer, assist.ActorSource)
+	if err != nil {
+		return err
+	}
+	sug, err := s.Conversations.Suggestion(r.Context(), who, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, sug)
+}

@@ -1,0 +1,5 @@
+package web
+
+import "net/http"
+
+func docs() http.Handler { return http.NotFoundHandler() }

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"mime"
+	"net/http"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// maxDocumentBody bounds one uploaded document.
+const maxDocumentBody = 20 << 20
+
+func (s *server) putDocument(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.need(r, assist.ActorMaintainer); err != nil {
+		return err
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return assist.Errorf(assist.Invalid, "Content-Type is missing or malformed: text/markdown, text/html and text/plain are understood")
+	}
+	body, err := readBody(w, r, maxDocumentBody)
+	if err != nil {
+		return err
+	}
+	doc, change, err := s.Knowledge.Put(r.Context(), r.PathValue("id"), mediaType, body)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if change == assist.Added {
+		status = http.StatusCreated
+	}
+	return writeJSON(w, status, struct {
+		assist.Document
+		Change   assist.Change `json:"change"`
+		Passages int           `json:"passages"`
+	}{doc, change, len(doc.Passages)})
+}
+
+func (s *server) document(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	doc, err := s.Knowledge.Document(r.Context(), audienceOf(who), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		assist.Document
+		Body string `json:"body"`
+	}{doc, doc.Body})
+}
+
+func (s *server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.need(r, assist.ActorMaintainer); err != nil {
+		return err
+	}
+	if err := s.Knowledge.Delete(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) search(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	var q SearchQuery
+	if err := readJSON(w, r, maxTurnBody, &q); err != nil {
+		return err
+	}
+	if err := assist.CheckBody("text", q.Text); err != nil {
+		return err
+	}
+	if q.Audience == "" {
+		q.Audience = audienceOf(who)
+	}
+	if !q.Audience.Valid() {
+		return assist.Errorf(assist.Invalid, "audience must be public or internal, not %q", q.Audience)
+	}
+	if q.Audience == assist.AudienceInternal && audienceOf(who) != assist.AudienceInternal {
+		return assist.Errorf(assist.Forbidden, "a token of role %s may search public passages only", who.Actor)
+	}
+	if q.K < 0 || q.K > 50 {
+		return assist.Errorf(assist.Invalid, "k must be 1 to 50, not %d", q.K)
+	}
+	result, err := s.Knowledge.Search(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, result)
+}
+
+// audienceOf says with whose eyes an identity reads: customers never see
+// internal passages, and the database holds that as well.
+func audienceOf(who assist.Identity) assist.Audience {
+	switch who.Actor {
+	case assist.ActorAgent, assist.ActorMaintainer, assist.ActorSource:
+		return assist.AudienceInternal
+	}
+	return assist.AudiencePublic
+}

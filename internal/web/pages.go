@@ -1,0 +1,9 @@
+package web
+
+import "net/http"
+
+// pages adds what a browser opens.
+func (s *server) pages(mux *http.ServeMux) {
+	mux.Handle("GET /docs", docs())
+	mux.Handle("GET /docs/", docs())
+}
