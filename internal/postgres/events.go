@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+const mostEvents = 1000 // given at once
+
+// agentEvents joins the log with the turns and suggestions it refers to.
+const agentEvents = `
+SELECT e.seq, e.type, coalesce(e.data, s.body), e.public_data,
+       coalesce(t.role, ''), coalesce(t.author, ''), coalesce(t.name, ''), coalesce(t.text, ''), t.at,
+       coalesce(t.external_id, ''), t.action, coalesce(t.suggestion_id, '')
+FROM events e
+LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversation_id AND t.seq = e.seq
+LEFT JOIN suggestions s ON e.data IS NULL AND e.type <> 'turn.added' AND s.conversation_id = e.conversation_id AND s.id = e.ref
+WHERE e.conversation_id = $1 AND e.seq > $2
+ORDER BY e.seq LIMIT $3`
+
+// customerEvents is what a customer is given. It runs as the public role, whose
+// policies read aside.conversation and leave out actions and everything that is
+// for agents, whatever this query says.
+const customerEvents = `
+SELECT e.seq, e.type, e.public_data, coalesce(t.role, ''), coalesce(t.name, ''), coalesce(t.text, ''), t.at, coalesce(t.external_id, '')
+FROM events e
+LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversation_id AND t.seq = e.seq
+WHERE e.conversation_id = $1 AND e.seq > $2 AND (e.type <> 'turn.added' OR t.seq IS NOT NULL)
+ORDER BY e.seq LIMIT $3`
+
+// Events implements chat.Store. A customer's events have Public only, and gaps
+// where things happened that are not for them. A limit of 0 or less, or more
+// than 1,000, means 1,000.
+func (db *DB) Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) (events []assist.Event, err error) {
+	if !who.MayRead(conversation) {
+		return nil, assist.Errorf(assist.Forbidden, "this token may not read conversation %q", conversation)
+	}
+	if limit <= 0 || limit > mostEvents {
+		limit = mostEvents
+	}
+	op := "load events of conversation " + conversation
+	if who.Actor != assist.ActorCustomer {
+		err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) (err error) {
+			events, err = collect(ctx, conn, agentEvent(conversation), agentEvents, conversation, after, limit)
+			return err
+		})
+		return events, err
+	}
+	err = db.public.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
+		// One batch is one transaction: the setting ends with it.
+		var b pgx.Batch
+		b.Queue(`SELECT set_config('aside.conversation', $1, true)`, conversation)
+		b.Queue(customerEvents, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
+			events, err = pgx.CollectRows(rows, customerEvent(conversation))
+			return err
+		})
+		return conn.SendBatch(ctx, &b).Close()
+	})
+	return events, err
+}
+
+func agentEvent(conversation string) pgx.RowToFunc[assist.Event] {
+	return func(row pgx.CollectableRow) (assist.Event, error) {
+		e := assist.Event{Conversation: conversation}
+		var t assist.Turn
+		var at *time.Time
+		var data, public, action []byte
+		err := row.Scan(&e.Seq, &e.Type, &data, &public, &t.Role, &t.Author, &t.Name, &t.Text, &at, &t.ExternalID, &action, &t.SuggestionID)
+		if err != nil {
+			return e, err
+		}
+		if e.Type != assist.EventTurnAdded {
+			e.Data, e.Public = data, public
+			return e, nil
+		}
+		if at == nil {
+			return e, fmt.Errorf("event %d has no turn", e.Seq)
+		}
+		t.Seq, t.At = e.Seq, at.UTC()
+		if err := decodeAction(&t, action); err != nil {
+			return e, err
+		}
+		return assist.TurnAdded(conversation, t), nil
+	}
+}
+
+func customerEvent(conversation string) pgx.RowToFunc[assist.Event] {
+	return func(row pgx.CollectableRow) (assist.Event, error) {
+		e := assist.Event{Conversation: conversation}
+		var t assist.Turn
+		var at *time.Time
+		var public []byte
+		if err := row.Scan(&e.Seq, &e.Type, &public, &t.Role, &t.Name, &t.Text, &at, &t.ExternalID); err != nil {
+			return e, err
+		}
+		e.Public = public
+		if at != nil {
+			t.Seq, t.At = e.Seq, at.UTC()
+			e.Public = assist.TurnAdded(conversation, t).Public
+		}
+		return e, nil
+	}
+}

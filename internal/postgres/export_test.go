@@ -1,0 +1,34 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var EditDistance = editDistance
+
+// Query runs SQL in the pool called turns, search, public or ingest and gives
+// all values.
+func (db *DB) Query(ctx context.Context, name, sql string, args ...any) (rows [][]any, err error) {
+	p := map[string]*pool{"turns": db.turns, "search": db.search, "public": db.public, "ingest": db.ingest}[name]
+	_, err = p.try(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		rows, err = collect(ctx, conn, func(row pgx.CollectableRow) ([]any, error) { return row.Values() }, sql, args...)
+		return err
+	})
+	return rows, err
+}
+
+// CustomerQuery runs SQL as a customer's connection does, set to a conversation.
+func (db *DB) CustomerQuery(ctx context.Context, conversation, sql string) (rows [][]any, err error) {
+	_, err = db.public.try(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		var b pgx.Batch
+		b.Queue(`SELECT set_config('aside.conversation', $1, true)`, conversation)
+		b.Queue(sql).Query(func(r pgx.Rows) (err error) {
+			rows, err = pgx.CollectRows(r, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
+			return err
+		})
+		return conn.SendBatch(ctx, &b).Close()
+	})
+	return rows, err
+}

@@ -1,0 +1,151 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+const (
+	defaultHits = 8
+	mostHits    = 1000
+)
+
+// reader is the pool whose role sees what the scope's audience may see. The
+// queries do not filter by audience: the database does.
+func (db *DB) reader(s retrieve.Scope) *pool {
+	if s.Audience == assist.AudienceInternal {
+		return db.search
+	}
+	return db.public
+}
+
+// visible is the scope's filter on passages p; its parameters come from filter.
+const visible = `p.valid_from <= coalesce($1, now()) AND p.valid_to > coalesce($1, now())
+	AND ($2::text[] IS NULL OR p.collection = ANY($2)) AND ($3::text = '' OR p.language = $3)`
+
+func filter(s retrieve.Scope, more ...any) []any {
+	collections := s.Collections
+	if len(collections) == 0 {
+		collections = nil // NULL: all
+	}
+	return append([]any{orNull(s.At), collections, s.Language}, more...)
+}
+
+func hits(s retrieve.Scope) int {
+	if s.K <= 0 {
+		return defaultHits
+	}
+	return min(s.K, mostHits)
+}
+
+// Lexicon implements retrieve.Index. Its counts are of current passages, also
+// when the scope asks about the past.
+func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
+	// The public role may not read the columns that count internal passages.
+	stats, df := `SELECT version, passages FROM knowledge_stats`, `SELECT term, id, df FROM lexicon WHERE term = ANY($1) AND df > 0`
+	if scope.Audience != assist.AudienceInternal {
+		stats, df = `SELECT version, passages_public FROM knowledge_stats`, `SELECT term, id, df_public FROM lexicon WHERE term = ANY($1)`
+	}
+	const dense = `SELECT name FROM vector_models WHERE missing = 0 ORDER BY id DESC LIMIT 1`
+	var l retrieve.Lexicon
+	err := db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
+		l = retrieve.Lexicon{Terms: make(map[string]retrieve.TermStat, len(terms))}
+		var b pgx.Batch
+		b.Queue(stats).QueryRow(func(row pgx.Row) error { return row.Scan(&l.Version, &l.Passages) })
+		b.Queue(df, terms).Query(func(rows pgx.Rows) error {
+			var term string
+			var s retrieve.TermStat
+			_, err := pgx.ForEachRow(rows, []any{&term, &s.ID, &s.DF}, func() error { l.Terms[term] = s; return nil })
+			return err
+		})
+		b.Queue(dense).Query(func(rows pgx.Rows) error {
+			names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if len(names) > 0 {
+				l.DenseName = names[0]
+			}
+			return err
+		})
+		return conn.SendBatch(ctx, &b).Close()
+	})
+	if l.Passages == 0 {
+		l.DenseName = ""
+	}
+	return l, err
+}
+
+// hitColumns are what scanHit takes, of a passage p and its document d.
+const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, coalesce(p.revision, d.revision), d.updated_at`
+
+func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
+	err = row.Scan(&h.ID, &h.DocumentID, &h.Heading, &h.Text, &h.Start, &h.End,
+		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Revision, &h.UpdatedAt, &h.Score)
+	h.UpdatedAt = h.UpdatedAt.UTC()
+	return h, err
+}
+
+// Lexical implements retrieve.Index. Passages with a candidate term come from
+// the index on terms; the inner product ranks them, all of them: exact as long
+// as the candidates hold all of the question's terms. Under the public role the
+// index cannot be used, because the database must apply the policy before any
+// operator that it cannot trust with hidden rows; all public rows are read.
+// Quote is left to the caller.
+func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, err error) {
+	const sql = `SELECT ` + hitColumns + `, -c.distance
+		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM passages p
+		      WHERE p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
+		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.distance, p.id`
+	if len(q.Candidates) == 0 || len(q.Weights) == 0 {
+		return nil, nil
+	}
+	if len(q.Weights) > maxTerms {
+		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
+	}
+	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		found, err = collect(ctx, conn, scanHit, sql, filter(scope, sparse(q.Weights), q.Candidates, hits(scope))...)
+		return err
+	})
+	for i := range found {
+		found[i].Ranks = assist.Ranks{Lexical: i + 1, LexicalScore: found[i].Score}
+	}
+	return found, err
+}
+
+// Document implements retrieve.Index. A document is visible when one of its
+// passages is; those valid at the scope's time come with it. The body is that of
+// the current revision, which passages of the past do not point into.
+func (db *DB) Document(ctx context.Context, scope retrieve.Scope, id string) (d *assist.Document, err error) {
+	const document = `SELECT ` + documentColumns + ` FROM documents d WHERE d.id = $1`
+	const passages = `SELECT ` + passageColumns + ` FROM passages p WHERE p.document_id = $4 AND ` + visible + ` ORDER BY p.start_byte, p.row_id`
+	err = db.reader(scope).doAgain(ctx, "load document "+id, func(ctx context.Context, conn *pgx.Conn) error {
+		d = nil
+		var b pgx.Batch
+		b.Queue(document, id).Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d assist.Document, err error) {
+				err = row.Scan(documentFields(&d)...)
+				return d, err
+			})
+			if len(found) > 0 {
+				d = &found[0]
+			}
+			return err
+		})
+		b.Queue(passages, filter(retrieve.Scope{At: scope.At}, id)...).Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, scanPassage)
+			if d != nil {
+				d.Passages = found
+			}
+			return err
+		})
+		return conn.SendBatch(ctx, &b).Close()
+	})
+	if err != nil || d == nil || len(d.Passages) == 0 {
+		return nil, err
+	}
+	return d, nil
+}

@@ -1,0 +1,245 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// addSuggestion stores a suggestion under its conversation's lock, with its
+// event when $8 is not empty, and ends the lease of its turn.
+//
+// $1 conversation · $2 id · $3 for seq · $4 state · $5 body · $6 prompt text ·
+// $7 created at · $8 event type or ”
+const addSuggestion = `
+WITH c AS (
+	UPDATE conversations SET last_seq = last_seq + CASE $8::text WHEN '' THEN 0 ELSE 1 END,
+		run_seq = CASE WHEN run_seq <= $3 THEN NULL ELSE run_seq END
+	WHERE id = $1 RETURNING id, last_seq
+), s AS (
+	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq)
+	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END FROM c
+), e AS (
+	INSERT INTO events (conversation_id, seq, type, ref) SELECT c.id, c.last_seq, $8, $2 FROM c WHERE $8 <> ''
+)
+SELECT last_seq FROM c`
+
+// AddSuggestion implements chat.Store, in one round trip unless the suggestion
+// is there already. For a superseded one the event is the zero Event. The event
+// does not carry the prompt's text; the stored suggestion does.
+func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.Event, err error) {
+	const stored = `SELECT for_seq, event_seq, body FROM suggestions WHERE conversation_id = $1 AND id = $2`
+	if err := assist.CheckConversationID(s.Conversation); err != nil {
+		return e, err
+	}
+	var prompt string
+	if s.Prompt != nil {
+		p := *s.Prompt
+		prompt, p.Text = storable(p.Text), ""
+		s.Prompt = &p
+	}
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = time.Now().UTC()
+	}
+	var kind assist.EventType
+	switch s.State {
+	case assist.SuggestionReady, assist.SuggestionAbstained, assist.SuggestionFailed:
+		kind = assist.SuggestionDone(0, s).Type
+	case assist.SuggestionSuperseded:
+	default:
+		return e, assist.Errorf(assist.Invalid, "suggestion %s is %s: only finished ones are stored", s.ID, s.State)
+	}
+	body := encode(s)
+	op := "add suggestion " + s.ID + " to conversation " + s.Conversation
+	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
+		var seq int64
+		err := conn.QueryRow(ctx, addSuggestion, s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind).Scan(&seq)
+		if violates(err, uniqueViolation, "suggestions_pkey") {
+			var forSeq int64
+			if err := conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body); err != nil {
+				return err
+			}
+			if forSeq != s.ForSeq {
+				return assist.Errorf(assist.Conflict, "suggestion %s is already stored for turn %d", s.ID, forSeq)
+			}
+			err = nil
+		}
+		switch {
+		case err == pgx.ErrNoRows:
+			return noConversation(s.Conversation)
+		case err != nil:
+			return err
+		case kind != "" && seq > 0:
+			e = assist.Event{Type: kind, Conversation: s.Conversation, Seq: seq, Data: body}
+		}
+		return nil
+	})
+	return e, err
+}
+
+// storable takes out what a text column cannot hold. The prompt may repeat what
+// a hostile document or model wrote.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// Suggestion implements chat.Store: as it was finished, with what became of it
+// as its state and the prompt's text.
+func (db *DB) Suggestion(ctx context.Context, id string) (s assist.Suggestion, err error) {
+	const sql = `SELECT body, state, prompt_text FROM suggestions WHERE id = $1 ORDER BY created_at LIMIT 1`
+	err = db.turns.doAgain(ctx, "load suggestion "+id, func(ctx context.Context, conn *pgx.Conn) error {
+		var body []byte
+		var state assist.SuggestionState
+		var prompt string
+		err := conn.QueryRow(ctx, sql, id).Scan(&body, &state, &prompt)
+		if err == pgx.ErrNoRows {
+			return noSuggestion(id)
+		}
+		if err != nil {
+			return err
+		}
+		s = assist.Suggestion{}
+		if err := json.Unmarshal(body, &s); err != nil {
+			return fmt.Errorf("read body: %w", err)
+		}
+		s.State = state
+		if s.Prompt != nil {
+			s.Prompt.Text = prompt
+		}
+		return nil
+	})
+	return s, err
+}
+
+func noSuggestion(id string) error {
+	return assist.Errorf(assist.NotFound, "there is no suggestion %q in this conversation", id)
+}
+
+// setOutcome keeps what became of a suggestion.
+const setOutcome = `UPDATE suggestions SET state = $3, reply_seq = $4, edit_distance = $5 WHERE conversation_id = $1 AND id = $2`
+
+// used is a suggestion that a reply follows or ignores.
+type used struct {
+	id     string
+	drafts []string // its draft and its instant draft, if it has them
+}
+
+// usedSuggestion finds the suggestion a reply names, or the newest one when it
+// names none and that is ready; nil when there is nothing to say about any.
+func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, error) {
+	const named = `SELECT id, body FROM suggestions WHERE conversation_id = $1 AND id = $2`
+	const newest = `SELECT id, body FROM (SELECT id, body, state FROM suggestions WHERE conversation_id = $1
+		ORDER BY for_seq DESC, created_at DESC LIMIT 1) s WHERE state = 'ready' AND $2 = ''`
+	sql := named
+	if r.SuggestionID == "" {
+		sql = newest
+	}
+	var u used
+	var body []byte
+	err := tx.QueryRow(ctx, sql, r.Conversation, r.SuggestionID).Scan(&u.id, &body)
+	if err == pgx.ErrNoRows {
+		if r.SuggestionID != "" {
+			return nil, noSuggestion(r.SuggestionID)
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s struct{ Draft, Instant *assist.Draft }
+	if err := json.Unmarshal(body, &s); err != nil {
+		return nil, fmt.Errorf("read suggestion %s: %w", u.id, err)
+	}
+	for _, d := range []*assist.Draft{s.Draft, s.Instant} {
+		if d != nil {
+			u.drafts = append(u.drafts, d.Text)
+		}
+	}
+	return &u, nil
+}
+
+// outcome says what a reply made of the suggestion: accepted when it is one of
+// its drafts but for spaces, else edited, by as many characters as the nearer
+// draft is away; dismissed when the reply did not want it.
+func (u *used) outcome(reply string, wanted bool) assist.SuggestionOutcome {
+	o := assist.SuggestionOutcome{SuggestionID: u.id, State: assist.SuggestionDismissed}
+	if !wanted {
+		return o
+	}
+	o.State = assist.SuggestionEdited
+	reply = foldSpace(reply)
+	o.EditDistance = editDistance(reply, "")
+	for _, d := range u.drafts {
+		o.EditDistance = min(o.EditDistance, editDistance(reply, foldSpace(d)))
+	}
+	if o.EditDistance == 0 {
+		o.State = assist.SuggestionAccepted
+	}
+	return o
+}
+
+func foldSpace(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// SetFeedback implements chat.Store. The last mark counts.
+func (db *DB) SetFeedback(ctx context.Context, by assist.Identity, conversation string, f assist.Feedback) (e assist.Event, err error) {
+	const mark = `UPDATE suggestions SET verdict = $3, verdict_reason = $4, verdict_by = $5 WHERE conversation_id = $1 AND id = $2`
+	if by.Actor != assist.ActorAgent {
+		return e, assist.Errorf(assist.Forbidden, "only agents mark suggestions")
+	}
+	if err := f.Validate(); err != nil {
+		return e, err
+	}
+	_, err = db.change(ctx, db.turns.do, "mark a suggestion of conversation", conversation, func(ctx context.Context, c *change) error {
+		tag, err := c.tx.Exec(ctx, mark, conversation, f.SuggestionID, f.Verdict, f.Reason, by.Subject)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return noSuggestion(f.SuggestionID)
+		}
+		e = assist.NewEvent(assist.EventSuggestionOutcome, conversation, c.next(),
+			assist.SuggestionOutcome{SuggestionID: f.SuggestionID, Verdict: f.Verdict, Reason: f.Reason, By: by.Subject})
+		c.event(e, f.SuggestionID)
+		return nil
+	})
+	return e, err
+}
+
+// SetStep implements chat.Store.
+func (db *DB) SetStep(ctx context.Context, by assist.Identity, conversation string, s assist.StepChange) (e assist.Event, err error) {
+	if by.Actor != assist.ActorAgent {
+		return e, assist.Errorf(assist.Forbidden, "only agents tick steps")
+	}
+	if s.StepID == "" || !s.State.Valid() {
+		return e, assist.Errorf(assist.Invalid, "a step needs step_id, and state todo, done or skipped")
+	}
+	if err := assist.CheckText("step_id", s.StepID, 2*assist.MaxID); err != nil {
+		return e, err
+	}
+	s.By = by.Subject
+	_, err = db.change(ctx, db.turns.do, "tick a step of conversation", conversation, func(ctx context.Context, c *change) error {
+		e = assist.NewEvent(assist.EventStepChanged, conversation, c.next(), s)
+		c.event(e, s.StepID)
+		return nil
+	})
+	return e, err
+}
+
+// AddGap implements chat.Store.
+func (db *DB) AddGap(ctx context.Context, g assist.Gap) error {
+	const sql = `INSERT INTO gaps (conversation_id, for_seq, question, nearest, at)
+		VALUES ($1, $2, $3, coalesce($4::text[], '{}'), coalesce($5, now())) ON CONFLICT DO NOTHING`
+	return db.turns.doAgain(ctx, "add gap of conversation "+g.Conversation, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql, g.Conversation, g.ForSeq, g.Question, g.Nearest, orNull(g.At))
+		if violates(err, foreignKeyViolation, "") {
+			return noConversation(g.Conversation)
+		}
+		return err
+	})
+}

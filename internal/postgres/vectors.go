@@ -1,0 +1,127 @@
+package postgres
+
+import (
+	"context"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+// maxDimension is that of a half-precision vector that still fits a page, which
+// an exact scan needs.
+const maxDimension = 4000
+
+// PutVectors stores the named model's vectors of passages, replacing those that
+// are there. Passages that are gone meanwhile are left out. A model has one
+// dimension for good: a changed one needs a new name.
+func (db *DB) PutVectors(ctx context.Context, model string, dim int, ids []string, vectors [][]float32) error {
+	const register = `INSERT INTO vector_models (name, dimension) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, dimension`
+	const put = `INSERT INTO passage_vectors (model_id, passage_id, audience, vector)
+		SELECT $1, p.id, p.audience, x.vector FROM unnest($2::text[], $3::halfvec[]) AS x(id, vector)
+		JOIN passages p ON p.id = x.id AND p.current
+		ON CONFLICT (model_id, passage_id) DO UPDATE SET vector = excluded.vector, audience = excluded.audience`
+	if model == "" || dim < 1 || dim > maxDimension {
+		return assist.Errorf(assist.Invalid, "embedding model %q: vectors must have 1 to %d dimensions, not %d; choose a smaller output dimension", model, maxDimension, dim)
+	}
+	if len(ids) != len(vectors) {
+		return assist.Errorf(assist.Invalid, "embedding model %q gave %d vectors for %d passages", model, len(vectors), len(ids))
+	}
+	halves := make([]pgvector.HalfVector, len(vectors))
+	for i, v := range vectors {
+		if err := checkVector(model, dim, v); err != nil {
+			return err
+		}
+		halves[i] = pgvector.NewHalfVector(v)
+	}
+	return db.write(ctx, "put vectors of "+model, func(ctx context.Context, w *writer) error {
+		var id, known int
+		if err := w.tx.QueryRow(ctx, register, model, dim).Scan(&id, &known); err != nil {
+			return err
+		}
+		if known != dim {
+			return assist.Errorf(assist.Invalid, "embedding model %q has %d dimensions here, not %d; give the new one another name", model, known, dim)
+		}
+		if _, err := w.tx.Exec(ctx, put, id, ids, halves); err != nil {
+			return err
+		}
+		return w.finish(ctx)
+	})
+}
+
+// checkVector refuses what has no direction or does not fit half precision.
+func checkVector(model string, dim int, v []float32) error {
+	if len(v) != dim {
+		return assist.Errorf(assist.Invalid, "embedding model %q gave a vector of %d dimensions instead of %d", model, len(v), dim)
+	}
+	zero := true
+	for _, x := range v {
+		zero = zero && x == 0
+		if !(math.Abs(float64(x)) <= 65504) {
+			return assist.Errorf(assist.Invalid, "embedding model %q gave a vector with the value %v", model, x)
+		}
+	}
+	if zero {
+		return assist.Errorf(assist.Invalid, "embedding model %q gave a vector of zeros", model)
+	}
+	return nil
+}
+
+// MissingVectors gives ids and texts of up to limit current passages that the
+// model has no vector for.
+func (db *DB) MissingVectors(ctx context.Context, model string, limit int) (ids, texts []string, err error) {
+	const sql = `SELECT p.id, concat_ws(E'\n', nullif(d.title, ''), nullif(p.heading, ''), p.text)
+		FROM passages p JOIN documents d ON d.id = p.document_id
+		WHERE p.current AND NOT EXISTS (SELECT FROM passage_vectors v JOIN vector_models m ON m.id = v.model_id
+			WHERE m.name = $1 AND v.passage_id = p.id)
+		ORDER BY p.row_id LIMIT $2`
+	err = db.ingest.doAgain(ctx, "find passages without vectors of "+model, func(ctx context.Context, conn *pgx.Conn) error {
+		ids, texts = nil, nil
+		rows, err := conn.Query(ctx, sql, model, limit)
+		if err != nil {
+			return err
+		}
+		var id, text string
+		_, err = pgx.ForEachRow(rows, []any{&id, &text}, func() error {
+			ids, texts = append(ids, id), append(texts, text)
+			return nil
+		})
+		return err
+	})
+	return ids, texts, err
+}
+
+// Dense implements retrieve.Index by an exact scan of the model's vectors.
+func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vector []float32) (found []assist.Hit, err error) {
+	const known = `SELECT id, dimension FROM vector_models WHERE name = $1`
+	const sql = `SELECT ` + hitColumns + `, 1 - c.distance
+		FROM (SELECT p.row_id, v.vector <=> $4 AS distance FROM passage_vectors v JOIN passages p ON p.id = v.passage_id
+		      WHERE v.model_id = $5 AND ` + visible + `
+		      ORDER BY v.vector <=> $4, p.id LIMIT $6) c
+		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.distance, p.id`
+	err = db.reader(scope).doAgain(ctx, "search by vector of "+model, func(ctx context.Context, conn *pgx.Conn) error {
+		found = nil
+		var id, dim int
+		err := conn.QueryRow(ctx, known, model).Scan(&id, &dim)
+		if err == pgx.ErrNoRows {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := checkVector(model, dim, vector); err != nil {
+			return err
+		}
+		found, err = collect(ctx, conn, scanHit, sql, filter(scope, pgvector.NewHalfVector(vector), id, hits(scope))...)
+		return err
+	})
+	for i := range found {
+		found[i].Ranks = assist.Ranks{Dense: i + 1, DenseScore: found[i].Score}
+	}
+	return found, err
+}
