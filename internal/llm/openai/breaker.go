@@ -77,3 +77,10 @@ func (b *breaker) record(err error) (changed bool) {
 	}
 	return b.open
 }
+
+// closed reports whether calls go through as usual.
+func (b *breaker) closed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.open
+}

@@ -278,3 +278,7 @@ func (a *answer) response(model string, r llm.Request) llm.Response {
 }
 
 func tokens(s string) int { return (utf8.RuneCountInString(s) + runesPerToken - 1) / runesPerToken }
+
+// Up reports whether the server has been answering: false while it is left alone
+// after failing too often.
+func (c *Client) Up() bool { return c.server.breaker.closed() }
