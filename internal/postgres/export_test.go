@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,4 +32,14 @@ func (db *DB) CustomerQuery(ctx context.Context, conversation, sql string) (rows
 		return conn.SendBatch(ctx, &b).Close()
 	})
 	return rows, err
+}
+
+// Hold takes a connection of a pool until release is called.
+func (db *DB) Hold(t testing.TB, name string) (release func()) {
+	p := map[string]*pool{"turns": db.turns, "search": db.search}[name]
+	conn, err := p.conns.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn.Release
 }

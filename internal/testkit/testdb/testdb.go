@@ -1,21 +1,45 @@
 // Package testdb gives tests a real database: a schema of their own, migrated,
-// and dropped when the test ends.
+// and dropped when the test ends. The server is that of ASIDE_TEST_DATABASE_URL,
+// else of ASIDE_DATABASE_URL, else a private one that all test processes of this
+// machine share while any of them runs.
 package testdb
 
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/postgres/local"
 )
 
-// Open gives a migrated, empty database of the test's own. The server is that of
-// ASIDE_TEST_DATABASE_URL, else of ASIDE_DATABASE_URL. Without one the test is
-// skipped, except where CI is set: there it fails.
+// Main is the TestMain of packages with many database tests: it keeps the private
+// server running between tests and looks for leaked goroutines at the end.
+func Main(m *testing.M, options ...goleak.Option) {
+	stop := func() error { return nil }
+	if os.Getenv("ASIDE_TEST_DATABASE_URL") == "" && os.Getenv("ASIDE_DATABASE_URL") == "" {
+		if c, err := start(context.Background()); err == nil { // if not, each test says why
+			stop = func() error { return c.Stop(context.Background()) }
+		}
+	}
+	goleak.VerifyTestMain(m, append(options, goleak.Cleanup(func(code int) {
+		if err := stop(); err != nil {
+			println("stop the test database:", err.Error())
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}))...)
+}
+
+// Open gives a migrated, empty database of the test's own. Where there is no
+// PostgreSQL the test is skipped, except where CI is set: there it fails.
 func Open(t testing.TB) *postgres.DB {
 	t.Helper()
 	return OpenWith(t, postgres.Config{})
@@ -49,7 +73,7 @@ func OpenWith(t testing.TB, cfg postgres.Config) *postgres.DB {
 	return db
 }
 
-// URL says where the test server is, or ends the test.
+// URL says where the test server is, until the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"ASIDE_TEST_DATABASE_URL", "ASIDE_DATABASE_URL"} {
@@ -57,9 +81,38 @@ func URL(t testing.TB) string {
 			return url
 		}
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("no database: set ASIDE_TEST_DATABASE_URL")
+	c, err := start(t.Context())
+	var missing *local.NotInstalledError
+	var old *local.VersionError
+	switch {
+	case err == nil:
+	case (errors.As(err, &missing) || errors.As(err, &old)) && os.Getenv("CI") == "":
+		t.Skipf("no test database: %v", err)
+	default:
+		t.Fatalf("no test database: %v", err)
 	}
-	t.Skip("no database: set ASIDE_TEST_DATABASE_URL to run this test")
-	return ""
+	t.Cleanup(func() {
+		if err := c.Stop(context.Background()); err != nil {
+			t.Errorf("stop the test database: %v", err)
+		}
+	})
+	return c.URL("aside")
+}
+
+// start joins or starts the private server, which lives beside go.mod.
+func start(ctx context.Context) (*local.Cluster, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			return nil, errors.New("tests must run inside the repository: no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return local.Start(ctx, local.Options{Dir: filepath.Join(dir, ".aside-test"), Fast: true})
 }
