@@ -6,4 +6,5 @@ import "net/http"
 func (s *server) pages(mux *http.ServeMux) {
 	mux.Handle("GET /docs", docs())
 	mux.Handle("GET /docs/", docs())
+	mux.Handle("GET /", Assets(s.Storybook))
 }
