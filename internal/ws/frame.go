@@ -1,0 +1,140 @@
+package ws
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// frame is what a client sends.
+type frame struct {
+	Type         string          `json:"type"`
+	ID           string          `json:"id"`
+	Conversation string          `json:"conversation"`
+	Data         json.RawMessage `json:"data"`
+}
+
+// maxDepth is how deep a frame may nest; the protocol needs four.
+const maxDepth = 16
+
+// decodeFrame reads the envelope. Unknown fields are tolerated. What could be
+// read of id comes back also with an error, so that it can be named.
+func decodeFrame(b []byte) (frame, error) {
+	var f frame
+	if tooDeep(b) {
+		return f, assist.Errorf(assist.Invalid, "the frame nests deeper than %d levels", maxDepth)
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return f, assist.Wrap(err, assist.Invalid, "the frame is not a JSON object of the form {\"type\":…, \"id\":…, \"conversation\":…, \"data\":{…}}")
+	}
+	if err := assist.CheckText("id", f.ID, assist.MaxID); err != nil {
+		f.ID = ""
+		return f, err
+	}
+	if f.Type == "" {
+		return f, assist.Errorf(assist.Invalid, "type is missing: it must be one of %s", knownTypes)
+	}
+	return f, nil
+}
+
+// tooDeep counts brackets outside strings, before any of it is parsed.
+func tooDeep(b []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// body decodes a frame's data; what names the type for the error.
+func body[T any](f frame) (T, error) {
+	var v T
+	if len(f.Data) == 0 {
+		return v, nil
+	}
+	if err := json.Unmarshal(f.Data, &v); err != nil {
+		return v, assist.Wrap(err, assist.Invalid, "data of %s has a field of the wrong type: see the protocol page", f.Type)
+	}
+	return v, nil
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil { // only values of this package, which all can be encoded
+		b, _ = json.Marshal(errorFrame{Type: "error", Error: errorBody{assist.Internal, assist.MessageOf(err)}})
+	}
+	return b
+}
+
+type ackFrame struct {
+	Type         string `json:"type"`
+	ID           string `json:"id,omitempty"`
+	Conversation string `json:"conversation,omitempty"`
+	Data         any    `json:"data"`
+}
+
+type errorFrame struct {
+	Type         string    `json:"type"`
+	ID           string    `json:"id,omitempty"`
+	Conversation string    `json:"conversation,omitempty"`
+	Error        errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    assist.Code `json:"code"`
+	Message string      `json:"message"`
+}
+
+type seqAck struct {
+	Seq    int64 `json:"seq"`
+	Repeat bool  `json:"repeat,omitempty"`
+}
+
+type openAck struct {
+	Seq    int64         `json:"seq"`
+	Status assist.Status `json:"status,omitempty"`
+}
+
+type welcome struct {
+	Type string `json:"type"`
+	Data struct {
+		Session    string    `json:"session"`
+		ServerTime time.Time `json:"server_time"`
+		Limits     struct {
+			FrameBytes    int     `json:"frame_bytes"`
+			TextChars     int     `json:"text_chars"`
+			RatePerSecond float64 `json:"rate_per_second"`
+			Burst         int     `json:"burst"`
+			QueueBytes    int     `json:"queue_bytes"`
+		} `json:"limits"`
+	} `json:"data"`
+}
+
+// appendEvent writes an event as a frame around data, which is encoded already.
+func appendEvent(b []byte, e assist.Event, data json.RawMessage) []byte {
+	b = append(b, `{"type":"`...)
+	b = append(b, e.Type...)
+	b = append(b, `","conversation":`...)
+	b = append(b, encode(e.Conversation)...)
+	if e.Seq > 0 {
+		b = append(b, `,"seq":`...)
+		b = strconv.AppendInt(b, e.Seq, 10)
+	}
+	b = append(b, `,"data":`...)
+	b = append(b, data...)
+	return append(b, '}')
+}
