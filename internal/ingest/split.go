@@ -233,7 +233,8 @@ func index(d *assist.Document) {
 		if seen[p.ID]++; seen[p.ID] > 1 {
 			p.ID = fmt.Sprintf("%s-%d", p.ID, seen[p.ID])
 		}
-		p.Terms = count(title, lex.Terms(p.Heading, d.Language), lex.Terms(p.Text, d.Language))
+		// The title counts twice: measured, +1 point of recall@5 on policy pages.
+		p.Terms = count(title, title, lex.Terms(p.Heading, d.Language), lex.Terms(p.Text, d.Language))
 	}
 }
 

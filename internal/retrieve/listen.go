@@ -242,7 +242,7 @@ var quiets = map[speech]string{greets: QuietGreeting, thanks: QuietThanks, leave
 func judge(text, asked string, afterAgent bool) speech {
 	var met [done + 1]int
 	var plain, rest, odd int // stop words, other words, words that look like names or ids
-	requests, first := identityAsked(asked), true
+	requests := identityAsked(asked)
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
 		if strings.ContainsRune(w, '@') {
 			met[identifies]++
@@ -252,7 +252,7 @@ func judge(text, asked string, afterAgent bool) speech {
 		for _, s := range lex.Words(w) {
 			word := strings.ReplaceAll(s.In(w), "’", "'")
 			switch kind, known := phrases[word]; {
-			case known && !(kind == thanks && !first && strings.Contains(text, "?")):
+			case known:
 				met[kind]++
 			case strings.ContainsAny(word, "0123456789"):
 				met[identifies]++
@@ -265,7 +265,6 @@ func judge(text, asked string, afterAgent bool) speech {
 			default:
 				rest++
 			}
-			first = false
 		}
 	}
 	question := strings.Contains(text, "?")
