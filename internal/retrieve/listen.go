@@ -31,11 +31,15 @@ type listening struct {
 	most     float64 // of one term, however often it was said
 }
 
-var listens = listening{customer: 0.5, agent: 0.4, asked: 0.7, decay: 0.8, most: 1.5}
+var listens = listening{customer: 0.5, agent: 0.6, asked: 0.8, decay: 0.75, most: 2}
 
-// maxListened is how many turns back Listen looks: at 0.8 a turn, older ones
+// maxListened is how many turns back Listen looks: older ones
 // weigh nothing.
 const maxListened = 30
+
+// longTurn is the number of terms from which on an agent's turn is an answer
+// being explained, of which each word says less about what comes next.
+const longTurn = 5
 
 // Listen makes the question of a transcript, oldest turn first: what the customer
 // needs now, with the words that were said on the way, the older the lighter.
@@ -108,20 +112,30 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 		default:
 			w = weights.agent * math.Pow(weights.decay, age)
 		}
-		for _, span := range lex.Sentences(said[i].text) {
-			sentence := span.In(said[i].text)
-			if i != need && courtesy(sentence) {
-				continue
-			}
-			for _, t := range lex.Terms(sentence, q.Language) {
-				if !names[t] {
-					bag.add(t, w)
-				}
+		heard := hear(said[i].text, q.Language, i == need)
+		if said[i].role != assist.RoleCustomer && len(heard) > longTurn {
+			w *= math.Sqrt(float64(longTurn) / float64(len(heard)))
+		}
+		for _, t := range heard {
+			if !names[t] {
+				bag.add(t, w)
 			}
 		}
 	}
 	q.Terms = bag.list()
 	return q
+}
+
+// hear gives the terms of a turn, without those of its courteous sentences
+// unless all of it is to be heard.
+func hear(text, language string, all bool) []string {
+	var heard []string
+	for _, span := range lex.Sentences(text) {
+		if sentence := span.In(text); all || !courtesy(sentence) {
+			heard = append(heard, lex.Terms(sentence, language)...)
+		}
+	}
+	return heard
 }
 
 // utterance is one turn, or several in a row of one side.
@@ -228,7 +242,7 @@ var quiets = map[speech]string{greets: QuietGreeting, thanks: QuietThanks, leave
 func judge(text, asked string, afterAgent bool) speech {
 	var met [done + 1]int
 	var plain, rest, odd int // stop words, other words, words that look like names or ids
-	requests, first := identityAsked(asked), true
+	requests := identityAsked(asked)
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
 		if strings.ContainsRune(w, '@') {
 			met[identifies]++
@@ -238,7 +252,7 @@ func judge(text, asked string, afterAgent bool) speech {
 		for _, s := range lex.Words(w) {
 			word := strings.ReplaceAll(s.In(w), "’", "'")
 			switch kind, known := phrases[word]; {
-			case known && !(kind == thanks && !first && strings.Contains(text, "?")):
+			case known:
 				met[kind]++
 			case strings.ContainsAny(word, "0123456789"):
 				met[identifies]++
@@ -251,7 +265,6 @@ func judge(text, asked string, afterAgent bool) speech {
 			default:
 				rest++
 			}
-			first = false
 		}
 	}
 	question := strings.Contains(text, "?")
@@ -270,9 +283,9 @@ func judge(text, asked string, afterAgent bool) speech {
 		return courteous(met, plain, asked, afterAgent)
 	case requests && rest <= 4 && rest+odd <= 10 && !problem(text):
 		return identifies
-	case rest <= 2 && odd > 0 && rest+plain <= 8:
+	case afterAgent && rest == 0 && odd > 0:
 		return identifies
-	case introduces(text) && rest <= 3:
+	case introduces(text) && rest+odd <= 3:
 		return identifies
 	}
 	return says

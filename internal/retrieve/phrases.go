@@ -11,7 +11,7 @@ var phrases = func() map[string]speech {
 		words string
 	}{
 		{greets, "hi hello hey hiya heya howdy ho hallo moin servus guten tag morgen abend grüß grüezi bonjour bonsoir salut coucou hola buenos buenas días dias tardes noches olá oi morning afternoon evening greetings"},
-		{thanks, "thanks thank thx ty tysm cheers danke dankeschön vielen merci gracias obrigado obrigada appreciate appreciated awesome perfect excellent wonderful amazing prima super toll perfekt parfait génial perfecto genial perfeito"},
+		{thanks, "thanks thank thx tks ty tysm cheers danke dank dankeschön vielen merci gracias obrigado obrigada appreciate appreciated awesome perfect excellent wonderful amazing prima super toll perfekt parfait génial perfecto genial perfeito"},
 		{leaves, "bye goodbye cya later tschüss tschüs tschau ciao wiedersehen adieu revoir adiós adios tchau"},
 		{agrees, "ok okay okey okie k kk alright right understood gotcha cool fine great good nice verstanden gut klar einverstanden alles d'accord daccord entendu bien vale entendido bueno acuerdo certo"},
 		{waits, "moment sec second seconds minute augenblick sekunde instant momento segundo minuto"},
@@ -86,11 +86,11 @@ func anythingElse(asked string) bool {
 	return false
 }
 
-// introduces reports whether somebody says their name.
+// introduces reports whether somebody says their name, and it alone.
 func introduces(text string) bool {
 	lower := strings.ToLower(text)
-	for _, w := range []string{"my name is", "my name's", "name is", "this is ", "ich heiße", "ich heisse", "mein name ist", "je m'appelle", "mon nom est", "me llamo", "mi nombre es"} {
-		if strings.Contains(lower, w) {
+	for _, w := range []string{"my name is ", "my name's ", "name is ", "this is ", "ich heiße ", "ich heisse ", "mein name ist ", "je m'appelle ", "mon nom est ", "me llamo ", "mi nombre es "} {
+		if _, name, ok := strings.Cut(lower, w); ok && name != "" {
 			return true
 		}
 	}

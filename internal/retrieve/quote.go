@@ -2,8 +2,8 @@ package retrieve
 
 import (
 	"strings"
+	"unicode/utf8"
 
-	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
 
@@ -90,16 +90,9 @@ func clip(s string) string {
 	if at := strings.LastIndexAny(s[:maxQuote], " \n\t"); at > 0 {
 		return s[:at]
 	}
-	return strings.ToValidUTF8(s[:maxQuote], "")
-}
-
-// evidence is the share of the question that its best passage carries, 0..1: its
-// score against what a passage with every word of the question would score. It
-// has no unit, so one threshold serves any knowledge base. Unknown words count
-// as the rarest: a question about something else has many of them.
-func evidence(lexical []assist.Hit, w weighed, q assist.Question, idf map[string]float64) float64 {
-	if len(lexical) == 0 || w.mass <= 0 {
-		return 0
+	end := maxQuote
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
 	}
-	return min(lexical[0].Ranks.LexicalScore/w.mass, 1)
+	return s[:end]
 }
