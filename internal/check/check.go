@@ -53,7 +53,8 @@ type Report struct {
 func All(in Input) Report {
 	draft, verdicts, dropped := Citations(in.Draft, in.Hits)
 	for i := range draft.Sentences {
-		draft.Sentences[i].Courtesy = len(draft.Sentences[i].Citations) == 0 && Courtesy(draft.Sentences[i].Text)
+		s := &draft.Sentences[i]
+		s.Courtesy = len(s.Citations) == 0 && courteous(draft.Origin, *s)
 	}
 	verdicts = slices.Concat(verdicts,
 		Supported(draft, in.Hits, in.Turns),
@@ -70,6 +71,12 @@ func All(in Input) Report {
 		r.Standing = assist.StandingCheck
 	}
 	return r
+}
+
+// courteous believes the instant draft about its own phrases, which are the
+// house's; a model's word for it counts for nothing.
+func courteous(origin assist.Origin, s assist.Sentence) bool {
+	return origin == assist.OriginKnowledge && s.Courtesy || Courtesy(s.Text)
 }
 
 // Text checks what an agent typed. All hits and the transcript count as sources,

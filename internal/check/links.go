@@ -64,6 +64,7 @@ func links(text string, sentence, offset int, known map[string]bool) []assist.Ve
 			block(i, i+utf8.RuneLen(r), "There is a hidden character here (%s).")
 		}
 	}
+	sortVerdicts(verdicts)
 	return verdicts
 }
 

@@ -24,7 +24,7 @@ func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []ass
 	var verdicts []assist.Verdict
 	at := starts(draft)
 	for i, s := range draft.Sentences {
-		if strings.TrimSpace(s.Text) == "" || len(s.Citations) == 0 && Courtesy(s.Text) {
+		if strings.TrimSpace(s.Text) == "" || len(s.Citations) == 0 && courteous(draft.Origin, s) {
 			continue
 		}
 		reason := ""

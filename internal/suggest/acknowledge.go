@@ -63,7 +63,7 @@ func sinceAgent(turns []assist.Turn) string {
 			parts = append([]string{turns[i].Text}, parts...)
 		}
 	}
-	text := strings.ToLower(strings.Join(parts, "\n"))
+	text := strings.Join(parts, "\n")
 	if len(text) > 4000 {
 		text = text[len(text)-4000:]
 	}
@@ -79,19 +79,17 @@ func agentSpoke(turns []assist.Turn) bool {
 	return false
 }
 
-// apologised reports whether an agent has said sorry, for this thing if one is
-// named.
+// apologised reports whether an agent has said sorry, and since then nothing new
+// was named: the thing stands in the apology, or in what came before it.
 func apologised(p phrases, turns []assist.Turn, thing string) bool {
-	head := thing
-	if f := strings.Fields(thing); len(f) > 1 {
+	head := ""
+	if f := strings.Fields(strings.ToLower(thing)); len(f) > 1 {
 		head = f[1] // "the zipper on your jacket"
 	}
+	var before strings.Builder
 	for _, t := range turns {
-		if t.Role != assist.RoleAgent {
-			continue
-		}
-		low := strings.ToLower(t.Text)
-		if p.apology.MatchString(low) && (head == "" || strings.Contains(low, head)) {
+		before.WriteString(strings.ToLower(t.Text))
+		if t.Role == assist.RoleAgent && p.apology.MatchString(t.Text) && strings.Contains(before.String(), head) {
 			return true
 		}
 	}
@@ -180,19 +178,22 @@ func (p phrases) trouble(text string) (thing string, broken bool) {
 func (p phrases) phrase(parts []string) string {
 	var words []string
 	for i := 0; i+1 < len(parts); i += 3 {
-		det, noun := strings.TrimSpace(parts[i]), strings.TrimSpace(parts[i+1])
+		det, noun := strings.ToLower(strings.TrimSpace(parts[i])), strings.TrimSpace(parts[i+1])
 		if noun == "" {
 			break
 		}
-		if p.skip[lastWord(noun)] {
+		if p.skip[strings.ToLower(lastWord(noun))] {
 			return ""
+		}
+		if noun == strings.ToUpper(noun) {
+			noun = strings.ToLower(noun) // they were shouting
 		}
 		if y, ok := p.yours[det]; ok {
 			det = y
 		}
 		words = append(words, strings.TrimSpace(det+" "+noun))
 		if i+2 < len(parts) && parts[i+2] != "" {
-			words = append(words, strings.TrimSpace(parts[i+2]))
+			words = append(words, strings.ToLower(strings.TrimSpace(parts[i+2])))
 		}
 	}
 	thing := strings.Join(words, " ")
@@ -228,16 +229,16 @@ var spoken = map[string]phrases{
 		look:  "I'll look into this and tell you exactly what I find.",
 		sorry: "I'm sorry about that.", sorryWait: "I'm sorry about the wait.", sorryAgain: "I'm sorry that you had to write to us more than once.",
 		sorryThing: "I'm sorry about %s.", sorryThingWait: "I'm sorry about %s, and about the wait.", sorryThingAgain: "I'm sorry about %s, and that you had to write to us more than once.",
-		apology: regexp.MustCompile(`\b(sorry|apolog)`),
-		upset:   regexp.MustCompile(`\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
-		waited:  regexp.MustCompile(`\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|late\b)`),
-		again:   regexp.MustCompile(`\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|again and again|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
-		wrong:   regexp.MustCompile(`\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|has not|didn't|did not|haven't|not) (yet )?(arrived?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole)\b`),
+		apology: regexp.MustCompile(`(?i)\b(sorry|apolog)`),
+		upset:   regexp.MustCompile(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
+		waited:  regexp.MustCompile(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|late\b)`),
+		again:   regexp.MustCompile(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|again and again|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
+		wrong:   regexp.MustCompile(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|has not|didn't|did not|haven't|not) (yet )?(arrived?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole)\b`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(enNoun + `(\s+(?:on|of|in|for|from))\s+` + enNoun + enHas + enBad),
-			regexp.MustCompile(enNoun + enHas + enBad),
-			regexp.MustCompile(`\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)(\s+(?:on|in))\s+` + enNoun),
-			regexp.MustCompile(`\b()((?:broken|damaged|defective|faulty|missing|wrong|late|lost|torn|ripped|cracked|stained)\s+[a-z-]+)\b`),
+			regexp.MustCompile(`(?i)` + enNoun + `(\s+(?:on|of|in|for|from))\s+` + enNoun + enHas + enBad),
+			regexp.MustCompile(`(?i)` + enNoun + enHas + enBad),
+			regexp.MustCompile(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)(\s+(?:on|in))\s+` + enNoun),
+			regexp.MustCompile(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|lost|torn|ripped|cracked|stained)\s+[a-z-]+)\b`),
 		},
 		yours: map[string]string{"my": "your", "our": "your", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
 		skip: map[string]bool{"time": true, "thing": true, "things": true, "day": true, "one": true, "it": true, "is": true, "was": true, "i": true, "way": true, "problem": true, "issue": true, "same": true, "has": true, "have": true, "are": true,
@@ -248,13 +249,13 @@ var spoken = map[string]phrases{
 		look:  "Ich sehe mir das an und sage Ihnen genau, was ich herausfinde.",
 		sorry: "das tut mir leid.", sorryWait: "die Wartezeit tut mir leid.", sorryAgain: "es tut mir leid, dass Sie uns mehrmals schreiben mussten.",
 		sorryThing: "das mit %s tut mir leid.", sorryThingWait: "das mit %s und die Wartezeit tun mir leid.", sorryThingAgain: "das mit %s tut mir leid, und dass Sie uns mehrmals schreiben mussten.",
-		apology: regexp.MustCompile(`(tut mir leid|entschuldig)`),
-		upset:   regexp.MustCompile(`(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
-		waited:  regexp.MustCompile(`(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
-		again:   regexp.MustCompile(`(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
-		wrong:   regexp.MustCompile(`(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
+		apology: regexp.MustCompile(`(?i)(tut mir leid|entschuldig)`),
+		upset:   regexp.MustCompile(`(?i)(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
+		waited:  regexp.MustCompile(`(?i)(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
+		again:   regexp.MustCompile(`(?i)(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
+		wrong:   regexp.MustCompile(`(?i)(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(`\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
+			regexp.MustCompile(`(?i)\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
 		},
 		yours: map[string]string{"meine": "Ihrer", "mein": "Ihrem", "meiner": "Ihrer", "meinem": "Ihrem", "meinen": "Ihrem", "der": "dem", "die": "der", "das": "dem"},
 	},
@@ -263,13 +264,13 @@ var spoken = map[string]phrases{
 		look:  "Je regarde cela et je vous dis exactement ce que je trouve.",
 		sorry: "je suis désolé pour ce désagrément.", sorryWait: "je suis désolé pour l'attente.", sorryAgain: "je suis désolé que vous ayez dû nous écrire plusieurs fois.",
 		sorryThing: "je suis désolé pour %s.", sorryThingWait: "je suis désolé pour %s et pour l'attente.", sorryThingAgain: "je suis désolé pour %s, et que vous ayez dû nous écrire plusieurs fois.",
-		apology: regexp.MustCompile(`(désolé|excuse)`),
-		upset:   regexp.MustCompile(`(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
-		waited:  regexp.MustCompile(`(j'attends|toujours (pas|rien)|depuis des semaines)`),
-		again:   regexp.MustCompile(`((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
-		wrong:   regexp.MustCompile(`(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
+		apology: regexp.MustCompile(`(?i)(désolé|excuse)`),
+		upset:   regexp.MustCompile(`(?i)(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
+		waited:  regexp.MustCompile(`(?i)(j'attends|toujours (pas|rien)|depuis des semaines)`),
+		again:   regexp.MustCompile(`(?i)((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
+		wrong:   regexp.MustCompile(`(?i)(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(`\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
+			regexp.MustCompile(`(?i)\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
 		},
 		yours: map[string]string{"mon": "votre", "ma": "votre", "mes": "vos"},
 	},
@@ -278,13 +279,13 @@ var spoken = map[string]phrases{
 		look:  "Me ocupo de revisarlo y le digo exactamente lo que encuentre.",
 		sorry: "siento mucho lo ocurrido.", sorryWait: "siento mucho la espera.", sorryAgain: "siento mucho que haya tenido que escribirnos varias veces.",
 		sorryThing: "siento mucho lo de %s.", sorryThingWait: "siento mucho lo de %s, y la espera.", sorryThingAgain: "siento mucho lo de %s, y que haya tenido que escribirnos varias veces.",
-		apology: regexp.MustCompile(`(siento|lament|disculp|perdón)`),
-		upset:   regexp.MustCompile(`(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
-		waited:  regexp.MustCompile(`(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
-		again:   regexp.MustCompile(`((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
-		wrong:   regexp.MustCompile(`(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
+		apology: regexp.MustCompile(`(?i)(siento|lament|disculp|perdón)`),
+		upset:   regexp.MustCompile(`(?i)(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
+		waited:  regexp.MustCompile(`(?i)(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
+		again:   regexp.MustCompile(`(?i)((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
+		wrong:   regexp.MustCompile(`(?i)(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(`\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
+			regexp.MustCompile(`(?i)\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
 		},
 		yours: map[string]string{"mi": "su", "mis": "sus"},
 	},
@@ -293,13 +294,13 @@ var spoken = map[string]phrases{
 		look:  "Vou verificar e digo exatamente o que encontrar.",
 		sorry: "sinto muito pelo ocorrido.", sorryWait: "sinto muito pela espera.", sorryAgain: "sinto muito que tenha precisado escrever mais de uma vez.",
 		sorryThing: "sinto muito pelo problema com %s.", sorryThingWait: "sinto muito pelo problema com %s e pela espera.", sorryThingAgain: "sinto muito pelo problema com %s, e que tenha precisado escrever mais de uma vez.",
-		apology: regexp.MustCompile(`(sinto muito|lament|desculp)`),
-		upset:   regexp.MustCompile(`(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
-		waited:  regexp.MustCompile(`(estou esperando|ainda não|até agora|há semanas)`),
-		again:   regexp.MustCompile(`((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
-		wrong:   regexp.MustCompile(`(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
+		apology: regexp.MustCompile(`(?i)(sinto muito|lament|desculp)`),
+		upset:   regexp.MustCompile(`(?i)(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
+		waited:  regexp.MustCompile(`(?i)(estou esperando|ainda não|até agora|há semanas)`),
+		again:   regexp.MustCompile(`(?i)((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
+		wrong:   regexp.MustCompile(`(?i)(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(`\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
+			regexp.MustCompile(`(?i)\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
 		},
 		yours: map[string]string{"minha": "a sua", "meu": "o seu", "minhas": "as suas", "meus": "os seus"},
 	},

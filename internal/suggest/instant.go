@@ -15,7 +15,7 @@ import (
 const (
 	maxSaid      = 3   // sentences of passages
 	maxSaidBytes = 420 // of them together; the first may be longer
-	nearlyAsGood = 0.8 // a second passage speaks too when it scored this share of the first
+	nearlyAsGood = 0.8 // a second passage of the document speaks too when it scored this share of the first
 )
 
 // compose writes the draft that needs no model: acknowledge what happened, in
@@ -55,7 +55,7 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 			continue
 		}
 		question := playbook.Question(s)
-		if question == "" || said(turns, question) {
+		if question == "" || said(turns, question) || known(question, turns) {
 			return ""
 		}
 		return question
@@ -63,59 +63,112 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 	return ""
 }
 
-// answers picks the sentences to say: from the best passage a customer may read,
-// and from the next one when it is nearly as good and brings something new.
-func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	weight := map[string]float64{}
-	for _, t := range q.Terms {
-		weight[t.Text] = t.Weight
+// known reports whether the customer has written what the question asks for, as
+// far as that can be seen: nothing is worse than to be asked twice.
+func known(question string, turns []assist.Turn) bool {
+	if gaveWhatWasAsked(turns) {
+		return true
 	}
-	var out []assist.Sentence
-	size, best, passages := 0, 0.0, 0
-	covered := map[string]bool{}
-	for _, h := range hits {
-		if h.Audience != assist.AudiencePublic || h.Kind == assist.KindProcedure || passages == 2 {
+	low := strings.ToLower(question)
+	number := strings.Contains(low, "number") || strings.Contains(low, " id") || strings.Contains(low, "order")
+	mail := strings.Contains(low, "email") || strings.Contains(low, "e-mail")
+	for _, t := range turns {
+		if t.Role != assist.RoleCustomer {
 			continue
 		}
-		if passages > 0 && h.Score < best*nearlyAsGood {
+		if mail && strings.Contains(t.Text, "@") {
+			return true
+		}
+		for _, w := range lex.Words(t.Text) {
+			digits := 0
+			for _, r := range w.In(t.Text) {
+				if unicode.IsDigit(r) {
+					digits++
+				}
+			}
+			if number && digits >= 5 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// answers picks the sentences to say: from the best passage a customer may read,
+// and from the next one of the same document when it is nearly as good and brings
+// something new. Two documents in one breath rarely make sense without a writer.
+func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+	a := answer{q: q, turns: turns, weight: map[string]float64{}, covered: map[string]bool{}}
+	for _, t := range q.Terms {
+		a.weight[t.Text] = t.Weight
+	}
+	passages, best, first, document := 0, 0.0, 0.0, ""
+	for _, h := range hits {
+		if h.Score < relevant*hits[0].Score || passages == 2 {
 			break
 		}
 		at := strings.Index(h.Text, h.Quote)
-		if h.Quote == "" || at < 0 {
+		if h.Audience != assist.AudiencePublic || h.Kind == assist.KindProcedure || h.Quote == "" || at < 0 {
 			continue
 		}
-		taken := false
-		for _, span := range lex.Sentences(h.Quote) {
-			text := speakable(span.In(h.Quote))
-			if text == "" || said(turns, text) || slices.ContainsFunc(out, func(s assist.Sentence) bool { return s.Text == text }) {
-				continue
-			}
-			news := 0.0
-			for _, t := range lex.Terms(text, q.Language) {
-				if !covered[t] {
-					news += weight[t]
-				}
-			}
-			if len(out) > 0 && (news == 0 && passages > 0 || size+len(text) > maxSaidBytes || len(out) == maxSaid) {
-				continue
-			}
-			for _, t := range lex.Terms(text, q.Language) {
-				covered[t] = true
-			}
-			size += len(text)
-			taken = true
-			out = append(out, assist.Sentence{Text: text, Citations: []assist.Citation{{
-				PassageID: h.ID, Quote: span.In(h.Quote), Start: at + span.Start, End: at + span.End,
-			}}})
+		if passages > 0 && (h.Score < nearlyAsGood*best || h.DocumentID != document) {
+			continue
 		}
-		if taken {
-			if passages == 0 {
-				best = h.Score
-			}
+		n := len(a.said)
+		quote := lex.Span{Start: at, End: at + len(h.Quote)}
+		a.from(h, quote, first/2)
+		if len(a.said) == n && strings.HasSuffix(strings.TrimSpace(h.Quote), "?") {
+			a.from(h, lex.Span{Start: quote.End, End: len(h.Text)}, 0) // a question: its answer follows
+		}
+		if len(a.said) > n {
 			passages++
+			if passages == 1 {
+				best, first, document = h.Score, a.gained, h.DocumentID
+			}
 		}
 	}
-	return out
+	return a.said
+}
+
+// answer gathers sentences until enough is said.
+type answer struct {
+	q       assist.Question
+	turns   []assist.Turn
+	weight  map[string]float64 // of the question's terms
+	covered map[string]bool    // terms already spoken of
+	gained  float64            // weight of the question's terms among them
+	size    int
+	said    []assist.Sentence
+}
+
+// from takes the sentences of a part of a passage that bring at least so much of
+// the question.
+func (a *answer) from(h assist.Hit, part lex.Span, least float64) {
+	text := part.In(h.Text)
+	for _, span := range lex.Sentences(text) {
+		words := speakable(span.In(text))
+		if words == "" || said(a.turns, words) || slices.ContainsFunc(a.said, func(s assist.Sentence) bool { return s.Text == words }) {
+			continue
+		}
+		terms := lex.Terms(words, a.q.Language)
+		news := 0.0
+		for _, t := range terms {
+			if !a.covered[t] {
+				news += a.weight[t]
+			}
+		}
+		if len(a.said) > 0 && (news < least || a.size+len(words) > maxSaidBytes) || len(a.said) == maxSaid {
+			continue
+		}
+		for _, t := range terms {
+			a.covered[t] = true
+		}
+		a.gained += news
+		a.size += len(words)
+		a.said = append(a.said, assist.Sentence{Text: words, Citations: []assist.Citation{{
+			PassageID: h.ID, Quote: span.In(text), Start: part.Start + span.Start, End: part.Start + span.End,
+		}}})
+	}
 }
 
 // speakable is a passage's sentence as one can say it to a customer: without list

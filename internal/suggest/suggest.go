@@ -15,6 +15,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -146,8 +148,11 @@ func (r *run) search(ctx context.Context) error {
 	return nil
 }
 
-// maxProcedures is how many documents are opened to find a procedure.
-const maxProcedures = 3
+// Finding the procedure.
+const (
+	maxProcedures = 3   // documents that are opened
+	relevant      = 0.5 // share of the best hit's score that a procedure, or a passage to speak from, needs
+)
 
 // nextSteps finds the procedure among the documents that were hit, best first;
 // one in which an agent has ticked a step goes before the others.
@@ -155,7 +160,8 @@ func (r *run) nextSteps(ctx context.Context) {
 	var ids []string
 	seen := map[string]bool{}
 	for _, h := range r.Hits {
-		if (h.Kind == assist.KindProcedure || h.Kind == assist.KindPolicy) && !seen[h.DocumentID] {
+		procedure := h.Kind == assist.KindProcedure || h.Kind == assist.KindPolicy
+		if procedure && !seen[h.DocumentID] && h.Score >= relevant*r.Hits[0].Score {
 			seen[h.DocumentID] = true
 			ids = append(ids, h.DocumentID)
 		}
@@ -188,22 +194,22 @@ func (r *run) nextSteps(ctx context.Context) {
 }
 
 // stepDocument gives the document of a step id, which may itself hold slashes.
-func stepDocument(stepID string) string {
-	for i := len(stepID) - 1; i >= 0; i-- {
-		if stepID[i] == '/' {
-			return stepID[:i]
-		}
-	}
-	return ""
-}
+func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexByte(stepID, '/'), 0)] }
 
 // instantDraft writes and checks the draft that needs no model.
 func (r *run) instantDraft() {
 	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps), Hits: r.Hits, Turns: r.m.Turns})
 	d := r.instant.Draft
 	r.Instant = &d
+	if len(r.Steps) == 0 && !cites(d) {
+		r.instant.Standing = assist.StandingNoSource // only "I'll look into this"
+	}
 	r.use(r.instant)
 	r.Timings.Instant = r.since()
+}
+
+func cites(d assist.Draft) bool {
+	return slices.ContainsFunc(d.Sentences, func(s assist.Sentence) bool { return len(s.Citations) > 0 })
 }
 
 // use makes a checked draft the suggestion's.

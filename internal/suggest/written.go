@@ -93,7 +93,7 @@ type writeJob struct {
 func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 	model := j.s.opt.Model
 	out.model = model.Name()
-	if !hold(ctx, j.m.Hold) {
+	if !holdFor(ctx, j.m.Hold) {
 		return out
 	}
 	p, err := j.s.opt.Prompts.Get(j.s.opt.PromptName)
@@ -152,8 +152,8 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 	return out
 }
 
-// hold waits before the model is asked, unless ctx ends first.
-func hold(ctx context.Context, d time.Duration) bool {
+// holdFor waits before the model is asked, unless ctx ends first.
+func holdFor(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
