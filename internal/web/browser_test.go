@@ -136,7 +136,7 @@ func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.
 	t.Helper()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		body, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // best effort: the test fails anyway
-		t.Fatalf("%v\npage:\n%s", err, body)
+		t.Fatalf("%v\nthe page begins: %.300q", err, body)
 	}
 }
 
@@ -238,6 +238,9 @@ func TestScreenshots(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := srv.URL + "/storybook?state=" + url.QueryEscape(name)
 			if err := takeScreenshots(newTab(t, browser), *screenshotsDir, name, u, "document.body.dataset.ready", shots); err != nil {
+				t.Fatal(err)
+			}
+			if err := takeScreenshots(newTab(t, browser), *screenshotsDir, name+"-aside", u+"&view=aside", "document.body.dataset.ready", shots[2:]); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -54,7 +54,10 @@ class Server {
   }
 
   reconnect() { this.#socket?.connect(); }
-  open(id) { return this.#join(id); }
+  open(id) {
+    this.#join(id);
+    for (const reply of memory.outbox.get()) if (reply.conversation === id) this.#deliver(reply);
+  }
   typing(id) { this.#socket?.tell("typing", id, { role: "agent" }); }
   request(id, instruction) { return this.#ask("suggestion.request", id, { instruction }); }
   step(id, stepID, state) { return this.#ask("step.set", id, { step_id: stepID, state }); }

@@ -2,7 +2,7 @@
 // calls of its server. It knows no network: app.js gives it a real server,
 // the storybook a silent one.
 
-import { h, render, user } from "./dom.js";
+import { clockTime, h, render, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
 import { customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
 import { Keys, KeysDialog } from "./keys.js";
@@ -275,7 +275,7 @@ export class Desk {
     const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
     return [
       h("div", { class: "chat-title" }, user("h1", null, customerName(c, chat) || chat.id),
-        h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), h("span", { class: "chat-id" }, user("bdi", null, chat.id)))),
+        h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), c?.created_at && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(c.created_at)))),
       h("div", { class: "chat-buttons" },
         !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),
         mine && !closed && !this.#closing && h("button", { class: "button plain", "aria-haspopup": "true", on: { click: () => { this.#closing = true; this.draw(); } } }, "Close…"),

@@ -1,5 +1,5 @@
 // Building and updating the page. Data becomes text nodes and attributes, never
-// markup: nothing here or elsewhere sets innerHTML.
+// markup (a test holds that).
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -50,8 +50,13 @@ function same(a, b) {
 }
 
 function children(host, next) {
+  const wanted = new Set([...next.childNodes].map((c) => c.__key));
   const keyed = new Map();
-  for (const c of host.childNodes) if (c.__key !== undefined) keyed.set(c.__key, c);
+  for (const c of [...host.childNodes]) {
+    if (c.__key === undefined) continue;
+    if (wanted.has(c.__key)) keyed.set(c.__key, c);
+    else c.remove(); // first, so that what stays need not move: moving loses focus
+  }
   let at = host.firstChild;
   for (const want of [...next.childNodes]) {
     let have = want.__key !== undefined ? keyed.get(want.__key) : at;
@@ -61,6 +66,7 @@ function children(host, next) {
       continue;
     }
     if (have === at) at = at.nextSibling;
+    else if (host.moveBefore) host.moveBefore(have, at);
     else host.insertBefore(have, at);
     morph(have, want);
   }

@@ -120,12 +120,13 @@ class Suggestion extends HTMLElement {
       h("button", { class: "source-toggle", "aria-expanded": String(open), "aria-label": place, on: { click: () => this.#toggle(hit.passage_id) } },
         h("span", { class: "number" }, String(number)),
         user("span", { class: "source-title" }, sourceName(hit)),
+        internal ? h("span", { class: "tag is-internal", title: "not for the customer" }, icon("lock"), "internal") : null,
+        stale ? h("span", { class: "tag is-stale", title: "over a year old" }, icon("alert"), shortDate(hit.updated_at, now)) : hit.updated_at ? h("span", { class: "source-date" }, shortDate(hit.updated_at, now)) : null,
         icon("chevron")),
       passage(hit, open, aimed ? this.#view.aim.quote : ""),
-      h("p", { class: "source-meta" },
+      open && h("p", { class: "source-meta" },
         internal ? h("span", { class: "tag is-internal" }, icon("lock"), "internal, not for the customer") : h("span", { class: "tag" }, icon("globe"), "public"),
-        hit.updated_at && h("span", null, "updated " + shortDate(hit.updated_at, now)),
-        stale && h("span", { class: "tag is-stale" }, icon("alert"), "over a year old"),
+        hit.updated_at && h("span", { class: stale ? "tag is-stale" : null }, stale && icon("alert"), "updated " + shortDate(hit.updated_at, now) + (stale ? ", over a year ago" : "")),
         href && h("a", { href, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${hit.title} in a new tab` }, "open", icon("open"))));
   }
 
@@ -157,7 +158,7 @@ class Suggestion extends HTMLElement {
     const verdicts = shownVerdicts(s);
     const places = sentences(draft, verdicts, span);
     const numbers = new Map(s.hits.map((hit, i) => [hit.passage_id, i + 1]));
-    const note = draft.origin === "knowledge" ? "in your pages’ own words" : !verdicts.length ? "every sentence has its source" : "";
+    const note = draft.origin === "knowledge" ? "in your pages’ own words" : !verdicts.length ? "every claim has its source" : "";
     return h("section", { class: "part draft", key: "draft", "aria-label": "Draft" },
       h("h3", null, "Draft", note ? h("span", { class: "part-note" }, note) : kbd(pretty(a.chord("focus_draft")))),
       h("div", { class: "paper" },
@@ -176,7 +177,12 @@ class Suggestion extends HTMLElement {
     parts.push(p.text.slice(at));
     return h("span", {
       class: "sentence", key: "s" + i, role: "button", tabindex: "0", title: "Add just this sentence",
-      on: { click: () => getSelection().isCollapsed && take(), keydown: (e) => { if ((e.key === "Enter" || e.key === " ") && !e.ctrlKey && !e.metaKey && !e.altKey) { e.preventDefault(); take(); } } },
+      on: {
+        click: () => getSelection().isCollapsed && take(),
+        // On release: the key's own character must not follow the focus.
+        keydown: (e) => { if (isPress(e)) { e.preventDefault(); this.#view.pressed = i; } },
+        keyup: (e) => { if (isPress(e) && this.#view.pressed === i) take(); this.#view.pressed = -1; },
+      },
     }, parts);
   }
 
@@ -241,7 +247,9 @@ class Suggestion extends HTMLElement {
   }
 }
 
-const fresh = (id) => ({ id, open: new Set(), aim: null, more: false, bad: false, ask: "", wide: false, watched: null });
+const isPress = (e) => (e.key === "Enter" || e.key === " ") && !e.ctrlKey && !e.metaKey && !e.altKey;
+
+const fresh = (id) => ({ id, open: new Set(), aim: null, more: false, bad: false, ask: "", wide: false, pressed: -1, watched: null });
 
 function head(chat, s, st, past, view, set) {
   const t = s?.timings;
@@ -249,7 +257,7 @@ function head(chat, s, st, past, view, set) {
   return [
     h("div", { class: "panel-state" },
       h("h2", { class: "standing is-" + st.kind }, PICTURES[st.kind] ? icon(PICTURES[st.kind]) : h("i", { class: "pulse", "aria-hidden": "true" }), user("span", null, st.word)),
-      t && !past && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, t.ready_ms ? ` · draft ${millis(t.ready_ms)}` : t.instant_ms ? ` · draft ${millis(t.instant_ms)}` : "")),
+      t && !past && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, !shownDraft(s) ? "" : t.ready_ms ? ` · draft ${millis(t.ready_ms)}` : t.instant_ms ? ` · draft ${millis(t.instant_ms)}` : "")),
     asked && h("blockquote", { class: "asked" + (view.wide ? " is-wide" : ""), dir: "auto", on: { click: () => set({ wide: !view.wide }) } }, asked),
     s?.instruction && !past && h("p", { class: "instruction" }, "You asked: ", user("bdi", null, s.instruction)),
   ];
@@ -261,10 +269,8 @@ function passage(hit, open, aimed) {
   if (!at) return user("p", { class: "passage" + (open ? " is-open" : "") }, hit.quote && !open ? h("mark", null, hit.quote) : hit.text || hit.quote);
   const [start, end] = at;
   let before = hit.text.slice(0, start), after = hit.text.slice(end);
-  if (!open) {
-    before = before.length > 48 ? "… " : before;
-    after = after.length > 90 ? after.slice(0, 90).replace(/\s+\S*$/, "") + " …" : after;
-  }
+  // Folded, the quote alone; what stands around it needs a click.
+  if (!open) before = after = "";
   return user("p", { class: "passage" + (open ? " is-open" : "") }, before, h("mark", null, hit.text.slice(start, end)), after);
 }
 
@@ -279,7 +285,7 @@ function options(s, a) {
   const list = (s.options ?? []).slice(0, 3);
   if (!list.length || s.phase === "superseded") return null;
   return h("section", { class: "part", key: "options", "aria-label": "Ways policy allows" },
-    h("h3", null, "Ways policy allows", kbd(`${pretty(a.chord("option_1"))}–${list.length}`)),
+    h("h3", null, "Ways policy allows", kbd(pretty(a.chord("option_1")) + (list.length > 1 ? `–${list.length}` : ""))),
     h("div", { class: "options", "data-count": list.length }, list.map((o, i) => {
       const chosen = s.instruction === o.id;
       return h("button", { class: "option" + (chosen ? " is-chosen" : ""), key: o.id, "aria-pressed": String(chosen), title: o.policy?.quote || o.policy?.title || "", "aria-keyshortcuts": ariaChord(a.chord("option_" + (i + 1))), on: { click: () => a.option(i) } },

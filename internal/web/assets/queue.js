@@ -7,7 +7,7 @@ import { groups, unread } from "./select.js";
 // with their underscores taken out.
 const REASONS = {
   asked_for_person: "asked for a person",
-  no_evidence: "nothing found to answer with",
+  no_evidence: "found no answer",
   not_allowed: "a topic for people",
   blocked: "an answer did not pass the checks",
   anger: "the customer is upset",

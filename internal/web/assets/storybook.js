@@ -18,6 +18,7 @@ else {
 }
 
 function show(story) {
+  sessionStorage.clear(); // what an earlier story typed
   const never = () => new Promise(() => {});
   const silent = {
     open() {}, typing() {}, reconnect() {}, start() {}, signIn() {}, signOut() {}, resend() {}, forget() {},
@@ -30,8 +31,12 @@ function show(story) {
   const desk = new Desk(root, silent, () => NOW);
   for (const action of story.actions) desk.dispatch(action);
   if (params.get("view")) desk.dispatch({ type: "view", view: params.get("view") });
+  const settled = () => {
+    if (story.until && !document.querySelector(story.until)) return void requestAnimationFrame(settled);
+    document.body.dataset.ready = story.name;
+  };
   requestAnimationFrame(() => {
     story.then?.(desk);
-    document.body.dataset.ready = story.name;
+    requestAnimationFrame(settled);
   });
 }

@@ -8,7 +8,7 @@ import { reasonWords } from "./queue.js";
 const NEAR_PX = 60;
 
 class Transcript extends HTMLElement {
-  #scroll; #log; #typing; #jump; #conversation = ""; #last = 0; #below = 0; #drawn = null;
+  #scroll; #log; #typing; #jump; #conversation = ""; #last = 0; #below = 0; #drawn = null; #stuck = true;
 
   connectedCallback() {
     if (this.#scroll) return;
@@ -16,7 +16,12 @@ class Transcript extends HTMLElement {
     this.#typing = h("div", { class: "typing-line" });
     this.#scroll = h("div", { class: "transcript-scroll", tabindex: "0", role: "region", "aria-label": "Messages" }, this.#log, this.#typing);
     this.#jump = h("div", { class: "jump" });
-    this.#scroll.onscroll = () => this.#atBottom() && this.#clearJump();
+    this.#scroll.onscroll = () => {
+      this.#stuck = this.#atBottom();
+      if (this.#stuck) this.#clearJump();
+    };
+    // The composer grows and shrinks: who reads the latest goes on reading it.
+    new ResizeObserver(() => this.#stuck && this.toLatest()).observe(this.#scroll);
     this.append(this.#scroll, this.#jump);
   }
 
@@ -24,7 +29,7 @@ class Transcript extends HTMLElement {
     const chat = state.chats[state.open];
     if (!chat) return;
     const changed = this.#conversation !== chat.id;
-    const stay = !changed && !this.#atBottom();
+    const stay = !changed && !this.#stuck;
     const signature = [chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
     if (changed || !this.#drawn || signature.some((x, i) => x !== this.#drawn[i])) {
       this.#drawn = signature;
@@ -43,6 +48,7 @@ class Transcript extends HTMLElement {
 
   toLatest() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#stuck = true;
     this.#clearJump();
   }
 

@@ -1,0 +1,499 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/gorilla/websocket"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/web"
+)
+
+// desk is a server with one conversation that speaks the protocol from a script:
+// it stores replies by their id, replays kept events, and does what a test says.
+type desk struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	conns    map[*websocket.Conn]bool
+	kept     []json.RawMessage // frames with a sequence number, in order
+	got      []clientFrame
+	replies  map[string]int64 // reply id → seq
+	refuse   bool             // no new connections
+	loseAck  bool             // store the next reply, then drop the connection
+	session  bool             // development session
+	customer string
+}
+
+type clientFrame struct {
+	Type, ID, Conversation string
+	Data                   struct {
+		Text         string `json:"text"`
+		SuggestionID string `json:"suggestion_id"`
+		After        *int64 `json:"after"`
+		StepID       string `json:"step_id"`
+		State        string `json:"state"`
+		Verdict      string `json:"verdict"`
+		Reason       string `json:"reason"`
+		Instruction  string `json:"instruction"`
+	}
+}
+
+const (
+	conversation = "conv_1"
+	agentToken   = "e30.eyJzdWIiOiJtYXlhIiwicm9sZSI6ImFnZW50IiwibmFtZSI6Ik1heWEifQ.sig" // {"sub":"maya","role":"agent","name":"Maya"}
+)
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{conns: map[*websocket.Conn]bool{}, replies: map[string]int64{}, session: true, customer: "Dana"}
+	mux := http.NewServeMux()
+	mux.Handle("/", web.Assets(true))
+	mux.HandleFunc("GET /v1/session", func(w http.ResponseWriter, r *http.Request) {
+		if !d.session {
+			http.Error(w, `{"status":401}`, http.StatusUnauthorized)
+			return
+		}
+		writeJSON(w, map[string]any{"token": agentToken, "sub": "maya", "name": "Maya", "role": "agent", "dev": true})
+	})
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, map[string]any{"model": map[string]string{"name": "m", "state": "ready"}, "embedder": map[string]string{"state": "ready"}, "knowledge": map[string]int{"documents": 3}})
+	})
+	mux.HandleFunc("GET /v1/suggestions/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+agentToken {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		s := suggestion(r.PathValue("id"), 1)
+		s.Prompt = &assist.PromptRef{Name: "reply", Version: "v1", Text: "the whole prompt"}
+		writeJSON(w, s)
+	})
+	mux.HandleFunc("GET /v1/ws", d.serveWS)
+	d.Server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		d.drop(true)
+		d.Close()
+	})
+	d.turn(assist.RoleCustomer, "The zipper broke after one wear. I want my money back.")
+	return d
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that has gone shows in the test
+}
+
+func (d *desk) serveWS(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	refuse := d.refuse
+	d.mu.Unlock()
+	if refuse {
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
+	if !strings.Contains(r.Header.Get("Sec-WebSocket-Protocol"), "bearer."+agentToken) {
+		http.Error(w, "no token", http.StatusUnauthorized)
+		return
+	}
+	up := websocket.Upgrader{Subprotocols: []string{"aside.v1"}}
+	c, err := up.Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	d.conns[c] = true
+	d.write(c, map[string]any{"type": "welcome", "data": map[string]any{"session": "s", "server_time": time.Now(), "limits": map[string]int{"text": 8000}}})
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.conns, c)
+		d.mu.Unlock()
+		_ = c.Close()
+	}()
+	for {
+		var f clientFrame
+		if err := c.ReadJSON(&f); err != nil {
+			return
+		}
+		d.handle(c, f)
+	}
+}
+
+// write is called with the lock held: one writer at a time. A dead connection is
+// noticed by its reader.
+func (d *desk) write(c *websocket.Conn, v any) {
+	_ = c.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = c.WriteJSON(v)
+}
+
+func (d *desk) handle(c *websocket.Conn, f clientFrame) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.got = append(d.got, f)
+	ack := func(data any) {
+		if f.ID != "" {
+			d.write(c, map[string]any{"type": "ack", "id": f.ID, "conversation": f.Conversation, "data": data})
+		}
+	}
+	switch f.Type {
+	case "queue.open":
+		ack(map[string]any{"conversations": []assist.Conversation{{ID: conversation, Status: assist.StatusOpen, CustomerName: d.customer, Agent: "maya", AgentName: "Maya",
+			LastSeq: int64(len(d.kept)), LastRole: assist.RoleCustomer, Preview: "The zipper broke", WaitingSince: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now()}}})
+	case "conversation.open":
+		ack(map[string]any{"seq": len(d.kept), "status": "open"})
+		for _, k := range d.kept[min(*f.Data.After, int64(len(d.kept))):] {
+			d.write(c, k)
+		}
+	case "reply.send":
+		seq, known := d.replies[f.ID]
+		if !known {
+			seq = int64(len(d.kept) + 1)
+			d.replies[f.ID] = seq
+			d.keep("turn.added", assist.Turn{Seq: seq, Role: assist.RoleAgent, Author: "maya", Name: "Maya", Text: f.Data.Text, At: time.Now(), SuggestionID: f.Data.SuggestionID})
+		}
+		if d.loseAck {
+			d.loseAck = false
+			_ = c.Close()
+			return
+		}
+		ack(map[string]any{"seq": seq})
+	case "draft.check":
+		verdicts := []assist.Verdict{}
+		if i := strings.Index(f.Data.Text, "$40"); i >= 0 {
+			verdicts = append(verdicts, assist.Verdict{Check: "authority", Outcome: assist.Warn, Sentence: -1, Words: "$40", Start: i, End: i + 3, Reason: "$40 is more than you may give."})
+		}
+		ack(map[string]any{"verdicts": verdicts})
+	case "step.set":
+		d.keep("step.changed", assist.StepChange{StepID: f.Data.StepID, State: assist.StepState(f.Data.State), By: "maya"})
+		ack(map[string]any{})
+	default:
+		ack(map[string]any{})
+	}
+}
+
+// keep stores an event and tells all; the lock is held.
+func (d *desk) keep(typ string, data any) {
+	f, err := json.Marshal(map[string]any{"type": typ, "conversation": conversation, "seq": len(d.kept) + 1, "data": data})
+	if err != nil {
+		panic(err)
+	}
+	d.kept = append(d.kept, f)
+	for c := range d.conns {
+		d.write(c, json.RawMessage(f))
+	}
+}
+
+func (d *desk) emitKept(typ string, data any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keep(typ, data)
+}
+
+// emit tells all of something that is not kept.
+func (d *desk) emit(typ string, data any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.conns {
+		d.write(c, map[string]any{"type": typ, "conversation": conversation, "data": data})
+	}
+}
+
+func (d *desk) turn(role assist.Role, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keep("turn.added", assist.Turn{Seq: int64(len(d.kept) + 1), Role: role, Name: d.customer, Text: text, At: time.Now()})
+}
+
+// drop ends all connections, and refuses new ones or not.
+func (d *desk) drop(refuse bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refuse = refuse
+	for c := range d.conns {
+		_ = c.Close()
+	}
+}
+
+func (d *desk) accept() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refuse = false
+}
+
+func (d *desk) received(typ string) []clientFrame {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []clientFrame
+	for _, f := range d.got {
+		if f.Type == typ {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// waitFor waits until the server has got n frames of a type.
+func (d *desk) waitFor(t *testing.T, typ string, n int) []clientFrame {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if got := d.received(typ); len(got) >= n {
+			return got
+		}
+		time.Sleep(10 * time.Millisecond) // polling: the event comes from another process
+	}
+	t.Fatalf("the server got %d of %d %s frames", len(d.received(typ)), n, typ)
+	return nil
+}
+
+func suggestion(id string, forSeq int64) assist.Suggestion {
+	hits := []assist.Hit{
+		{Passage: assist.Passage{ID: "p1", DocumentID: "returns", Heading: "Defective items", Text: "Gear is used. A product that fails within 90 days is refunded in full."}, Title: "Refund policy", Kind: assist.KindPolicy, Audience: assist.AudiencePublic, URL: "https://help.example.com/r", UpdatedAt: time.Now(), Quote: "A product that fails within 90 days is refunded in full."},
+		{Passage: assist.Passage{ID: "p2", DocumentID: "goodwill", Text: "Agents may add $25."}, Title: "Goodwill", Kind: assist.KindPolicy, Audience: assist.AudienceInternal, UpdatedAt: time.Now(), Quote: "Agents may add $25."},
+	}
+	draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{
+		{Text: "I’m sorry about your jacket.", Courtesy: true},
+		{Text: "You get it refunded in full.", Citations: []assist.Citation{{PassageID: "p1", Quote: hits[0].Quote}}},
+	})
+	instant := assist.NewDraft(assist.OriginKnowledge, []assist.Sentence{{Text: hits[0].Quote, Citations: []assist.Citation{{PassageID: "p1", Quote: hits[0].Quote}}}})
+	return assist.Suggestion{ID: id, Conversation: conversation, ForSeq: forSeq, State: assist.SuggestionReady, Standing: assist.StandingReady,
+		Question: assist.Question{Text: "I want my money back.", Terms: []assist.Term{{Text: "refund", Weight: 1}}}, Hits: hits, Draft: &draft, Instant: &instant,
+		Steps:   []assist.NextStep{{ID: "returns/1", Kind: assist.StepDo, Text: "Validate the purchase", State: assist.StepTodo, Current: true, Policy: assist.PolicyRef{Title: "Returns"}}},
+		Options: []assist.Option{{ID: "refund", Title: "Refund", Cost: "$129", Authority: "you"}},
+		Model:   "m", Timings: assist.Timings{Passages: 5, Instant: 20, Ready: 900}, CreatedAt: time.Now()}
+}
+
+// begin emits a suggestion up to its instant draft.
+func (d *desk) begin(s assist.Suggestion) {
+	d.emit("suggestion.started", map[string]any{"suggestion_id": s.ID, "for_seq": s.ForSeq})
+	d.emit("suggestion.passages", map[string]any{"suggestion_id": s.ID, "for_seq": s.ForSeq, "question": s.Question, "hits": s.Hits})
+	d.emit("suggestion.instant", map[string]any{"suggestion_id": s.ID, "for_seq": s.ForSeq, "draft": s.Instant, "steps": s.Steps, "options": s.Options, "verdicts": s.Verdicts, "standing": "ready"})
+}
+
+func alt(key string) chromedp.Action[chromedp.Void] {
+	return chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierAlt))
+}
+
+func ctrl(key string) chromedp.Action[chromedp.Void] {
+	return chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+}
+
+func click(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(css)) }
+
+const (
+	reply   = `document.querySelector(".reply-text").value`
+	said    = `[...document.querySelectorAll(".turn-agent .turn-text")].map((x) => x.textContent)`
+	atWork  = `document.querySelector(".turn-customer")`
+	isReady = `document.querySelector(".standing.is-ready")`
+)
+
+// openDesk opens the console and its conversation with the keyboard alone.
+func openDesk(t *testing.T, browser context.Context, d *desk, expected ...string) context.Context {
+	t.Helper()
+	tab := newTab(t, browser, expected...)
+	run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector(".queue-row")`), alt("j"), eventually(atWork))
+	return tab
+}
+
+func TestConsole(t *testing.T) {
+	browser := startBrowser(t)
+
+	t.Run("a reply by keyboard alone", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		d.begin(s)
+		run(t, tab, eventually(`document.querySelectorAll(".source").length === 2 && document.querySelector(".draft .sentence")`))
+		if name := ask[string](t, tab, `document.querySelector(".cite").getAttribute("aria-label")`); name != "Source 1: Refund policy, section Defective items" {
+			t.Errorf("the citation button is named %q", name)
+		}
+		d.emit("suggestion.delta", map[string]any{"suggestion_id": "s1", "text": "I’m sorry about"})
+		run(t, tab, eventually(`document.querySelector(".is-streaming .draft-text")?.textContent.startsWith("I’m sorry about")`))
+		if live := ask[string](t, tab, `document.getElementById("announce").textContent`); live != "" {
+			t.Errorf("announced while drafting: %q", live)
+		}
+		d.emitKept("suggestion.ready", s)
+		run(t, tab, eventually(isReady), eventually(`document.getElementById("announce").textContent === "Draft ready, 2 sources"`))
+		if on := ask[string](t, tab, `document.activeElement.localName`); on != "body" {
+			t.Errorf("focus moved by itself to %s", on)
+		}
+		run(t, tab, alt("c"), eventually(`document.querySelector(".banner kbd").textContent === "Tab"`), chromedp.KeyEvent(kb.Tab),
+			eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
+			chromedp.KeyEvent(" And $40."), eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`),
+			eventually(`document.querySelector(".reply-note").textContent.includes("more than you may give")`),
+			ctrl(kb.Enter), eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1`), eventually(reply+` === ""`))
+		got := d.waitFor(t, "reply.send", 1)
+		if len(got) != 1 || got[0].Data.SuggestionID != "s1" || got[0].Data.Text != "I’m sorry about your jacket. You get it refunded in full. And $40." {
+			t.Errorf("sent %+v", got)
+		}
+		d.emitKept("suggestion.outcome", assist.SuggestionOutcome{SuggestionID: "s1", State: assist.SuggestionEdited, ReplySeq: 3, EditDistance: 9})
+		run(t, tab, eventually(`document.querySelector(".turn-foot")?.textContent.includes("9 characters changed")`))
+	})
+
+	t.Run("steps, marks, ways and why", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		run(t, tab, eventually(isReady), alt("n"), chromedp.KeyEvent(" "), eventually(`document.querySelector(".step.is-done")`))
+		if got := d.waitFor(t, "step.set", 1)[0]; got.Data.StepID != "returns/1" || got.Data.State != "done" {
+			t.Errorf("step.set %+v", got.Data)
+		}
+		run(t, tab, alt("b"), eventually(`document.querySelectorAll(".panel-dock .chip").length === 5`), click(".panel-dock .chip:nth-child(2)"))
+		if got := d.waitFor(t, "suggestion.feedback", 2)[1]; got.Data.Verdict != "bad" || got.Data.Reason != "outdated" {
+			t.Errorf("suggestion.feedback %+v", got.Data)
+		}
+		run(t, tab, alt("1"))
+		if got := d.waitFor(t, "suggestion.request", 1)[0]; got.Data.Instruction != "refund" {
+			t.Errorf("suggestion.request %+v", got.Data)
+		}
+		run(t, tab, alt("w"), eventually(`document.querySelector("dialog.why .prompt pre")?.textContent === "the whole prompt"`), chromedp.KeyEvent(kb.Escape), eventually(`!document.querySelector("dialog[open]")`))
+	})
+
+	t.Run("own words come back", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		run(t, tab, eventually(isReady), alt("c"), chromedp.KeyEvent("Hello Dana."), alt("i"), eventually(reply+`.endsWith("Hello Dana. I’m sorry about your jacket. You get it refunded in full.")`),
+			alt("u"), eventually(reply+` === "Hello Dana."`),
+			alt("l"), chromedp.KeyEvent(kb.Enter), eventually(reply+` === "Hello Dana. I’m sorry about your jacket."`),
+			ctrl("z"), eventually(reply+` === "Hello Dana."`),
+			alt("r"), eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
+			click(".own-words"), eventually(reply+` === "Hello Dana."`))
+		// A reload keeps the words, which are nobody else's.
+		run(t, tab, chromedp.Reload(), eventually(atWork), eventually(reply+` === "Hello Dana."`))
+	})
+
+	t.Run("an internal source asks first", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		s.Draft.Sentences[1].Citations[0].PassageID = "p2"
+		d.emitKept("suggestion.ready", s)
+		run(t, tab, eventually(isReady), alt("i"), eventually(`document.querySelector(".banner.is-internal")`), eventually(reply+` === ""`),
+			alt("i"), eventually(reply+`.startsWith("I’m sorry")`), eventually(`!document.querySelector(".banner.is-internal")`))
+	})
+
+	t.Run("nothing changes under the agent's hands", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		d.begin(s)
+		run(t, tab, eventually(`document.querySelector(".draft .sentence")`), alt("c"), chromedp.KeyEvent("Hi"))
+		d.emit("suggestion.delta", map[string]any{"suggestion_id": "s1", "text": "Other words"})
+		d.emitKept("suggestion.ready", s)
+		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("written draft is ready")`))
+		if text := ask[string](t, tab, `document.querySelector(".draft .sentence").textContent`); text != s.Instant.Text {
+			t.Errorf("the card changed to %q", text)
+		}
+		d.turn(assist.RoleCustomer, "In blue, please.")
+		d.emit("suggestion.superseded", map[string]any{"suggestion_id": "s1", "by_seq": 3})
+		next := suggestion("s2", 3)
+		next.Question.Text = "In blue, please."
+		d.begin(next)
+		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("wrote again")`))
+		if q := ask[string](t, tab, `document.querySelector(".asked").textContent`); q != "I want my money back." {
+			t.Errorf("the card is now for %q", q)
+		}
+		run(t, tab, alt("o"), eventually(`document.querySelector(".asked").textContent === "In blue, please."`), eventually(reply+` === "Hi"`))
+	})
+
+	t.Run("a lost connection resumes", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d, "WebSocket connection to")
+		d.drop(true)
+		run(t, tab, eventually(`document.querySelector(".link-banner .countdown")?.textContent.match(/Trying again in \d+ s|Connecting/)`),
+			alt("c"), chromedp.KeyEvent("One moment."), ctrl(kb.Enter), eventually(`document.querySelector("[data-pending=sending]")`))
+		d.turn(assist.RoleCustomer, "Hello? Anybody?")
+		d.mu.Lock()
+		d.loseAck = true
+		d.mu.Unlock()
+		d.accept()
+		run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".link-banner .button:not(:disabled)")?.click()`),
+			eventually(`!document.querySelector(".link-banner") && !document.querySelector("[data-pending]")`), eventually(`document.querySelectorAll(".turn-customer").length === 2`))
+		sends := d.waitFor(t, "reply.send", 2)
+		if sends[0].ID != sends[1].ID {
+			t.Errorf("the retry had another id: %s, %s", sends[0].ID, sends[1].ID)
+		}
+		if list := ask[[]string](t, tab, said); len(list) != 1 || list[0] != "One moment." {
+			t.Errorf("the transcript has %q", list)
+		}
+		for i, f := range d.received("conversation.open") {
+			if want := []int64{0, 1}[min(i, 1)]; i < 2 && *f.Data.After != want {
+				t.Errorf("conversation.open %d after %d, want %d", i, *f.Data.After, want)
+			}
+		}
+	})
+
+	t.Run("hostile text is text", func(t *testing.T) {
+		const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">x</a>"'><svg onload=window.pwned=1>`
+		d := newDesk(t)
+		d.customer = evil
+		tab := newTab(t, browser)
+		var mu sync.Mutex
+		var away []string
+		if err := chromedp.Listen(tab, func(ev any) {
+			if r, ok := ev.(*network.EventRequestWillBeSent); ok && !strings.HasPrefix(r.Request.URL, d.URL) && !strings.HasPrefix(r.Request.URL, "data:") {
+				mu.Lock()
+				away = append(away, r.Request.URL)
+				mu.Unlock()
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d.turn(assist.RoleCustomer, evil)
+		s := suggestion("s1", 2)
+		s.Question.Text, s.Model, s.Anticipates = evil, evil, evil
+		for i := range s.Hits {
+			s.Hits[i].Title, s.Hits[i].Heading, s.Hits[i].Text, s.Hits[i].Quote, s.Hits[i].URL = evil, evil, "before "+evil+" after", evil, "javascript:window.pwned=1"
+		}
+		s.Draft.Sentences[0].Text = evil
+		*s.Draft = assist.NewDraft(assist.OriginModel, s.Draft.Sentences)
+		s.Verdicts = []assist.Verdict{{Check: "links", Outcome: assist.Block, Words: "<script>", Start: strings.Index(evil, "<script>"), End: strings.Index(evil, "<script>") + 8, Reason: evil}}
+		s.Standing, s.CheckCount = assist.StandingCheck, 1
+		s.Options[0].Title, s.Steps[0].Text, s.Steps[0].Policy.Quote = evil, evil, evil
+		d.emitKept("suggestion.ready", s)
+		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector(".queue-row")`), alt("j"), eventually(`document.querySelector(".standing.is-check")`),
+			click(".source-toggle"), eventually(`document.querySelector(".passage.is-open")`), alt("w"), eventually(`document.querySelector("dialog.why[open] .prompt")`))
+		if got := ask[[]string](t, tab, `[document.querySelector("h1").textContent, document.querySelector(".sentence").textContent, document.querySelector(".source mark").textContent, document.querySelector(".draft mark").textContent]`); fmt.Sprint(got) != fmt.Sprint([]string{evil, evil, evil, "<script>"}) {
+			t.Errorf("shown as %q", got)
+		}
+		if ask[bool](t, tab, `"pwned" in window || Boolean(document.querySelector("#app img, #app script, a[href^=javascript]"))`) {
+			t.Error("hostile text became markup")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(away) > 0 {
+			t.Errorf("asked other sites: %v", away)
+		}
+	})
+
+	t.Run("signing in", func(t *testing.T) {
+		d := newDesk(t)
+		d.session = false
+		tab := newTab(t, browser, "401")
+		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector("#token")`),
+			chromedp.SendKeys(chromedp.CSS("#token"), "nonsense"+kb.Enter), eventually(`document.querySelector(".form-error")?.textContent.includes("not a token")`),
+			chromedp.Evaluate[chromedp.Void](`document.querySelector("#token").value = ""`),
+			chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), eventually(`document.querySelector(".queue-row")`))
+	})
+
+	t.Run("keys can be changed", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		run(t, tab, chromedp.KeyEvent("?"), eventually(`document.querySelector("dialog.keys-dialog[open]")`),
+			click(`.key-button[aria-label^="Go to the reply box"]`), alt("j"), eventually(`document.querySelector(".dialog-said").textContent.includes("already")`),
+			alt("m"), eventually(`[...document.querySelectorAll(".key-button")].some((b) => b.textContent === "Alt M")`),
+			chromedp.KeyEvent(kb.Escape), eventually(`!document.querySelector("dialog[open]")`), alt("m"), eventually(`document.activeElement.matches(".reply-text")`),
+			chromedp.Evaluate[chromedp.Void](`localStorage.clear()`))
+	})
+}
