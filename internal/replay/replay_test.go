@@ -172,7 +172,7 @@ func play(t *testing.T, s *fake, input string, change ...func(*Options)) (Report
 	t.Helper()
 	o := Options{
 		URL: s.start(t), Token: "good", Concurrency: 3, Run: "r",
-		Wait: 200 * time.Millisecond, Ack: 200 * time.Millisecond, Patience: 2 * time.Second,
+		Wait: 200 * time.Millisecond, Ack: 200 * time.Millisecond, Patience: 30 * time.Second,
 	}
 	for _, f := range change {
 		f(&o)
@@ -236,7 +236,11 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := play(t, tt.server, file(5), func(o *Options) { o.Rate = tt.rate })
+			got, err := play(t, tt.server, file(5), func(o *Options) {
+				if o.Rate = tt.rate; tt.name == "never acked" {
+					o.Patience = time.Second
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
