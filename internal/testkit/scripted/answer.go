@@ -56,20 +56,22 @@ type answer struct {
 }
 
 // helpful answers with the one or two sentences of the passages that share most
-// words with what the customer said last.
+// words with what the customer said last; when none shares any, with the first
+// of the first. Passages marked internal are not for customers.
 func helpful(prompt string) answer {
 	passages, customer := parse(prompt)
 	asked := words(customer)
 	type candidate struct {
 		sentence
-		score, at int
+		score int
 	}
 	var all []candidate
 	for _, p := range passages {
+		if p.internal {
+			continue
+		}
 		for _, s := range p.sentences() {
-			if score := overlap(asked, words(s)); score > 0 {
-				all = append(all, candidate{sentence{s, []citation{{p.number, s}}}, score, len(all)})
-			}
+			all = append(all, candidate{sentence{s, []citation{{p.number, s}}}, overlap(asked, words(s))})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return b.score - a.score })
@@ -105,8 +107,9 @@ func hostile(prompt string) answer {
 }
 
 type passage struct {
-	number int
-	lines  []string
+	number   int
+	internal bool
+	lines    []string
 }
 
 var (
@@ -166,7 +169,7 @@ func parse(prompt string) (passages []passage, customer string) {
 				continue
 			}
 			inPassage, inCustomer = true, false
-			passages = append(passages, passage{number: n})
+			passages = append(passages, passage{number: n, internal: strings.Contains(strings.ToLower(trimmed), "internal")})
 			if rest := strings.TrimSpace(m[2]); strings.HasSuffix(rest, ".") || strings.HasSuffix(rest, "!") {
 				passages[len(passages)-1].lines = []string{rest}
 			}
