@@ -164,9 +164,9 @@ type run struct {
 }
 
 // playAll starts a player per conversation and waits for all. A player holds a
-// place among the senders until it is done, or, with a rate, until its last turn
-// is sent: those who only wait for a last suggestion must not hold the schedule
-// up. The second bound is for all of them.
+// place among the senders until its last suggestion is there, or, with a rate,
+// until its last turn is sent: those who only wait must not hold the schedule up.
+// The second bound is for all sockets.
 func (r *run) playAll(ctx context.Context, file io.Reader) error {
 	senders := make(chan struct{}, r.Concurrency)
 	open := make(chan struct{}, 4*r.Concurrency)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"github.com/aside-project/aside/internal/assist"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,12 +34,26 @@ type fake struct {
 	mu    sync.Mutex
 	log   map[string][]json.RawMessage // stored events, seq = index + 1; nil: lost
 	byExt map[string]int64
+	conns map[*websocket.Conn]bool
 	turns int
 	opens int
 }
 
+func (s *fake) init() {
+	s.log, s.byExt, s.conns = map[string][]json.RawMessage{}, map[string]int64{}, map[*websocket.Conn]bool{}
+}
+
+// dropAll drops all sockets as a crash would.
+func (s *fake) dropAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
+}
+
 func (s *fake) start(t *testing.T) string {
-	s.log, s.byExt = map[string][]json.RawMessage{}, map[string]int64{}
+	s.init()
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return srv.URL
@@ -52,7 +69,15 @@ func (s *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	s.mu.Lock()
+	s.conns[c] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		c.Close()
+	}()
 	out := func(format string, args ...any) {
 		_ = c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...))
 	}
@@ -172,7 +197,7 @@ func play(t *testing.T, s *fake, input string, change ...func(*Options)) (Report
 	t.Helper()
 	o := Options{
 		URL: s.start(t), Token: "good", Concurrency: 3, Run: "r",
-		Wait: 200 * time.Millisecond, Ack: 200 * time.Millisecond, Patience: 2 * time.Second,
+		Wait: 200 * time.Millisecond, Ack: 200 * time.Millisecond, Patience: 30 * time.Second,
 	}
 	for _, f := range change {
 		f(&o)
@@ -236,7 +261,11 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := play(t, tt.server, file(5), func(o *Options) { o.Rate = tt.rate })
+			got, err := play(t, tt.server, file(5), func(o *Options) {
+				if o.Rate = tt.rate; tt.name == "never acked" {
+					o.Patience = time.Second
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -273,6 +302,57 @@ func TestResume(t *testing.T) {
 	}
 	if len(s.byExt) != 12 || len(s.log) != 3 {
 		t.Errorf("%d turns in %d conversations are stored", len(s.byExt), len(s.log))
+	}
+}
+
+// TestServerKilled: the server dies with all its sockets in the middle and comes
+// back after a while. Nothing is lost, doubled or counted as an error.
+func TestServerKilled(t *testing.T) {
+	for _, rate := range []float64{0, 300} {
+		killed := make(chan struct{})
+		s := &fake{onTurn: func(_ *fake, n int, _ string) string {
+			if n == 30 {
+				close(killed)
+			}
+			return ""
+		}}
+		s.init()
+		serve := func(address string) *httptest.Server {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			srv := httptest.NewUnstartedServer(s)
+			srv.Listener.Close()
+			srv.Listener = l
+			srv.Config.ConnState = nil
+			srv.Start()
+			return srv
+		}
+		first := serve("127.0.0.1:0")
+		address := first.Listener.Addr().String()
+		done := make(chan *httptest.Server)
+		go func() {
+			<-killed
+			first.Listener.Close()
+			s.dropAll()
+			first.Close()
+			time.Sleep(100 * time.Millisecond) // it is down for a while: this is the fault itself
+			done <- serve(address)
+		}()
+		got, err := Run(t.Context(), Options{URL: "http://" + address, Token: "good", Rate: rate, Wait: 200 * time.Millisecond}, strings.NewReader(file(20)))
+		second := <-done
+		if second == nil {
+			t.Fatal("the server could not come back")
+		}
+		second.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(Report{Conversations: 20, Turns: 80, Acked: 80}, got, counts); d != "" {
+			t.Errorf("at rate %v: %s%s", rate, d, strings.Join(got.Notes, "\n"))
+		}
 	}
 }
 
@@ -395,6 +475,28 @@ func TestParse(t *testing.T) {
 	if id := conversationID("run", strings.Repeat("é", 300)); len(id) > 184 || id == conversationID("run", strings.Repeat("é", 301)) {
 		t.Errorf("id %q", id)
 	}
+}
+
+// FuzzParse: whatever a file holds, what is sent of it is what a server takes.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(file(1)), "run")
+	f.Add([]byte(`{"_id":"x","turns":[{"role":"action","text":"\u0000","action":{"name":"é\u0001","values":{"a":[1,null]}}}]}`), "\x00")
+	f.Fuzz(func(t *testing.T, line []byte, run string) {
+		s, _, err := parse(line, run)
+		if err != nil {
+			return
+		}
+		for _, turn := range s.turns {
+			var d turnData
+			if err := json.Unmarshal(turn.data, &d); err != nil {
+				t.Fatal(err)
+			}
+			n := assist.NewTurn{Conversation: s.conversation, ClientID: turn.id, Role: d.Role, Text: d.Text, ExternalID: d.ExternalID, Action: d.Action}
+			if err := n.Validate(); err != nil {
+				t.Fatalf("%v: %s", err, turn.data)
+			}
+		}
+	})
 }
 
 // TestRecordings parses real recordings where they are at hand.

@@ -150,7 +150,7 @@ func (c *Client) judge(ctx context.Context, a *answer, err error) error {
 	case ctx.Err() != nil:
 		return ended(ctx)
 	case errors.As(err, &f) && started && !errors.Is(f, llm.ErrTooLong):
-		return &fault{kind: llm.ErrCut, why: "with an error", cause: f}
+		return &fault{kind: llm.ErrCut, why: "with an error: " + f.why} // one kind only: f's is that of an answer not begun
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, io.EOF):

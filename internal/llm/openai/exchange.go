@@ -11,7 +11,8 @@ import (
 
 const (
 	maxErrorBody = 64 << 10 // bytes read of an answer that is an error
-	maxWire      = 64 << 20 // bytes read of any answer: every token of a stream comes in some 250 bytes of JSON
+	maxWire      = 64 << 20 // bytes read of a stream: every token comes in some 250 bytes of JSON
+	maxBody      = 16 << 20 // bytes read of any other answer: 32 vectors of 4,096 numbers are 2 MB
 )
 
 // exchange is one request and its answer, under go-openai, which knows no
@@ -51,7 +52,7 @@ func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 	if x.stream {
 		resp.Body = newEvents(resp.Body, maxWire)
 	} else {
-		resp.Body = &limited{src: resp.Body, left: maxWire}
+		resp.Body = &limited{src: resp.Body, left: maxBody}
 	}
 	x.body = resp.Body
 	return resp, nil
