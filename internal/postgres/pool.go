@@ -110,11 +110,3 @@ func (p *pool) try(ctx context.Context, f func(context.Context, *pgx.Conn) error
 	}
 	return broken, err
 }
-
-// inTx runs f in a transaction: whole or not at all. Inside f only tx may be
-// used. The pool's time limit holds for all of it.
-func (p *pool) inTx(ctx context.Context, op string, f func(context.Context, pgx.Tx) error) error {
-	return p.do(ctx, op, func(ctx context.Context, c *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return f(ctx, tx) })
-	})
-}
