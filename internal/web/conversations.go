@@ -61,7 +61,7 @@ func (s *server) queue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.Conversations.Queue(r.Context(), who, 500)
+	list, err := s.Conversations.Queue(r.Context(), who)
 	if err != nil {
 		return err
 	}

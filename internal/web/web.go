@@ -28,7 +28,7 @@ import (
 type Conversations interface {
 	AddTurn(ctx context.Context, who assist.Identity, t assist.NewTurn) (assist.Turn, error)
 	Conversation(ctx context.Context, who assist.Identity, id string) (assist.Conversation, error)
-	Queue(ctx context.Context, who assist.Identity, limit int) ([]assist.Conversation, error)
+	Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error)
 	Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) ([]assist.Event, error)
 	Suggestion(ctx context.Context, who assist.Identity, id string) (assist.Suggestion, error)
 }

@@ -100,7 +100,7 @@ var conversation = assist.Conversation{
 	Handoff: &assist.Handoff{Reason: "asked_for_person", Summary: "secret summary", At: noon}, Resolution: "secret resolution",
 }
 
-func (f *conversations) Queue(ctx context.Context, who assist.Identity, limit int) ([]assist.Conversation, error) {
+func (f *conversations) Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error) {
 	if who.Actor != assist.ActorAgent {
 		return nil, assist.Errorf(assist.Forbidden, "only an agent may see the queue")
 	}
@@ -755,7 +755,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 
 type emptyQueue struct{ Conversations }
 
-func (emptyQueue) Queue(context.Context, assist.Identity, int) ([]assist.Conversation, error) {
+func (emptyQueue) Queue(context.Context, assist.Identity) ([]assist.Conversation, error) {
 	return nil, nil
 }
 
