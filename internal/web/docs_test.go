@@ -326,12 +326,24 @@ func TestReferencesResolve(t *testing.T) {
 // that no schema names are faults.
 func compile(t *testing.T, schema any) *jsonschema.Resolved {
 	t.Helper()
-	defs := node{}
+	all := node{}
 	for _, file := range []string{"openapi.yaml", "asyncapi.yaml"} {
 		for name, s := range at(t, loadYAML(t, file), "components", "schemas").(node) {
-			defs[name] = s
+			all[name] = s
 		}
 	}
+	defs := node{} // only what the schema needs: resolving all each time is slow
+	var need func(v any)
+	need = func(v any) {
+		walk(v, "", func(_ string, n node) {
+			ref, _ := n["$ref"].(string)
+			if name := ref[strings.LastIndex(ref, "/")+1:]; ref != "" && defs[name] == nil {
+				defs[name] = all[name]
+				need(all[name])
+			}
+		})
+	}
+	need(schema)
 	root := node{"$defs": defs, "allOf": []any{schema}}
 	b, err := json.Marshal(root)
 	if err != nil {
