@@ -326,12 +326,24 @@ func TestReferencesResolve(t *testing.T) {
 // that no schema names are faults.
 func compile(t *testing.T, schema any) *jsonschema.Resolved {
 	t.Helper()
-	defs := node{}
+	all := node{}
 	for _, file := range []string{"openapi.yaml", "asyncapi.yaml"} {
 		for name, s := range at(t, loadYAML(t, file), "components", "schemas").(node) {
-			defs[name] = s
+			all[name] = s
 		}
 	}
+	defs := node{} // only what the schema needs: resolving all each time is slow
+	var need func(v any)
+	need = func(v any) {
+		walk(v, "", func(_ string, n node) {
+			ref, _ := n["$ref"].(string)
+			if name := ref[strings.LastIndex(ref, "/")+1:]; ref != "" && defs[name] == nil {
+				defs[name] = all[name]
+				need(all[name])
+			}
+		})
+	}
+	need(schema)
 	root := node{"$defs": defs, "allOf": []any{schema}}
 	b, err := json.Marshal(root)
 	if err != nil {
@@ -521,5 +533,85 @@ func TestPage(t *testing.T) {
 	}
 	if d := cmp.Diff(inFile, onPage); d != "" {
 		t.Errorf("close codes of asyncapi.yaml (-) and of the page (+):\n%s", d)
+	}
+}
+
+// TestWSIsAsDescribed reads the close codes, the limits of the welcome and the
+// types it takes from the source of internal/ws, which this package does not
+// import.
+func TestWSIsAsDescribed(t *testing.T) {
+	files, err := filepath.Glob("../ws/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
+	if len(files) == 0 {
+		t.Skip("internal/ws is not there")
+	}
+	var codes, limits, types []string
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GenDecl:
+				for _, s := range n.Specs {
+					v, ok := s.(*ast.ValueSpec)
+					if !ok || len(v.Values) != 1 {
+						continue
+					}
+					switch value := v.Values[0].(type) {
+					case *ast.BasicLit:
+						if n.Tok == token.CONST && regexp.MustCompile(`^4[04]\d\d$`).MatchString(value.Value) {
+							codes = append(codes, value.Value)
+						}
+					case *ast.CompositeLit:
+						if v.Names[0].Name != "routes" {
+							continue
+						}
+						for _, e := range value.Elts {
+							if key, ok := e.(*ast.KeyValueExpr).Key.(*ast.BasicLit); ok {
+								types = append(types, strings.Trim(key.Value, `"`))
+							}
+						}
+					}
+				}
+			case *ast.Field: // the limits inside welcome
+				s, ok := n.Type.(*ast.StructType)
+				if !ok || len(n.Names) != 1 || n.Names[0].Name != "Limits" {
+					break
+				}
+				for _, field := range s.Fields.List {
+					tag, _, _ := strings.Cut(reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json"), ",")
+					limits = append(limits, tag)
+				}
+			}
+			return true
+		})
+	}
+	async := loadYAML(t, "asyncapi.yaml")
+	var documented, asked []string
+	for _, c := range at(t, async, "x-close-codes").([]any) {
+		if c.(node)["reserved"] == nil {
+			documented = append(documented, fmt.Sprint(c.(node)["code"]))
+		}
+	}
+	for _, m := range at(t, async, "components", "messages").(node) {
+		if m.(node)["x-direction"] == "client to server" {
+			asked = append(asked, m.(node)["name"].(string))
+		}
+	}
+	for what, d := range map[string][2][]string{
+		"close codes":           {codes, documented},
+		"limits in the welcome": {limits, keys(at(t, async, "components", "schemas", "Limits", "properties").(node))},
+		"client messages":       {types, asked},
+	} {
+		slices.Sort(d[0])
+		slices.Sort(d[1])
+		if d := cmp.Diff(d[0], d[1]); d != "" {
+			t.Errorf("%s of internal/ws (-) and asyncapi.yaml (+):\n%s", what, d)
+		}
 	}
 }
