@@ -103,7 +103,7 @@ func TestQuote(t *testing.T) {
 
 func FuzzQuote(f *testing.F) {
 	f.Add("A refund. Of shoes.\n- x")
-	f.Add(strings.Repeat("é", maxQuote)+"\xff")
+	f.Add(strings.Repeat("é", maxQuote) + "\xff")
 	f.Fuzz(func(t *testing.T, text string) {
 		if q := quote(text, "en", map[string]float64{"refund": 1}); !strings.Contains(text, q) || len(q) > maxQuote {
 			t.Errorf("quote(%q) = %q", text, q)
