@@ -447,6 +447,9 @@ func TestVectors(t *testing.T) {
 	if got := model(); got != "" {
 		t.Errorf("half a model counts as complete: %q", got)
 	}
+	if err := db.PutVectors(t.Context(), "m", 2, missing[:2], [][]float32{{0, 1}, {1, 0}}); err != nil || model() != "" {
+		t.Errorf("the same vectors again: model %q, %v", model(), err)
+	}
 	if err := db.PutVectors(t.Context(), "m", 2, []string{"d/c", "gone"}, [][]float32{{2, 2}, {1, 1}}); err != nil {
 		t.Fatal(err)
 	}
