@@ -13,10 +13,13 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
+
+var _ ingest.Store = (*postgres.DB)(nil) // which postgres itself may not import
 
 var inside = retrieve.Scope{Audience: assist.AudienceInternal}
 
