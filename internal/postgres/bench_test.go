@@ -39,7 +39,7 @@ func corpus(passages int) []assist.Document {
 	return docs
 }
 
-func ingest(b *testing.B, db *postgres.DB, docs []assist.Document) {
+func putAll(b *testing.B, db *postgres.DB, docs []assist.Document) {
 	for len(docs) > 0 {
 		n := min(50, len(docs))
 		put(b, db, docs[:n]...)
@@ -68,7 +68,7 @@ func BenchmarkPutDocuments(b *testing.B) {
 		b.StopTimer()
 		db := testdb.Open(b)
 		b.StartTimer()
-		ingest(b, db, docs)
+		putAll(b, db, docs)
 	}
 	b.ReportMetric(passages*float64(b.N)/b.Elapsed().Seconds(), "passages/s")
 }
@@ -76,7 +76,7 @@ func BenchmarkPutDocuments(b *testing.B) {
 func BenchmarkSearch(b *testing.B) {
 	db := testdb.Open(b)
 	docs := corpus(5000)
-	ingest(b, db, docs)
+	putAll(b, db, docs)
 	var passages []string
 	var vectors [][]float32
 	random := rand.New(rand.NewPCG(3, 4))

@@ -20,8 +20,8 @@
 //     past it is refused when it is opened.
 //   - Knowledge is written by one transaction at a time per schema.
 //
-// Poolers: statements are prepared and search_path and role are set when a
-// connection starts. Behind PgBouncer use session pooling with
-// ignore_startup_parameters unset, or connect to Postgres itself; transaction
-// pooling does not work.
+// Poolers: statements are prepared once per connection, and search_path, role and
+// time limits are set when it starts. PgBouncer refuses those settings or, told to
+// ignore them, loses them: connect to Postgres itself. A node uses 16 connections
+// at most (Config).
 package postgres

@@ -13,10 +13,13 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
+
+var _ ingest.Store = (*postgres.DB)(nil) // which postgres itself may not import
 
 var inside = retrieve.Scope{Audience: assist.AudienceInternal}
 
@@ -446,6 +449,9 @@ func TestVectors(t *testing.T) {
 	}
 	if got := model(); got != "" {
 		t.Errorf("half a model counts as complete: %q", got)
+	}
+	if err := db.PutVectors(t.Context(), "m", 2, missing[:2], [][]float32{{0, 1}, {1, 0}}); err != nil || model() != "" {
+		t.Errorf("the same vectors again: model %q, %v", model(), err)
 	}
 	if err := db.PutVectors(t.Context(), "m", 2, []string{"d/c", "gone"}, [][]float32{{2, 2}, {1, 1}}); err != nil {
 		t.Fatal(err)

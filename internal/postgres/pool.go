@@ -79,6 +79,8 @@ func (p *pool) doAgain(ctx context.Context, op string, f func(context.Context, *
 	return explain(op, err)
 }
 
+// try is one run of f. broken: the connection failed and nobody knows whether the
+// work was done.
 func (p *pool) try(ctx context.Context, f func(context.Context, *pgx.Conn) error) (broken bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -101,6 +103,9 @@ func (p *pool) try(ctx context.Context, f func(context.Context, *pgx.Conn) error
 	err = f(working, conn.Conn())
 	if err == nil {
 		return false, nil
+	}
+	if working.Err() != nil {
+		return false, err // it had its time; once more would take as long
 	}
 	// A server that went away or became a standby takes the idle connections
 	// with it: do not meet them one by one.

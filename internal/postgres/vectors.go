@@ -19,12 +19,18 @@ const maxDimension = 4000
 // are there. Passages that are gone meanwhile are left out. A model has one
 // dimension for good: a changed one needs a new name.
 func (db *DB) PutVectors(ctx context.Context, model string, dim int, ids []string, vectors [][]float32) error {
-	const register = `INSERT INTO vector_models (name, dimension) VALUES ($1, $2)
+	const register = `INSERT INTO vector_models (name, dimension, missing) SELECT $1, $2, passages FROM knowledge_stats
 		ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, dimension`
-	const put = `INSERT INTO passage_vectors (model_id, passage_id, audience, vector)
-		SELECT $1, p.id, p.audience, x.vector FROM unnest($2::text[], $3::halfvec[]) AS x(id, vector)
-		JOIN passages p ON p.id = x.id AND p.current
-		ON CONFLICT (model_id, passage_id) DO UPDATE SET vector = excluded.vector, audience = excluded.audience`
+	// xmax is 0 in rows that were not there before. Counting those is exact, as
+	// this is the only writer, and cheaper than finish's count of all passages.
+	const put = `WITH stored AS (
+			INSERT INTO passage_vectors (model_id, passage_id, audience, vector)
+			SELECT $1, p.id, p.audience, x.vector FROM unnest($2::text[], $3::halfvec[]) AS x(id, vector)
+			JOIN passages p ON p.id = x.id AND p.current
+			ON CONFLICT (model_id, passage_id) DO UPDATE SET vector = excluded.vector, audience = excluded.audience
+			RETURNING xmax = 0 AS fresh)
+		UPDATE vector_models SET missing = missing - (SELECT count(*) FROM stored WHERE fresh) WHERE id = $1`
+	const version = `UPDATE knowledge_stats SET version = version + 1`
 	if model == "" || dim < 1 || dim > maxDimension {
 		return assist.Errorf(assist.Invalid, "embedding model %q: vectors must have 1 to %d dimensions, not %d; choose a smaller output dimension", model, maxDimension, dim)
 	}
@@ -49,7 +55,8 @@ func (db *DB) PutVectors(ctx context.Context, model string, dim int, ids []strin
 		if _, err := w.tx.Exec(ctx, put, id, ids, halves); err != nil {
 			return err
 		}
-		return w.finish(ctx)
+		_, err := w.tx.Exec(ctx, version)
+		return err
 	})
 }
 
