@@ -3,7 +3,9 @@ package ws_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,16 +60,40 @@ func BenchmarkAck(b *testing.B) {
 }
 
 // BenchmarkIdleSocket reports the memory of an idle socket with one conversation
-// open; the client's half, in the same process, is counted too.
+// open. The client is a bare connection without buffers; the kernel's part is not
+// counted.
 func BenchmarkIdleSocket(b *testing.B) {
 	for b.Loop() {
-		const n = 500
+		const n = 1000
 		h := open(b, nil)
+		token := h.token(agent, time.Hour)
 		before := inUse()
 		for i := range n {
-			h.dial(agent).open(fmt.Sprintf("conv_%d", i), 0)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(h.http.URL, "http://"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { conn.Close() })
+			fmt.Fprintf(conn, "GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", token)
+			buf := make([]byte, 512)
+			readUntil := func(words string) {
+				var got strings.Builder
+				for !strings.Contains(got.String(), words) {
+					k, err := conn.Read(buf)
+					if err != nil {
+						b.Fatal(err)
+					}
+					got.Write(buf[:k])
+				}
+			}
+			readUntil(`"welcome"`)
+			open := fmt.Sprintf(`{"type":"conversation.open","id":"o","conversation":"conv_%d"}`, i)
+			if _, err := conn.Write(append([]byte{0x81, 0x80 | byte(len(open)), 0, 0, 0, 0}, open...)); err != nil { // masked with zeros
+				b.Fatal(err)
+			}
+			readUntil(`"presence"`)
 		}
-		b.ReportMetric(float64(inUse()-before)/n/1024, "KiB/socket+client")
+		b.ReportMetric(float64(inUse()-before)/n/1024, "KiB/socket")
 	}
 }
 
