@@ -52,6 +52,8 @@ func TestBadInput(t *testing.T) {
 	try("not an object", agent, `[1,2]`)
 	try("type of a field", agent, `{"type":"turn.add","id":7}`)
 	try("type of a data field", source, `{"type":"turn.add","id":"1","conversation":"conv_1","data":{"text":7}}`)
+	try("not a time", source, `{"type":"turn.add","id":"1","conversation":"conv_1","data":{"role":"customer","text":"x","at":"yesterday"}}`)
+	try("data is a list", source, `{"type":"turn.add","id":"1","conversation":"conv_1","data":[]}`)
 	try("no type", agent, `{"id":"1"}`)
 	try("unknown type", agent, `{"type":"turn.delete","id":"1"}`)
 	try("too deep", agent, strings.Repeat("[", 5000))

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -60,14 +61,22 @@ func tooDeep(b []byte) bool {
 	return false
 }
 
-// body decodes a frame's data; what names the type for the error.
+// body decodes a frame's data, and names the field that is wrong.
 func body[T any](f frame) (T, error) {
 	var v T
 	if len(f.Data) == 0 {
 		return v, nil
 	}
-	if err := json.Unmarshal(f.Data, &v); err != nil {
-		return v, assist.Wrap(err, assist.Invalid, "data of %s has a field of the wrong type: see the protocol page", f.Type)
+	err := json.Unmarshal(f.Data, &v)
+	var wrong *json.UnmarshalTypeError
+	var at *time.ParseError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return v, assist.Wrap(err, assist.Invalid, "data.%s of %s has the wrong type: it is a %s", wrong.Field, f.Type, wrong.Value)
+	case errors.As(err, &at):
+		return v, assist.Wrap(err, assist.Invalid, "data.at of %s must be a time like 2026-11-22T10:00:00Z", f.Type)
+	case err != nil:
+		return v, assist.Wrap(err, assist.Invalid, "data of %s must be an object", f.Type)
 	}
 	return v, nil
 }

@@ -12,8 +12,10 @@
 //   - Nobody waits for a reader. What is queued for it is bounded in bytes, every
 //     write has a deadline, and who falls behind is cut off with close code 4002:
 //     reconnect and resume.
-//   - A connection is one reader, which is ServeHTTP itself, one writer, and at
-//     most 16 workers while there is work; ServeHTTP waits for all of them.
+//   - A connection is one reader, one writer, and at most 16 workers while there
+//     is work. The reader waits for the others, and Shutdown for all readers.
+//     ServeHTTP returns once the socket is upgraded: the HTTP server's stack,
+//     buffers and request would be two thirds of an idle socket's memory.
 //
 // A bad token in the Authorization header is answered with HTTP 401; browsers
 // cannot read that, so one in the subprotocol is upgraded and closed with 4401.
@@ -100,6 +102,7 @@ func New(o Options) *Server {
 	return &Server{opts: o, log: o.Logger, conns: map[*conn]struct{}{}, present: map[string]map[*conn]string{},
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: o.Limits.WriteTimeout,
+			ReadBufferSize:   1024, // larger frames are read past it
 			WriteBufferSize:  4096,
 			WriteBufferPool:  &sync.Pool{},
 			Subprotocols:     []string{subprotocol},
@@ -112,7 +115,7 @@ func New(o Options) *Server {
 
 const subprotocol = "aside.v1"
 
-// ServeHTTP upgrades the request and serves the socket until it ends.
+// ServeHTTP checks who is asking, upgrades the request and starts the connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.closing {
@@ -123,7 +126,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.handlers.Add(1)
 	s.mu.Unlock()
-	defer s.handlers.Done()
+	started := false // then serve says Done
+	defer func() {
+		if !started {
+			s.handlers.Done()
+		}
+	}()
 
 	if err := s.checkOrigin(r); err != nil {
 		problem(w, http.StatusForbidden, assist.MessageOf(err))
@@ -147,15 +155,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.log.Info("socket not upgraded", "remote", r.RemoteAddr, "error", upgradeErr)
 		return
 	}
-	c := newConn(s, socket, id)
+	started = true
+	go s.serve(newConn(s, socket, id), err)
+}
+
+// serve is the reader's goroutine; Shutdown waits for it.
+func (s *Server) serve(c *conn, refusal error) {
+	defer s.handlers.Done()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("a connection panicked", "session", c.session, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			_ = socket.Close()
+			_ = c.socket.Close()
 		}
 	}()
-	if err != nil {
-		c.refuse(err)
+	if refusal != nil {
+		c.refuse(refusal)
 		return
 	}
 	s.add(c)
