@@ -34,7 +34,9 @@ SELECT last_seq FROM c`
 // is there already. For a superseded one the event is the zero Event. The event
 // does not carry the prompt's text; the stored suggestion does.
 func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.Event, err error) {
-	const stored = `SELECT for_seq, event_seq, body FROM suggestions WHERE conversation_id = $1 AND id = $2`
+	const stored = `SELECT s.for_seq, s.event_seq, s.body, coalesce(e.type, '') FROM suggestions s
+		LEFT JOIN events e ON e.conversation_id = s.conversation_id AND e.seq = s.event_seq
+		WHERE s.conversation_id = $1 AND s.id = $2`
 	if err := assist.CheckConversationID(s.Conversation); err != nil {
 		return e, err
 	}
@@ -62,7 +64,7 @@ func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.
 		err := conn.QueryRow(ctx, addSuggestion, s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind).Scan(&seq)
 		if violates(err, uniqueViolation, "suggestions_pkey") {
 			var forSeq int64
-			if err := conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body); err != nil {
+			if err := conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body, &kind); err != nil {
 				return err
 			}
 			if forSeq != s.ForSeq {

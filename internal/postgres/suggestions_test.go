@@ -31,6 +31,12 @@ func TestAddSuggestion(t *testing.T) {
 	if d := cmp.Diff(e, again); d != "" || err != nil {
 		t.Error(d, err)
 	}
+	failed := s
+	failed.State = assist.SuggestionFailed // the first one counts
+	again, err = db.AddSuggestion(t.Context(), failed)
+	if d := cmp.Diff(e, again); d != "" || err != nil {
+		t.Error(d, err)
+	}
 	other := s
 	other.ForSeq = 7
 	_, err = db.AddSuggestion(t.Context(), other)
