@@ -22,6 +22,9 @@ func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("it is not readable HTML: %w", err)
 	}
+	if boxes(root) > maxBoxes {
+		return nil, nil, fmt.Errorf("it nests more than %d lists, quotes or tables", maxBoxes)
+	}
 	var d assist.Document
 	page := look(root, &d)
 	markdown, err := converter.NewConverter(converter.WithPlugins(base.NewBasePlugin(), commonmark.NewCommonmarkPlugin(), table.NewTablePlugin())).ConvertNode(page)
@@ -36,6 +39,24 @@ func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
 		return nil, nil, err
 	}
 	return []assist.Document{d}, nil, nil
+}
+
+// maxBoxes is how deep lists, quotes and tables may nest: the converter rewrites
+// what is inside at each level.
+const maxBoxes = 12
+
+// boxes is the depth of lists, quotes and tables in a tree. The parser bounds the
+// depth of the tree itself.
+func boxes(n *html.Node) int {
+	most := 0
+	for c := range n.ChildNodes() {
+		most = max(most, boxes(c))
+	}
+	switch n.DataAtom {
+	case atom.Ul, atom.Ol, atom.Blockquote, atom.Table:
+		return most + 1
+	}
+	return most
 }
 
 // look reads title and language, drops what is not the page's text, and gives
