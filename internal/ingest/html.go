@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
@@ -22,6 +23,12 @@ func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("it is not readable HTML: %w", err)
 	}
+	if boxes(root) > maxBoxes {
+		return nil, nil, fmt.Errorf("it nests more than %d lists, quotes or tables", maxBoxes)
+	}
+	if rows, columns := grid(root); rows*columns > maxCells {
+		return nil, nil, fmt.Errorf("its tables have %d rows and up to %d columns: that is data, not a page", rows, columns)
+	}
 	var d assist.Document
 	page := look(root, &d)
 	markdown, err := converter.NewConverter(converter.WithPlugins(base.NewBasePlugin(), commonmark.NewCommonmarkPlugin(), table.NewTablePlugin())).ConvertNode(page)
@@ -36,6 +43,52 @@ func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
 		return nil, nil, err
 	}
 	return []assist.Document{d}, nil, nil
+}
+
+// maxBoxes is how deep lists, quotes and tables may nest: the converter rewrites
+// what is inside at each level.
+const maxBoxes = 12
+
+// maxCells bounds a page's tables: the converter fills up every row to the width
+// of the widest.
+const maxCells = 200_000
+
+// grid counts the rows of all tables and the columns of the widest.
+func grid(root *html.Node) (rows, columns int) {
+	for n := range root.Descendants() {
+		if n.DataAtom == atom.Tr {
+			rows++
+			width := 0
+			for c := range n.ChildNodes() {
+				if c.Type == html.ElementNode {
+					width++
+				}
+			}
+			columns = max(columns, width)
+		}
+		for _, a := range n.Attr {
+			if a.Key == "colspan" || a.Key == "rowspan" {
+				if span, err := strconv.Atoi(a.Val); err == nil {
+					columns = max(columns, min(span, maxCells))
+				}
+			}
+		}
+	}
+	return rows, columns
+}
+
+// boxes is the depth of lists, quotes and tables in a tree. The parser bounds the
+// depth of the tree itself.
+func boxes(n *html.Node) int {
+	most := 0
+	for c := range n.ChildNodes() {
+		most = max(most, boxes(c))
+	}
+	switch n.DataAtom {
+	case atom.Ul, atom.Ol, atom.Blockquote, atom.Table:
+		return most + 1
+	}
+	return most
 }
 
 // look reads title and language, drops what is not the page's text, and gives

@@ -204,6 +204,8 @@ func TestBadFiles(t *testing.T) {
 		{"a.txt", "\xff\xfea\x00", "UTF-16"},
 		{"a.html", "<script>x</script>", "no text"},
 		{"a.html", strings.Repeat("<div>", 100000), "HTML"},
+		{"a.html", strings.Repeat("<ul><li>", 20) + "x", "nests more than"},
+		{"a.html", "<table><tr>" + strings.Repeat("<td>x", 2000) + strings.Repeat("<tr><td>y", 500) + "</table>", "not a page"},
 		{"a.csv", "a,b\n1,2\n", "must name the columns question and answer"},
 		{"a.csv", "question,answer\nq,a\nq2\n", "row on line 3 has not as many columns"},
 		{"a.csv", "question,answer\nq,\n", "row on line 2: the answer is empty"},
