@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -36,8 +37,12 @@ func (c *conn) open(f frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.s.opts.Service.Conversation(c.ctx, c.who, f.Conversation); err != nil && assist.CodeOf(err) != assist.NotFound {
+	if err := assist.CheckConversationID(f.Conversation); err != nil {
 		return nil, err
+	}
+	if !c.who.MayRead(f.Conversation) { // the service says so in its own words; the writer asks it again, with the one read an opening costs
+		_, err := c.s.opts.Service.Conversation(c.ctx, c.who, f.Conversation)
+		return nil, cmp.Or(err, error(assist.Errorf(assist.Forbidden, "this token may not see the conversation")))
 	}
 	v, fresh, err := c.viewOf(f.Conversation)
 	if err != nil {
