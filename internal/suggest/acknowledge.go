@@ -151,6 +151,7 @@ type phrases struct {
 	sorry, sorryWait, sorryAgain                string
 	sorryThing, sorryThingWait, sorryThingAgain string
 	apology, upset, waited, again, wrong        *regexp.Regexp
+	unreal                                      *regexp.Regexp   // only imagined, or over: "what if", "that worked"
 	things                                      []*regexp.Regexp // the noun that something happened to; groups: determiner, noun, …
 	yours                                       map[string]string
 	skip                                        map[string]bool
@@ -160,7 +161,7 @@ type phrases struct {
 // them ("my jacket" → "your jacket"); broken says that something did.
 func (p phrases) trouble(text string) (thing string, broken bool) {
 	broken = p.wrong.MatchString(text)
-	if !broken {
+	if !broken || p.unreal != nil && p.unreal.MatchString(text) {
 		return "", false
 	}
 	for _, re := range p.things {
@@ -216,9 +217,9 @@ func phrasesOf(language string) phrases {
 }
 
 const (
-	enNoun = `(my|our|the|this|that|these|those)\s+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)\s+){0,2}[a-z][a-z-]+)`
-	enHas  = `(?:\s+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
-	enBad  = `(?:\s+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|arrive[ds]?|work(?:s|ing)?|fit|turn|show(?:s|n|ed)?|charged|fell|peel(?:s|ing|ed)|smashed|bent|hole))`
+	enNoun = `(my|our|the|this|that|these|those)[ \t]+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)[ \t]+){0,2}[a-z][a-z-]+)`
+	enHas  = `(?:[ \t]+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
+	enBad  = `(?:[ \t]+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|arrive[ds]?|work(?:s|ing)?|fit|turn|show(?:s|n|ed)?|charged|fell|peel(?:s|ing|ed)|smashed|bent|hole))`
 )
 
 // spoken holds what can be said without a model. A language that is missing
@@ -230,19 +231,21 @@ var spoken = map[string]phrases{
 		sorry: "I'm sorry about that.", sorryWait: "I'm sorry about the wait.", sorryAgain: "I'm sorry that you had to write to us more than once.",
 		sorryThing: "I'm sorry about %s.", sorryThingWait: "I'm sorry about %s, and about the wait.", sorryThingAgain: "I'm sorry about %s, and that you had to write to us more than once.",
 		apology: regexp.MustCompile(`(?i)\b(sorry|apolog)`),
+		unreal:  regexp.MustCompile(`(?i)\b(what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
 		upset:   regexp.MustCompile(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
-		waited:  regexp.MustCompile(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|late\b)`),
-		again:   regexp.MustCompile(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|again and again|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
+		waited:  regexp.MustCompile(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
+		again:   regexp.MustCompile(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
 		wrong:   regexp.MustCompile(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|has not|didn't|did not|haven't|not) (yet )?(arrived?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole)\b`),
 		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)` + enNoun + `(\s+(?:on|of|in|for|from))\s+` + enNoun + enHas + enBad),
+			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
 			regexp.MustCompile(`(?i)` + enNoun + enHas + enBad),
-			regexp.MustCompile(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)(\s+(?:on|in))\s+` + enNoun),
-			regexp.MustCompile(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|lost|torn|ripped|cracked|stained)\s+[a-z-]+)\b`),
+			regexp.MustCompile(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)([ \t]+(?:on|in))[ \t]+` + enNoun),
+			regexp.MustCompile(`(?i)\b(?:lost|broke|ripped|tore|cracked|damaged|dropped|stole)[ \t]+(my|our)[ \t]+([a-z][a-z-]+)`),
+			regexp.MustCompile(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|torn|cracked)[ \t]+(?:items?|products?|parts?|size|sizes|colou?r|orders?|package|parcel|delivery|address|charges?|amount|price|shoes?|boots?|jacket|shirt|jeans))\b`),
 		},
 		yours: map[string]string{"my": "your", "our": "your", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
 		skip: map[string]bool{"time": true, "thing": true, "things": true, "day": true, "one": true, "it": true, "is": true, "was": true, "i": true, "way": true, "problem": true, "issue": true, "same": true, "has": true, "have": true, "are": true,
-			"person": true, "people": true, "guy": true, "company": true, "and": true, "or": true, "in": true, "on": true, "of": true, "for": true, "to": true, "week": true, "month": true, "just": true, "still": true, "you": true, "we": true, "not": true, "never": true, "all": true, "answer": true, "am": true, "what": true, "will": true, "can": true, "cannot": true, "with": true, "size": false},
+			"person": true, "people": true, "guy": true, "company": true, "and": true, "or": true, "in": true, "on": true, "of": true, "for": true, "to": true, "week": true, "month": true, "just": true, "still": true, "you": true, "we": true, "not": true, "never": true, "all": true, "answer": true, "am": true, "what": true, "will": true, "can": true, "cannot": true, "with": true, "did": true, "does": true, "do": true, "the": true, "a": true, "an": true, "might": true, "may": true, "could": true, "would": true, "should": true, "be": true, "seems": true, "seem": true, "looks": true, "look": true, "get": true, "gets": true, "got": true, "if": true, "when": true, "that": true, "this": true, "stuff": true, "something": true, "anything": true, "everything": true, "but": true, "my": true, "your": true, "from": true, "again": true, "here": true, "there": true, "were": true, "had": true, "also": true, "only": true, "really": true, "wrong": true, "lost": true, "so": true, "because": true, "since": true, "then": true, "which": true, "who": true, "where": true, "no": true, "info": true},
 	},
 	"de": {
 		hi: "Hallo %s, ", happy: " ich helfe Ihnen gern.", thanks: "Danke.", thanksName: "Danke, %s.",

@@ -310,9 +310,17 @@ func TestSupersede(t *testing.T) {
 	})
 	t.Run("during the stream", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		model := &llm.Script{Answer: goodAnswer}
+		shown := make(chan struct{})
+		model := &llm.Script{Answer: goodAnswer, Before: func(ctx context.Context, i int) {
+			if i == 20 { // there are words by then; the rest comes when they are shown
+				<-shown
+			}
+		}}
 		w := &watch{onDelta: func(n int) {
-			if n == 2 {
+			switch n {
+			case 1:
+				close(shown)
+			case 2:
 				cancel(newer)
 			}
 		}}
