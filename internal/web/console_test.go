@@ -33,6 +33,7 @@ type desk struct {
 	refuse   bool             // no new connections
 	loseAck  bool             // store the next reply, then drop the connection
 	session  bool             // development session
+	expired  bool             // the token is not valid any more
 	customer string
 }
 
@@ -52,6 +53,7 @@ type clientFrame struct {
 
 const (
 	conversation = "conv_1"
+	other        = "conv_2"                                                             // has nothing in it
 	agentToken   = "e30.eyJzdWIiOiJtYXlhIiwicm9sZSI6ImFnZW50IiwibmFtZSI6Ik1heWEifQ.sig" // {"sub":"maya","role":"agent","name":"Maya"}
 )
 
@@ -61,13 +63,23 @@ func newDesk(t *testing.T) *desk {
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Assets(true))
 	mux.HandleFunc("GET /v1/session", func(w http.ResponseWriter, r *http.Request) {
-		if !d.session {
+		d.mu.Lock()
+		session := d.session
+		d.mu.Unlock()
+		if !session {
 			http.Error(w, `{"status":401}`, http.StatusUnauthorized)
 			return
 		}
 		writeJSON(w, map[string]any{"token": agentToken, "sub": "maya", "name": "Maya", "role": "agent", "dev": true})
 	})
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		expired := d.expired
+		d.mu.Unlock()
+		if expired {
+			http.Error(w, `{"status":401}`, http.StatusUnauthorized)
+			return
+		}
 		writeJSON(w, map[string]any{"model": map[string]string{"name": "m", "state": "ready"}, "embedder": map[string]string{"state": "ready"}, "knowledge": map[string]int{"documents": 3}})
 	})
 	mux.HandleFunc("GET /v1/suggestions/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -146,9 +158,13 @@ func (d *desk) handle(c *websocket.Conn, f clientFrame) {
 			d.write(c, map[string]any{"type": "ack", "id": f.ID, "conversation": f.Conversation, "data": data})
 		}
 	}
+	if f.Conversation == other {
+		ack(map[string]any{"seq": 0})
+		return
+	}
 	switch f.Type {
 	case "queue.open":
-		ack(map[string]any{"conversations": []assist.Conversation{{ID: conversation, Status: assist.StatusOpen, CustomerName: d.customer, Agent: "maya", AgentName: "Maya",
+		ack(map[string]any{"conversations": []assist.Conversation{{ID: other, Status: assist.StatusOpen, CustomerName: "Another", Agent: "maya", CreatedAt: time.Now(), UpdatedAt: time.Now()}, {ID: conversation, Status: assist.StatusOpen, CustomerName: d.customer, Agent: "maya", AgentName: "Maya",
 			LastSeq: int64(len(d.kept)), LastRole: assist.RoleCustomer, Preview: "The zipper broke", WaitingSince: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now()}}})
 	case "conversation.open":
 		ack(map[string]any{"seq": len(d.kept), "status": "open"})
@@ -400,7 +416,7 @@ func TestConsole(t *testing.T) {
 		next := suggestion("s2", 3)
 		next.Question.Text = "In blue, please."
 		d.begin(next)
-		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("wrote again")`))
+		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("newer suggestion")`))
 		if q := ask[string](t, tab, `document.querySelector(".asked").textContent`); q != "I want my money back." {
 			t.Errorf("the card is now for %q", q)
 		}
@@ -432,6 +448,45 @@ func TestConsole(t *testing.T) {
 				t.Errorf("conversation.open %d after %d, want %d", i, *f.Data.After, want)
 			}
 		}
+	})
+
+	t.Run("drafts stay with their conversation", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		run(t, tab, alt("c"), chromedp.KeyEvent("For Dana"), alt("j"), eventually(`document.querySelector("h1").textContent === "Another"`), eventually(reply+` === ""`),
+			alt("c"), chromedp.KeyEvent("For another"), alt("k"), eventually(reply+` === "For Dana"`), alt("j"), eventually(reply+` === "For another"`),
+			chromedp.Reload(), eventually(reply+` === "For another"`), eventually(`document.querySelector(".queue-row")`), alt("k"), eventually(reply+` === "For Dana"`))
+		if n := len(d.received("reply.send")); n != 0 {
+			t.Errorf("%d replies were sent without being asked for", n)
+		}
+	})
+
+	t.Run("reading further up stays there", func(t *testing.T) {
+		d := newDesk(t)
+		for i := range 40 {
+			d.turn(assist.RoleCustomer, fmt.Sprintf("line %d", i))
+		}
+		tab := openDesk(t, browser, d)
+		const scroll = `document.querySelector(".transcript-scroll")`
+		run(t, tab, eventually(`document.querySelectorAll(".turn").length === 41`), eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
+			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0`))
+		d.turn(assist.RoleCustomer, "news")
+		run(t, tab, eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
+		if top := ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {
+			t.Errorf("scrolled to %v", top)
+		}
+		run(t, tab, alt("y"), eventually(`!document.querySelector(".jump-button") && `+scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`))
+	})
+
+	t.Run("a refused token asks for another", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d, "WebSocket connection to", "401")
+		d.mu.Lock()
+		d.expired = true
+		d.session = false
+		d.mu.Unlock()
+		d.drop(true)
+		run(t, tab, eventually(`document.querySelector(".form-error")?.textContent.includes("not valid any more")`))
 	})
 
 	t.Run("hostile text is text", func(t *testing.T) {
@@ -481,7 +536,7 @@ func TestConsole(t *testing.T) {
 		d := newDesk(t)
 		d.session = false
 		tab := newTab(t, browser, "401")
-		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector("#token")`),
+		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector("#token")`), eventually(`document.querySelector(".command").textContent === "aside token --role agent"`),
 			chromedp.SendKeys(chromedp.CSS("#token"), "nonsense"+kb.Enter), eventually(`document.querySelector(".form-error")?.textContent.includes("not a token")`),
 			chromedp.Evaluate[chromedp.Void](`document.querySelector("#token").value = ""`),
 			chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), eventually(`document.querySelector(".queue-row")`))

@@ -23,16 +23,18 @@ class Server {
 
   // start finds out who is there: a token kept in this tab, else the
   // development session of the embedded mode, else nobody.
-  async start() {
+  async start(refused = "") {
     const kept = memory.token.get();
     if (kept) return this.signIn(kept);
     try {
       const res = await fetch("/v1/session", { headers: { Accept: "application/json" }, cache: "no-store" });
       if (res.ok) {
         const s = await res.json();
-        return this.#enter(s.token, s);
+        if (s.token !== refused) return this.#enter(s.token, s);
+        return this.#session({ state: "unknown", error: "The server refuses its own development session. Its log says why." });
       }
-      this.#session({ state: res.status >= 500 ? "unknown" : "signed_out", error: res.status >= 500 ? "The server cannot answer at the moment." : "" });
+      if (res.status >= 500) return this.#session({ state: "unknown", error: "The server cannot answer at the moment." });
+      this.#session({ state: "signed_out", error: refused && "The token is not valid any more. Paste a new one." });
     } catch {
       this.#session({ state: "unknown", error: "The server cannot be reached." });
     }
@@ -47,10 +49,23 @@ class Server {
   }
 
   signOut() {
+    this.#leave();
+    this.#session({ state: "signed_out" });
+  }
+
+  #leave() {
     memory.token.set("");
     this.#socket?.close();
     this.#socket = null;
-    this.#session({ state: "signed_out" });
+    this.#token = "";
+  }
+
+  // #refused takes a token that is not valid any more for what it is: written
+  // replies and drafts stay in the tab for the next one.
+  #refused() {
+    const token = this.#token;
+    this.#leave();
+    return this.start(token);
   }
 
   reconnect() { this.#socket?.connect(); }
@@ -142,6 +157,7 @@ class Server {
       return this.#session({ state: "signed_out", error: link.message || "The token is not valid any more. Paste a new one." });
     }
     this.#desk.dispatch({ type: "link", link });
+    if (link.state === "waiting") this.#status(); // a browser does not say that a token was refused
   }
 
   #frame(frame) {
@@ -184,6 +200,7 @@ class Server {
     if (!this.#token) return;
     try {
       const res = await fetch("/v1/status", { headers: { Authorization: "Bearer " + this.#token }, cache: "no-store" });
+      if (res.status === 401) return this.#refused();
       if (res.ok) this.#desk.dispatch({ type: "status", status: await res.json() });
     } catch {
       // The connection's banner says it.

@@ -78,7 +78,10 @@ export class Desk {
     insertSentence: (i) => this.#use(this.#shown, [shownDraft(this.#shown).sentences[i]], false),
     insertFolded: (id) => this.#use(this.#chat.suggestions[id], shownDraft(this.#chat.suggestions[id]).sentences, false),
     option: (i) => { const o = this.#shown?.options?.[i]; if (o) this.actions.ask(o.id); },
-    ask: (instruction) => this.#try(this.#server.request(this.state.open, instruction)),
+    ask: (instruction) => {
+      this.dispatch({ type: "suggestion.asked", id: this.state.open });
+      this.#try(this.#server.request(this.state.open, instruction));
+    },
     showNext: () => this.dispatch({ type: "suggestion.show_next", id: this.state.open }),
     dismiss: () => this.#dismiss(),
     step: (stepID, to) => {

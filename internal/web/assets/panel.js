@@ -2,7 +2,7 @@
 // the ways policy allows, the next steps. Everything scrolls inside; the head
 // with the state and the dock with the draft's buttons stay.
 
-import { clockTime, h, icon, kbd, millis, plural, render, safeHref, shortDate, span, user } from "./dom.js";
+import { clockTime, h, icon, kbd, millis, render, safeHref, shortDate, span, user } from "./dom.js";
 import { customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
@@ -79,7 +79,7 @@ class Suggestion extends HTMLElement {
     const newer = waitingNote(chat);
     return [
       newer && h("div", { class: "panel-banner", key: "newer" }, icon("clock"), h("span", null, newer),
-        h("button", { class: "button small", on: { click: () => a.showNext() } }, "Show")),
+        h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("newer")), on: { click: () => a.showNext() } }, "Show", kbd(pretty(a.chord("newer"))))),
       notice,
       s.phase === "abstained" && this.#nothing(s, a),
       this.#sources(s, a, now),
@@ -102,17 +102,17 @@ class Suggestion extends HTMLElement {
     const first = list.filter((x, i) => this.#view.more || x.cited || i < FIRST_SOURCES);
     const title = s.phase === "abstained" ? "Nearest pages" : "Sources";
     return h("section", { class: "part sources", key: "sources", "aria-label": title, "aria-busy": searching ? "true" : null },
-      h("h3", null, title, kbd(pretty(a.chord("focus_sources")))),
+      h("h3", null, title, !searching && first.length < list.length && h("button", { class: "link more", on: { click: () => this.#set({ more: true }) } }, `${list.length - first.length} more`), kbd(pretty(a.chord("focus_sources")))),
       searching
         ? [1, 2, 3].map((i) => h("div", { class: "source is-skeleton", key: "sk" + i, "aria-hidden": "true" }, h("i"), h("i"), h("i")))
-        : first.map((x) => this.#source(x, now)),
-      !searching && first.length < list.length && h("button", { class: "link more", on: { click: () => this.#set({ more: true }) } }, plural(list.length - first.length, "more source")));
+        : first.map((x) => this.#source(x, now)));
   }
 
   #source({ hit, number, cited }, now) {
     const open = this.#view.open.has(hit.passage_id);
     const internal = hit.audience !== "public";
-    const stale = hit.updated_at && now - new Date(hit.updated_at) > STALE_MS;
+    const dated = new Date(hit.updated_at ?? 0).getTime() > 0;
+    const stale = dated && now - new Date(hit.updated_at) > STALE_MS;
     const href = safeHref(hit.url);
     const aimed = this.#view.aim?.passage === hit.passage_id;
     const place = [`Source ${number}: ${hit.title}`, hit.heading && `section ${hit.heading}`, internal && "internal"].filter(Boolean).join(", ");
@@ -121,12 +121,12 @@ class Suggestion extends HTMLElement {
         h("span", { class: "number" }, String(number)),
         user("span", { class: "source-title" }, sourceName(hit)),
         internal ? h("span", { class: "tag is-internal", title: "not for the customer" }, icon("lock"), "internal") : null,
-        stale ? h("span", { class: "tag is-stale", title: "over a year old" }, icon("alert"), shortDate(hit.updated_at, now)) : hit.updated_at ? h("span", { class: "source-date" }, shortDate(hit.updated_at, now)) : null,
+        stale ? h("span", { class: "tag is-stale", title: "over a year old" }, icon("alert"), shortDate(hit.updated_at, now)) : dated ? h("span", { class: "source-date" }, shortDate(hit.updated_at, now)) : null,
         icon("chevron")),
       passage(hit, open, aimed ? this.#view.aim.quote : ""),
       open && h("p", { class: "source-meta" },
         internal ? h("span", { class: "tag is-internal" }, icon("lock"), "internal, not for the customer") : h("span", { class: "tag" }, icon("globe"), "public"),
-        hit.updated_at && h("span", { class: stale ? "tag is-stale" : null }, stale && icon("alert"), "updated " + shortDate(hit.updated_at, now) + (stale ? ", over a year ago" : "")),
+        dated && h("span", { class: stale ? "tag is-stale" : null }, stale && icon("alert"), "updated " + shortDate(hit.updated_at, now) + (stale ? ", over a year ago" : "")),
         href && h("a", { href, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${hit.title} in a new tab` }, "open", icon("open"))));
   }
 
@@ -257,10 +257,16 @@ function head(chat, s, st, past, view, set) {
   return [
     h("div", { class: "panel-state" },
       h("h2", { class: "standing is-" + st.kind }, PICTURES[st.kind] ? icon(PICTURES[st.kind]) : h("i", { class: "pulse", "aria-hidden": "true" }), user("span", null, st.word)),
-      t && !past && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, !shownDraft(s) ? "" : t.ready_ms ? ` · draft ${millis(t.ready_ms)}` : t.instant_ms ? ` · draft ${millis(t.instant_ms)}` : "")),
+      t && !past && st.kind !== "superseded" && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, draftTime(s) ? ` · draft ${millis(draftTime(s))}` : "")),
     asked && h("blockquote", { class: "asked" + (view.wide ? " is-wide" : ""), dir: "auto", on: { click: () => set({ wide: !view.wide }) } }, asked),
-    s?.instruction && !past && h("p", { class: "instruction" }, "You asked: ", user("bdi", null, s.instruction)),
+    s?.instruction && !past && h("p", { class: "instruction" }, "You asked: ", user("bdi", null, wish(chat, s.instruction))),
   ];
+}
+
+// wish says an instruction in words: an option is known by its title.
+function wish(chat, instruction) {
+  const options = Object.values(chat.suggestions).flatMap((x) => x.options ?? []);
+  return options.find((o) => o.id === instruction)?.title ?? instruction;
 }
 
 function passage(hit, open, aimed) {
@@ -291,7 +297,8 @@ function options(s, a) {
       return h("button", { class: "option" + (chosen ? " is-chosen" : ""), key: o.id, "aria-pressed": String(chosen), title: o.policy?.quote || o.policy?.title || "", "aria-keyshortcuts": ariaChord(a.chord("option_" + (i + 1))), on: { click: () => a.option(i) } },
         user("span", { class: "option-title" }, o.title),
         o.detail && user("span", { class: "option-detail" }, o.detail),
-        h("span", { class: "option-cost" }, [o.cost, !o.authority || o.authority === "you" ? "yours to give" : `needs ${o.authority}`].filter(Boolean).join(" · ")));
+        o.cost && user("span", { class: "option-cost" }, o.cost),
+        o.authority && o.authority !== "you" && h("span", { class: "option-authority" }, icon("lock"), h("span", null, "needs ", user("bdi", null, o.authority))));
     })));
 }
 
@@ -335,9 +342,15 @@ function modelNotice(state, s) {
   return h("div", { class: "notice", key: "notice" }, icon("pause"), h("p", null, h("b", null, words[0]), " ", words[1], failed && s.reason ? h("span", { class: "notice-reason" }, " " + s.reason) : null));
 }
 
+// draftTime is how long the draft on the card took, in milliseconds.
+function draftTime(s) {
+  const draft = shownDraft(s);
+  return draft?.origin === "model" ? s.timings?.ready_ms : draft ? s.timings?.instant_ms : 0;
+}
+
 function quietLine(s, a) {
   if (!["ready", "abstained", "failed"].includes(s.phase)) return null;
-  const ms = s.timings?.ready_ms || s.timings?.instant_ms;
+  const ms = draftTime(s);
   const by = shownDraft(s)?.origin === "model" ? s.model || "model" : shownDraft(s) ? "instant, no model" : "no draft";
   return h("p", { class: "quiet-line", key: "quiet-line" }, h("span", null, by), ms ? h("span", null, millis(ms)) : null, s.created_at && h("time", null, clockTime(s.created_at)),
     h("button", { class: "link why-button", "aria-keyshortcuts": ariaChord(a.chord("why")), on: { click: () => a.why() } }, "Why this?", kbd(pretty(a.chord("why")))));

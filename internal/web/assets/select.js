@@ -60,7 +60,7 @@ export function waitingNote(chat) {
   if (!chat) return "";
   const s = chat.suggestions[chat.shown];
   const n = chat.suggestions[chat.next];
-  if (n) return n.phase === "ready" ? "A suggestion for the newer message is ready" : "The customer wrote again; a new suggestion is coming";
+  if (n) return n.phase === "ready" ? "The newer suggestion is ready" : "A newer suggestion is coming";
   if (s?.held && s.draft && s.instant && s.draft.origin !== s.instant.origin) return "A written draft is ready";
   return "";
 }
@@ -83,6 +83,7 @@ export function standing(state, chat, now) {
     return typingNow(chat, now)?.role === "customer" ? { kind: "listening", word: "Listening" } : { kind: "idle", word: "You replied" };
   }
   if (!s) return typingNow(chat, now)?.role === "customer" ? { kind: "listening", word: "Listening" } : { kind: "idle", word: "Quiet" };
+  if (chat.next) return { kind: "superseded", word: "The customer wrote again" };
   if (s.held && s.instant) return s.phase === "superseded" ? { kind: "superseded", word: "The customer wrote again" } : { kind: "instant", word: "Instant draft" };
   switch (s.phase) {
     case "searching": return { kind: "searching", word: "Searching" };

@@ -112,9 +112,7 @@ export class Socket {
     }
     this.#waiting.clear();
     if (this.#stopped) return;
-    if (e.code >= 4400 && e.code <= 4499 && e.code !== 4408 && e.code !== 4429) {
-      return this.#halt(e.code, e.reason);
-    }
+    if (e.code >= 4400 && e.code <= 4499) return this.#halt(e.code, e.reason);
     this.#attempt++;
     const wait = backoff(this.#attempt);
     this.#onLink({ state: "waiting", attempt: this.#attempt, retryAt: Date.now() + wait });

@@ -26,7 +26,7 @@ export function newChat(id) {
     suggestions: {}, shown: "", next: "", folded: "",
     steps: {}, outcomes: {},
     typing: null, agents: [],
-    composing: false, answered: null, closed: false,
+    composing: false, asked: false, answered: null, repliedSeq: 0, closed: false,
   };
 }
 
@@ -56,6 +56,8 @@ export function reduce(state, action) {
       return frame(state, action.frame, action.at);
     case "composing":
       return chat(state, action.id, (c) => composing(c, action.on));
+    case "suggestion.asked": // by the agent: what comes next is what they wait for
+      return chat(state, action.id, (c) => ({ ...c, asked: true }));
     case "suggestion.show_next":
       return chat(state, action.id, (c) => showNext(c));
     case "suggestion.stop":
@@ -104,7 +106,7 @@ function frame(state, f, at) {
     const next = { ...state, queue: { ...state.queue, byId: { ...state.queue.byId, [f.data.id]: f.data } } };
     return f.data.id === state.open ? touch(next, f.data.id) : next;
   }
-  const next = chat(state, f.conversation, (c) => (f.seq ? keep(c, f, state) : live(c, f, at)));
+  const next = chat(state, f.conversation, (c) => (f.seq ? keep(c, f, state) : live(c, f, at, state)));
   return f.conversation === state.open ? touch(next, f.conversation) : next;
 }
 
@@ -150,7 +152,7 @@ function turnAdded(c, t, state) {
   if (t.role === "customer") return { ...next, typing: null, answered: null };
   if (t.role !== "agent") return next;
   const mine = !t.author || t.author === state.session.sub;
-  return { ...next, typing: null, answered: { seq: t.seq, mine, name: t.name ?? "" } };
+  return { ...next, typing: null, repliedSeq: t.seq, answered: { seq: t.seq, mine, name: t.name ?? "" } };
 }
 
 // settle drops replies from the outbox that stand in the transcript.
@@ -168,7 +170,7 @@ function outcome(c, d) {
 
 const clean = (d) => Object.fromEntries(Object.entries(d).filter(([, v]) => v !== "" && v !== undefined));
 
-function live(c, f, at) {
+function live(c, f, at, state) {
   const d = f.data ?? {};
   switch (f.type) {
     case "suggestion.started":
@@ -177,7 +179,7 @@ function live(c, f, at) {
       return suggestion(c, d.suggestion_id, (s) => over(s) ? s : { ...s, phase: "sources", question: d.question ?? s.question, hits: d.hits ?? [] });
     case "suggestion.instant":
       return suggestion(c, d.suggestion_id, (s) => over(s) ? s : {
-        ...s, phase: "instant", instant: d.draft, steps: d.steps, options: d.options,
+        ...s, phase: "instant", instant: whole(d.draft), steps: d.steps, options: d.options,
         verdicts: d.verdicts, standing: d.standing, check_count: d.check_count,
       });
     case "suggestion.delta":
@@ -185,7 +187,7 @@ function live(c, f, at) {
     case "suggestion.superseded":
       return suggestion(c, d.suggestion_id, (s) => over(s) ? s : { ...s, phase: "superseded", superseded_by: d.by_seq });
     case "typing":
-      return { ...c, typing: d.role === "agent" && !d.name ? c.typing : { role: d.role, name: d.name ?? "", text: d.text ?? "", at } };
+      return { ...c, typing: d.role === "agent" && (!d.name || d.name === state.session.name) ? c.typing : { role: d.role, name: d.name ?? "", text: d.text ?? "", at } };
     case "presence":
       return { ...c, agents: (d.agents ?? []).map((a) => (typeof a === "string" ? a : a.name || a.sub || "")) };
   }
@@ -201,8 +203,9 @@ function begin(c, s) {
   const next = { ...c, suggestions: { ...c.suggestions, [s.id]: { ...known, ...s } } };
   if (c.shown === s.id || c.next === s.id) return next;
   const shown = c.suggestions[c.shown];
-  if (c.composing && shown && hasDraft(shown)) return { ...next, next: s.id };
-  return { ...next, shown: s.id, next: "", folded: shown && hasDraft(shown) && !c.answered ? c.shown : "" };
+  if (c.asked) next.suggestions[s.id].asked = true;
+  else if (c.composing && shown && hasDraft(shown)) return { ...next, next: s.id };
+  return { ...next, shown: s.id, next: "", asked: false, folded: shown && hasDraft(shown) && shown.for_seq > c.repliedSeq ? c.shown : "" };
 }
 
 const hasDraft = (s) => Boolean(s.draft || s.instant);
@@ -211,13 +214,19 @@ const hasDraft = (s) => Boolean(s.draft || s.instant);
 // was replayed, or its beginning was lost with a connection.
 function done(c, d) {
   const before = c.suggestions[d.id];
-  const s = { ...before, ...d, phase: d.state === "abstained" || d.state === "failed" ? d.state : "ready", text: "" };
+  const s = { ...before, ...d, hits: d.hits ?? [], draft: whole(d.draft), instant: whole(d.instant), phase: d.state === "abstained" || d.state === "failed" ? d.state : "ready", text: "" };
   // A draft that is being read or used stays until the agent asks for the other.
-  if (before && before.instant && (before.held || (c.composing && c.shown === d.id)) && d.draft && d.draft.origin !== before.instant.origin) {
+  if (before && before.instant && (before.held || (c.composing && c.shown === d.id && !before.asked)) && d.draft && d.draft.origin !== before.instant.origin) {
     s.held = true;
     s.instant = before.instant;
   }
   return before ? { ...c, suggestions: { ...c.suggestions, [d.id]: s } } : begin(c, s);
+}
+
+// whole gives a draft its sentences, also where a server sent none.
+function whole(draft) {
+  if (!draft?.text) return undefined;
+  return draft.sentences?.length ? draft : { ...draft, sentences: [{ text: draft.text }] };
 }
 
 function composing(c, on) {

@@ -8,7 +8,7 @@ import { reasonWords } from "./queue.js";
 const NEAR_PX = 60;
 
 class Transcript extends HTMLElement {
-  #scroll; #log; #typing; #jump; #conversation = ""; #last = 0; #below = 0; #drawn = null; #stuck = true;
+  #scroll; #log; #typing; #jump; #conversation = ""; #last = 0; #below = 0; #drawn = null; #stuck = true; #set = 0;
 
   connectedCallback() {
     if (this.#scroll) return;
@@ -29,8 +29,9 @@ class Transcript extends HTMLElement {
     const chat = state.chats[state.open];
     if (!chat) return;
     const changed = this.#conversation !== chat.id;
-    const stay = !changed && !this.#stuck;
-    const signature = [chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
+    // Scrolled up since we last set the position, even if its event is yet to come.
+    const stay = !changed && !(this.#stuck && (this.#scroll.scrollTop >= this.#set - 2 || this.#atBottom()));
+    const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
     if (changed || !this.#drawn || signature.some((x, i) => x !== this.#drawn[i])) {
       this.#drawn = signature;
       render(this.#log, rows(state, chat, actions, now));
@@ -48,6 +49,7 @@ class Transcript extends HTMLElement {
 
   toLatest() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#set = this.#scroll.scrollTop;
     this.#stuck = true;
     this.#clearJump();
   }
@@ -82,7 +84,7 @@ function rows(state, chat, actions, now) {
   const said = chat.entries.filter((e) => e.kind === "turn" && e.role === "agent" && e.author === state.session.sub).slice(-20);
   for (const r of chat.outbox) {
     if (r.state !== "failed" && said.some((t) => t.text === r.text && t.seq > (r.after ?? 0))) continue;
-    out.push(pending(r, chat, actions));
+    out.push(pending(r, chat, actions, state.link.state === "open"));
   }
   return out.length ? out : [h("p", { class: "log-empty", key: "empty" }, chat.opened ? "No messages yet." : "Loading the conversation…")];
 }
@@ -113,7 +115,7 @@ function handoff(state, e) {
   const to = e.to ? (e.to === state.session.sub ? "you" : e.to_name || "a colleague") : "";
   if (to && !e.summary) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
   return h("aside", { class: "handoff", key: "h-" + e.seq, "aria-label": "Hand-over" },
-    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : "Handed over by the bot", " · ", reasonWords(e.reason), e.at && h("time", null, clockTime(e.at))),
+    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : !e.from || e.from === "bot" ? "Handed over by the bot" : "Handed over", e.reason && " · ", reasonWords(e.reason), e.at && h("time", null, clockTime(e.at))),
     e.summary && user("p", { class: "handoff-summary" }, e.summary));
 }
 
@@ -121,7 +123,7 @@ function note(key, pic, words, at) {
   return h("p", { class: "note", key }, icon(pic), h("span", null, words), at && h("time", null, clockTime(at)));
 }
 
-function pending(r, chat, actions) {
+function pending(r, chat, actions, connected) {
   const failed = r.state === "failed";
   return h("article", { class: "turn turn-agent is-mine is-pending" + (failed ? " is-failed" : ""), key: "p-" + r.id, "data-pending": r.state },
     h("p", { class: "turn-head" }, h("span", { class: "turn-who" }, "You")),
@@ -129,7 +131,7 @@ function pending(r, chat, actions) {
     h("p", { class: "turn-foot", role: failed ? "alert" : null }, failed
       ? [icon("alert"), h("span", null, "Not sent. ", r.error), h("button", { class: "link", on: { click: () => actions.retry(chat.id, r.id) } }, "Try again"),
         h("button", { class: "link", on: { click: () => actions.takeBack(chat.id, r.id) } }, "Edit")]
-      : [icon("clock"), "Sending…"]));
+      : [icon("clock"), connected ? "Sending…" : "Goes out when the connection is back"]));
 }
 
 function typingLine(state, chat, now) {

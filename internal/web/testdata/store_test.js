@@ -75,6 +75,23 @@ export function theCardStaysWhileTheAgentWrites() {
   equal(chat(done).shown, "s2", "no longer writing");
 }
 
+export function whatTheAgentAskedForIsShown() {
+  let s = run([...start, ...begun, ready(2), { type: "composing", id: ID, on: true }, { type: "suggestion.asked", id: ID }, frame("suggestion.started", { suggestion_id: "s2", for_seq: 1 })]);
+  equal([chat(s).shown, chat(s).next, chat(s).folded], ["s2", "", "s1"], "asked");
+  s = run([frame("suggestion.instant", { suggestion_id: "s2", draft: draft("knowledge") }), ready(3, { id: "s2" })], s);
+  equal(shownDraft(chat(s).suggestions.s2).origin, "model", "not held back");
+}
+
+export function aServerMayLeaveListsOut() {
+  const s = run([...start, ready(2, { hits: null, draft: { origin: "model", text: "a", sentences: null }, instant: null })]);
+  equal([chat(s).suggestions.s1.hits, shownDraft(chat(s).suggestions.s1).sentences], [[], [{ text: "a" }]], "nulls");
+}
+
+export function anAnsweredDraftIsNotFoldedAway() {
+  const s = run([...start, ready(2), turn(3, "agent", "x", { author: "maya" }), turn(4, "customer"), ready(5, { id: "s2", for_seq: 4 })]);
+  equal([chat(s).shown, chat(s).folded], ["s2", ""], "answered");
+}
+
 export function stoppingKeepsTheInstantDraft() {
   const s = run([...start, ...begun, frame("suggestion.delta", { suggestion_id: "s1", text: "x" }), { type: "suggestion.stop", id: ID }, ready(2)]);
   equal(shownDraft(chat(s).suggestions.s1).origin, "knowledge", "stopped");
