@@ -324,3 +324,53 @@ func suggestion(conversation, id string, forSeq int64, state assist.SuggestionSt
 		Draft: &draft, Instant: &instant, Hits: []assist.Hit{{Passage: assist.Passage{ID: "p1", Text: "secret price floor"}}},
 		Prompt: &assist.PromptRef{Name: "draft", Version: "v1", Text: "the rendered prompt"}, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 }
+
+// A lease lives as long as its owner renews it, and ends when there is nothing
+// to suggest.
+func TestRenewAndRelease(t *testing.T) {
+	db := testdb.Open(t)
+	for _, id := range []string{"renewed", "others", "released"} {
+		owner := "a"
+		if id == "others" {
+			owner = "z"
+		}
+		if _, err := db.AddTurn(t.Context(), source, turn(id, "1", assist.RoleCustomer, "hello"), chat.Lease{Owner: owner, For: time.Microsecond}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := []chat.Orphan{{Conversation: "renewed", ForSeq: 1}, {Conversation: "others", ForSeq: 1}, {Conversation: "released", ForSeq: 7}}
+	if err := db.Renew(t.Context(), chat.Lease{Owner: "a", For: time.Hour}, held); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []chat.Orphan{{Conversation: "released", ForSeq: 1}, {Conversation: "renewed", ForSeq: 9}} {
+		if err := db.Release(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Orphans(t.Context(), chat.Lease{Owner: "b", For: time.Hour}, 10)
+	if d := cmp.Diff([]chat.Orphan{{Conversation: "others", ForSeq: 1}}, got); d != "" || err != nil {
+		t.Error(d, err)
+	}
+	wantCode(t, db.Renew(t.Context(), chat.Lease{}, held), assist.Invalid)
+}
+
+func TestCounts(t *testing.T) {
+	db := testdb.Open(t)
+	before, err := db.Counts(t.Context())
+	if err != nil || before.Documents != 0 || before.Passages != 0 {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	doc := document("a", assist.AudiencePublic, "Refunds take five days.", "Returns are free.")
+	doc.Source = "folder"
+	if _, err := db.PutDocuments(t.Context(), []assist.Document{doc}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := db.Counts(t.Context())
+	if err != nil || after.Documents != 1 || after.Passages != 2 || after.Version == before.Version {
+		t.Errorf("%+v, %v", after, err)
+	}
+	sources, err := db.Sources(t.Context())
+	if d := cmp.Diff([]string{"folder"}, sources); d != "" || err != nil {
+		t.Error(d, err)
+	}
+}

@@ -146,9 +146,6 @@ func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, e
 	var body []byte
 	err := tx.QueryRow(ctx, sql, r.Conversation, r.SuggestionID).Scan(&u.id, &body)
 	if err == pgx.ErrNoRows {
-		if r.SuggestionID != "" {
-			return nil, noSuggestion(r.SuggestionID)
-		}
 		return nil, nil
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ WITH c AS (
 		                     WHEN $2 = 'agent' OR ($2 = 'bot' AND c.status = 'bot') THEN NULL
 		                     ELSE c.waiting_since END,
 		run_seq = CASE WHEN $11 IS NOT NULL THEN c.last_seq + 1
-		               WHEN $2 = 'agent' THEN NULL -- answered: nobody needs that suggestion
+		               WHEN $2 IN ('agent', 'bot') THEN NULL -- answered: nobody needs that suggestion
 		               ELSE c.run_seq END,
 		run_owner = coalesce($11, c.run_owner),
 		run_until = coalesce(excluded.run_until, c.run_until)
@@ -163,9 +163,9 @@ func sameAction(a, b *assist.Action) bool {
 	return a.Name == b.Name && slices.Equal(a.Values, b.Values)
 }
 
-// SendReply implements chat.Store. The suggestion named must be stored and of
-// this conversation. A reply that names none dismisses the conversation's newest
-// suggestion if that is ready.
+// SendReply implements chat.Store. A suggestion that is not stored, or not of this
+// conversation, is forgotten rather than the agent's words held up. A reply that
+// names none dismisses the conversation's newest suggestion if that is ready.
 func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (chat.Stored, error) {
 	var s chat.Stored
 	const insert = `INSERT INTO turns (conversation_id, seq, role, author, client_key, name, text, at, suggestion_id)
@@ -179,7 +179,7 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 	key := storedKey(by, r.Key())
 	now, err := db.change(ctx, db.turns.doAgain, "send reply to conversation", r.Conversation, func(ctx context.Context, c *change) (err error) {
 		s, err = storedTurn(ctx, c.tx, r.Conversation, by.Subject, key, func(was assist.Turn) bool {
-			return was.Role == assist.RoleAgent && was.Text == r.Text && was.SuggestionID == r.SuggestionID
+			return was.Role == assist.RoleAgent && was.Text == r.Text && (was.SuggestionID == r.SuggestionID || was.SuggestionID == "")
 		})
 		if err != nil || s.Repeat {
 			return err
@@ -188,7 +188,10 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 		if err != nil {
 			return err
 		}
-		t := assist.Turn{Seq: c.next(), Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: r.Text, At: c.now, SuggestionID: r.SuggestionID}
+		t := assist.Turn{Seq: c.next(), Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: r.Text, At: c.now}
+		if used != nil && used.id == r.SuggestionID {
+			t.SuggestionID = r.SuggestionID
+		}
 		c.write(insert, r.Conversation, t.Seq, t.Author, key, t.Name, t.Text, t.At, t.SuggestionID)
 		events := []assist.Event{assist.TurnAdded(r.Conversation, t)}
 		c.event(events[0], "")

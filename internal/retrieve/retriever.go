@@ -244,7 +244,7 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 		}
 		stat, known := l.Terms[t.Text]
 		weight := t.Weight * idf(l.Passages, stat.DF)
-		masses = append(masses, weight)
+		masses = append(masses, t.Weight*idf(l.Passages, max(stat.DF, 1))) // an unknown word says as much as the rarest known
 		if !known || stat.DF <= 0 {
 			continue
 		}

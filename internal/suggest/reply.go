@@ -72,8 +72,11 @@ func parseReply(text string, format llm.Format) (reply, error) {
 	}
 	if mended, half, ok := mend(trimmed); ok {
 		if r, again := decode(mended); again == nil {
-			if n := len(r.Sentences); half && n > 1 {
-				r.Sentences = r.Sentences[:n-1] // it stops in the middle
+			if half && len(r.Sentences) > 0 {
+				r.Sentences = r.Sentences[:len(r.Sentences)-1] // it stops in the middle
+				if len(r.Sentences) == 0 {
+					return reply{}, malformed("it stops in the middle of its first sentence")
+				}
 			}
 			return r, nil
 		}

@@ -1,0 +1,180 @@
+// Command aside is the whole product in one binary: the server, and the commands
+// that feed it, ask it and measure it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// command is one word after `aside`.
+type command struct {
+	name, args, about string
+	// define adds the command's flags and returns what runs it with the
+	// arguments that are not flags.
+	define func(*options, *app.Config) runner
+}
+
+type runner func(ctx context.Context, io streams, args []string) error
+
+type streams struct {
+	out, err io.Writer
+	log      *slog.Logger
+	json     bool
+}
+
+// print writes v as the one JSON object of --json, or calls text.
+func (s streams) print(v any, text func(io.Writer)) error {
+	if !s.json {
+		text(s.out)
+		return nil
+	}
+	return json.NewEncoder(s.out).Encode(v)
+}
+
+// commands in the order a newcomer meets them.
+func commands() []command {
+	return []command{
+		{"up", "", "Start everything on this machine: private Postgres, sample company, console, demo chats.", defineUp},
+		{"serve", "", "Serve in production; needs ASIDE_DATABASE_URL and ASIDE_SECRET.", defineServe},
+		{"ingest", "PATH…", "Read files and folders (Markdown, HTML, text, CSV) into the knowledge.", defineIngest},
+		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
+		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
+		{"token", "", "Sign a token for development.", defineToken},
+		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
+	}
+}
+
+// Exit codes of the protocol.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a wrong use of the command line, with words that help.
+type usageError struct{ message string }
+
+func (e usageError) Error() string { return e.message }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings passed in.
+func run(ctx context.Context, args []string, env func(string) string, out, errw io.Writer) int {
+	if len(args) == 0 {
+		overview(errw)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "--help", "-help":
+		if len(args) == 1 {
+			overview(out)
+			return exitOK
+		}
+		args = []string{args[1], "-h"}
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], env, out, errw)
+		}
+	}
+	fmt.Fprintf(errw, "aside: there is no command %q\n\n", args[0])
+	overview(errw)
+	return exitUsage
+}
+
+func (c command) run(ctx context.Context, args []string, env func(string) string, out, errw io.Writer) int {
+	cfg := app.Default()
+	if c.name != "up" && c.name != "serve" {
+		cfg.LogLevel = "warn" // what a command has to say is its output
+	}
+	opts := newOptions(c.name, env)
+	s := streams{out: out, err: errw}
+	opts.BoolVar(&s.json, "json", false, "print exactly one JSON object on standard output")
+	opts.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "`level` of the log on standard error: debug, info, warn, error")
+	opts.fromEnv("log-level", "ASIDE_LOG_LEVEL")
+	opts.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "`format` of the log: text or json")
+	opts.fromEnv("log-format", "ASIDE_LOG_FORMAT")
+	work := c.define(opts, &cfg)
+
+	rest, err := opts.parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(out, "%s\n\nUsage: aside %s\n", c.about, joined(c.name, "[flags]", c.args))
+		opts.help(out)
+		return exitOK
+	}
+	if err == nil {
+		err = asUsage(cfg.Validate())
+	}
+	if err == nil {
+		s.log = app.NewLogger(errw, cfg)
+		err = work(ctx, s, rest)
+	}
+	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return exitOK
+	}
+	fmt.Fprintf(errw, "aside %s: %s\n", c.name, words(err))
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(errw, "`aside %s -h` shows what it understands.\n", c.name)
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// words says an error to the person at the keyboard, who is the operator: our
+// own errors in their plain words with the cause, others as they are.
+func words(err error) string {
+	var e *assist.Error
+	if errors.As(err, &e) && e == err {
+		if cause := e.Unwrap(); cause != nil {
+			return fmt.Sprintf("%s (%v)", e.Message, cause)
+		}
+		return e.Message
+	}
+	return err.Error()
+}
+
+func asUsage(err error) error {
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	return nil
+}
+
+func overview(w io.Writer) {
+	fmt.Fprint(w, "Aside listens to support chats and whispers the reply to the agent: cited, checked, with the next steps.\n\nUsage: aside COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-20s  %s\n", joined(c.name, c.args), c.about)
+	}
+	fmt.Fprint(w, "\n`aside COMMAND -h` shows a command's flags and the ASIDE_* variables behind them.\nStart with `aside up`.\n")
+}
+
+func joined(parts ...string) string {
+	out := ""
+	for _, p := range parts {
+		if p == "" {
+			continue
+		}
+		if out != "" {
+			out += " "
+		}
+		out += p
+	}
+	return out
+}

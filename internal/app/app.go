@@ -1,0 +1,322 @@
+// Package app wires the house from one Config and owns its life: New builds
+// everything or nothing, Start serves, Stop ends it all in the reverse order and
+// waits. It is the only package that knows every other.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aside-project/aside/evals"
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/auth"
+	"github.com/aside-project/aside/internal/chat"
+	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/llm/openai"
+	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/prompt"
+	"github.com/aside-project/aside/internal/pubsub"
+	"github.com/aside-project/aside/internal/retrieve"
+	"github.com/aside-project/aside/internal/suggest"
+	"github.com/aside-project/aside/internal/web"
+	"github.com/aside-project/aside/internal/ws"
+	"github.com/aside-project/aside/prompts"
+)
+
+// The database implements every store and index of the house.
+var (
+	_ chat.Store     = (*postgres.DB)(nil)
+	_ retrieve.Index = (*postgres.DB)(nil)
+	_ ingest.Store   = (*postgres.DB)(nil)
+)
+
+// App is one running server.
+type App struct {
+	cfg       Config
+	log       *slog.Logger
+	db        *Database
+	signer    *auth.Signer
+	chat      *chat.Service
+	sockets   *ws.Server
+	knowledge *Knowledge
+	model     *openai.Client   // nil: none configured
+	embedder  *openai.Embedder // nil: none configured
+	http      *http.Server
+	listener  net.Listener
+	failed    chan error // the HTTP server ended by itself
+
+	background sync.WaitGroup
+	stopWork   context.CancelFunc
+	work       context.Context
+
+	closers []closer
+	stop    sync.Once
+	stopErr error
+}
+
+// closer is a named step of Stop.
+type closer struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (a *App) onStop(name string, do func(context.Context) error) {
+	a.closers = append(a.closers, closer{name, do})
+}
+
+// New opens the database and wires everything. Nothing listens yet. On an error
+// what was opened is closed again.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, failed: make(chan error, 1)}
+	a.work, a.stopWork = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+
+	if a.signer, err = cfg.Signer(); err != nil {
+		return nil, err
+	}
+	if a.db, err = OpenDatabase(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	if err := a.connectModels(); err != nil {
+		return nil, err
+	}
+	set, err := prompt.Load(prompts.Files)
+	if err != nil {
+		return nil, fmt.Errorf("load prompts: %w", err)
+	}
+	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
+	a.knowledge = NewKnowledge(a.db.DB, retriever)
+
+	counts := newMetrics()
+	bus := countedBus{pubsub.New[assist.Event](), counts}
+	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
+		Logger:   log,
+		Owner:    processName(),
+		Checker:  checker{},
+		Prefetch: a.prefetch(retriever),
+	})
+	a.sockets = ws.New(ws.Options{
+		Service: a.chat,
+		Bus:     bus,
+		Bearer:  auth.Bearer,
+		Verify:  a.signer.Verify,
+		Origins: cfg.Origins,
+		Logger:  log,
+	})
+	o := web.Options{
+		Conversations: a.chat,
+		Knowledge:     a.knowledge,
+		WS:            a.sockets,
+		Metrics:       counts.handler(),
+		Verify:        a.signer.Verify,
+		Ready:         a.ready,
+		Status:        a.status,
+		Storybook:     cfg.Dev,
+		Logger:        log,
+	}
+	if cfg.Dev {
+		o.Session = a.session
+	}
+	a.http = &http.Server{
+		Handler:           web.New(o),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return a, nil
+}
+
+func (a *App) connectModels() error {
+	var err error
+	if m := a.cfg.Model; m.On() {
+		if a.model, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Logger: a.log}); err != nil {
+			return fmt.Errorf("chat model: %w", err)
+		}
+	}
+	if e := a.cfg.Embedder; e.On() {
+		c := openai.Config{
+			BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
+			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model, Logger: a.log,
+		}
+		if a.embedder, err = openai.NewEmbedder(c); err != nil {
+			return fmt.Errorf("embedding model: %w", err)
+		}
+	}
+	return nil
+}
+
+// embedderPort is the embedder as a port: a nil port, not a port of nil.
+func (a *App) embedderPort() llm.Embedder {
+	if a.embedder == nil {
+		return nil
+	}
+	return a.embedder
+}
+
+// newSuggester makes the suggester, with a port of nil kept out of it.
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log}
+	if a.model != nil {
+		o.Model = a.model
+	}
+	return countedSuggester{suggest.New(o), counts}
+}
+
+type countedSuggester struct {
+	*suggest.Suggester
+	m *metrics
+}
+
+func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
+	out := s.Suggester.Run(ctx, m, w)
+	s.m.suggestion(out)
+	return out
+}
+
+// Start listens and serves, and begins the work behind: it returns once the
+// address answers.
+func (a *App) Start() error {
+	l, err := net.Listen("tcp", a.cfg.Listen)
+	if err != nil {
+		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
+	}
+	a.listener = l
+	a.chat.Start()
+	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
+	a.onStop("sockets", a.sockets.Shutdown)
+	served := make(chan struct{})
+	a.onStop("http", func(ctx context.Context) error {
+		err := a.http.Shutdown(ctx)
+		<-served
+		return err
+	})
+	a.onStop("background work", func(context.Context) error {
+		a.stopWork()
+		a.background.Wait()
+		return nil
+	})
+	go func() {
+		defer close(served)
+		if err := a.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- err
+		}
+	}()
+	if a.embedder != nil {
+		a.background.Go(func() { a.keepEmbedded(a.work) })
+	}
+	return nil
+}
+
+// URL is where the console is, once started.
+func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
+
+// Failed gives an error when the server ends by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends everything within the configured wait, newest first, and joins what
+// went wrong. It may be called more than once.
+func (a *App) Stop(ctx context.Context) error {
+	a.stop.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, a.cfg.StopWait)
+		defer cancel()
+		a.stopWork()
+		var faults []error
+		for i := len(a.closers) - 1; i >= 0; i-- {
+			if err := a.closers[i].do(ctx); err != nil {
+				faults = append(faults, fmt.Errorf("stop %s: %w", a.closers[i].name, err))
+			}
+		}
+		a.stopErr = errors.Join(faults...)
+	})
+	return a.stopErr
+}
+
+// Demo plays the recorded customers of the sample company until Stop.
+func (a *App) Demo() error {
+	chats, err := readRecordings(evals.Files, "chats")
+	if err != nil {
+		return fmt.Errorf("read the demo chats: %w", err)
+	}
+	d := demo{chat: a.chat, chats: chats, run: time.Now().UTC().Format("0102-1504"), speed: 4, log: a.log}
+	a.background.Go(func() { d.play(a.work) })
+	return nil
+}
+
+// prefetch has the question's vector made while the customer still types: one
+// at a time, the others are dropped.
+func (a *App) prefetch(r *retrieve.Retriever) func(string) {
+	busy := make(chan struct{}, 1)
+	return func(text string) {
+		if a.embedder == nil {
+			return
+		}
+		select {
+		case busy <- struct{}{}:
+			a.background.Go(func() {
+				defer func() { <-busy }()
+				r.Prefetch(a.work, text)
+			})
+		default:
+		}
+	}
+}
+
+// vectorStore takes the dimension from the vectors.
+type vectorStore struct{ *postgres.DB }
+
+func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string, vectors [][]float32) error {
+	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
+}
+
+// keepEmbedded gives every passage a vector, now and whenever new ones came.
+func (a *App) keepEmbedded(ctx context.Context) {
+	for {
+		_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("passages without vectors stay lexical for now", "err", err)
+		}
+		if !pause(ctx, 10*time.Second) {
+			return
+		}
+	}
+}
+
+// session signs in the person at this machine while developing.
+func (a *App) session() (web.Session, error) {
+	who := assist.Identity{Subject: "maya", Actor: assist.ActorAgent, Name: "Maya R."}
+	token, err := a.signer.Sign(who, 12*time.Hour)
+	if err != nil {
+		return web.Session{}, err
+	}
+	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true}, nil
+}
+
+func (a *App) ready(ctx context.Context) []web.Part {
+	part := web.Part{Name: "database", OK: true}
+	if err := a.db.Ping(ctx); err != nil {
+		part.OK, part.Detail = false, assist.MessageOf(err)
+	}
+	return []web.Part{part}
+}
+
+// processName names this process among its peers, in leases and logs.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), randomBytes(3))
+}

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is everything that can be set from outside. The zero value is not
+// usable; Default gives one that is.
+type Config struct {
+	Listen    string // host:port of the server
+	DataDir   string // of the private cluster and the development secret
+	Database  string // connection URL; "": the private cluster in DataDir
+	Public    string // connection URL of the public role; "": the main URL, changing role
+	Schema    string // of our tables in the database
+	Secret    string // signs tokens; "": one is made and kept in DataDir
+	Origins   []string
+	Knowledge string // folder that `up` ingests instead of the sample company
+	Demo      bool   // play recorded customers
+	Dev       bool   // sign in whoever opens the console on this machine
+
+	Model    Endpoint
+	Embedder Endpoint
+
+	LogLevel  string // debug, info, warn, error
+	LogFormat string // text, json
+	StopWait  time.Duration
+}
+
+// Endpoint is an OpenAI-compatible server; without a Model it is not used.
+type Endpoint struct {
+	BaseURL string
+	APIKey  string
+	Model   string
+}
+
+// On reports whether the endpoint is configured.
+func (e Endpoint) On() bool { return e.Model != "" }
+
+// Default is the configuration of `aside up` with nothing set.
+func Default() Config {
+	return Config{
+		Listen:    "127.0.0.1:7400",
+		DataDir:   ".aside",
+		Schema:    "aside",
+		LogLevel:  "info",
+		LogFormat: "text",
+		StopWait:  8 * time.Second,
+	}
+}
+
+// Validate names every fault at once.
+func (c Config) Validate() error {
+	var faults []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		faults = append(faults, fmt.Errorf("--listen (ASIDE_LISTEN) must be host:port, such as 127.0.0.1:7400, not %q", c.Listen))
+	}
+	if c.Database == "" && c.DataDir == "" {
+		faults = append(faults, errors.New("--data-dir (ASIDE_DATA_DIR) is empty and ASIDE_DATABASE_URL is not set: one of them is needed"))
+	}
+	if c.Secret != "" && len(c.Secret) < 32 {
+		faults = append(faults, errors.New("ASIDE_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if c.Public != "" && c.Database == "" {
+		faults = append(faults, errors.New("ASIDE_DATABASE_PUBLIC_URL is set but ASIDE_DATABASE_URL is not: both name the same database"))
+	}
+	for _, e := range []struct {
+		name string
+		Endpoint
+	}{{"ASIDE_LLM", c.Model}, {"ASIDE_EMBED", c.Embedder}} {
+		if e.BaseURL != "" && e.Model == "" {
+			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
+		}
+	}
+	for _, o := range c.Origins {
+		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
+			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
+		}
+	}
+	switch c.LogLevel {
+	case "debug", "info", "warn", "error":
+	default:
+		faults = append(faults, fmt.Errorf("--log-level (ASIDE_LOG_LEVEL) must be debug, info, warn or error, not %q", c.LogLevel))
+	}
+	switch c.LogFormat {
+	case "text", "json":
+	default:
+		faults = append(faults, fmt.Errorf("--log-format (ASIDE_LOG_FORMAT) must be text or json, not %q", c.LogFormat))
+	}
+	return errors.Join(faults...)
+}
+
+// secretFile keeps the secret of development.
+func (c Config) secretFile() string { return filepath.Join(c.DataDir, "secret") }

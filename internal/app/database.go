@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/postgres/local"
+)
+
+// Database is an open, migrated database: the configured one, or the private
+// cluster of the data directory, started when it was not running.
+type Database struct {
+	*postgres.DB
+	cluster *local.Cluster // nil for a configured database
+}
+
+// OpenDatabase opens and migrates the database of cfg. Shut it.
+func OpenDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*Database, error) {
+	d := &Database{}
+	url := cfg.Database
+	if url == "" {
+		cluster, err := local.Start(ctx, local.Options{Dir: cfg.DataDir, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("start the private Postgres in %s: %w", cfg.DataDir, err)
+		}
+		d.cluster, url = cluster, cluster.URL("aside")
+	}
+	db, err := postgres.Open(ctx, postgres.Config{URL: url, PublicURL: cfg.Public, Schema: cfg.Schema, Logger: log})
+	if err != nil {
+		return nil, errors.Join(err, d.stopCluster())
+	}
+	d.DB = db
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, d.Shut())
+	}
+	return d, nil
+}
+
+// Shut closes the connections and stops the private cluster when nobody else
+// uses it.
+func (d *Database) Shut() error {
+	d.DB.Stop()
+	return d.stopCluster()
+}
+
+func (d *Database) stopCluster() error {
+	if d.cluster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	if err := d.cluster.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the private Postgres: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/postgres/local"
+)
+
+// Check is one finding of the doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // the one command or setting that mends it
+}
+
+// Examine looks at everything a server of cfg would need. It changes nothing but
+// starting the private cluster for as long as it looks.
+func Examine(ctx context.Context, cfg Config, log *slog.Logger) []Check {
+	checks := []Check{examineSecret(cfg)}
+	if cfg.Database == "" {
+		checks = append(checks, examinePostgres())
+	}
+	if last := checks[len(checks)-1]; last.OK || cfg.Database != "" {
+		checks = append(checks, examineDatabase(ctx, cfg, log)...)
+	}
+	a := &App{cfg: cfg, log: log}
+	if err := a.connectModels(); err != nil {
+		return append(checks, Check{Name: "model", Detail: err.Error(), Fix: "set ASIDE_LLM_BASE_URL to the server's address, ending in /v1 for most"})
+	}
+	return append(checks, a.examineModel(ctx), a.examineEmbedder(ctx))
+}
+
+func examineSecret(cfg Config) Check {
+	c := Check{Name: "secret", OK: true, Detail: "from ASIDE_SECRET"}
+	if cfg.Secret == "" {
+		c.Detail = "none set: development uses the one in " + cfg.DataDir + "; `aside serve` needs ASIDE_SECRET"
+	}
+	if _, err := cfg.Signer(); err != nil {
+		c.OK, c.Detail, c.Fix = false, assist.MessageOf(err), "export ASIDE_SECRET=$(openssl rand -hex 32)"
+	}
+	return c
+}
+
+func examinePostgres() Check {
+	b, err := local.Find()
+	if err == nil {
+		err = b.CheckVector()
+	}
+	if err != nil {
+		return Check{Name: "postgres", Detail: err.Error(), Fix: "make setup"}
+	}
+	return Check{Name: "postgres", OK: true, Detail: fmt.Sprintf("PostgreSQL %s in %s", b.Version, b.Dir)}
+}
+
+func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check {
+	db, err := OpenDatabase(ctx, cfg, log)
+	if err != nil {
+		where := "the private cluster in " + cfg.DataDir
+		if u, perr := url.Parse(cfg.Database); perr == nil && cfg.Database != "" {
+			where = "the database at " + u.Host
+		}
+		fix := "start it, then check ASIDE_DATABASE_URL"
+		if cfg.Database == "" {
+			fix = "look at the end of postgres.log in " + cfg.DataDir
+			var missing *local.NotInstalledError
+			if errors.As(err, &missing) {
+				fix = "make setup"
+			}
+		}
+		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
+	}
+	checks := examineOpen(ctx, db.DB)
+	if err := db.Shut(); err != nil {
+		checks = append(checks, Check{Name: "database", Detail: err.Error()})
+	}
+	return checks
+}
+
+func examineOpen(ctx context.Context, db *postgres.DB) []Check {
+	info, err := db.Info(ctx)
+	if err != nil {
+		return []Check{{Name: "database", Detail: err.Error(), Fix: "check that the user of ASIDE_DATABASE_URL may read its own schema"}}
+	}
+	checks := []Check{
+		{Name: "database", OK: true, Detail: fmt.Sprintf("PostgreSQL %s, schema at migration %d", info.Server, info.Migration)},
+		{Name: "pgvector", OK: true, Detail: info.Vector},
+		{Name: "public role", OK: info.PublicUser != "", Detail: fmt.Sprintf("customers' reads run as %s, which cannot see internal passages", info.PublicUser)},
+		{Name: "knowledge", OK: true, Detail: fmt.Sprintf("%d passages", info.Passages)},
+	}
+	if info.OldVector {
+		checks[1].Detail += ": works; releases before 0.8.6 lack index repairs, so large vector indexes are built without parallel workers"
+	}
+	if !checks[2].OK {
+		checks[2].Detail = info.PublicError
+		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
+	}
+	if info.Passages == 0 {
+		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
+	}
+	return checks
+}
+
+func (a *App) examineModel(ctx context.Context) Check {
+	c := Check{Name: "model", OK: true, Detail: "none: drafts come from the knowledge alone"}
+	if a.model == nil {
+		return c
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	can, err := a.model.Probe(ctx)
+	if err != nil {
+		return Check{Name: "model", Detail: err.Error(), Fix: "check ASIDE_LLM_BASE_URL (most servers want /v1 at its end), ASIDE_LLM_MODEL and ASIDE_LLM_API_KEY"}
+	}
+	c.Detail = fmt.Sprintf("%s answers; form %s, first token after %d ms", can.Model, can.Format, can.FirstToken.Milliseconds())
+	if !can.Keeps {
+		c.Detail += "; it does not keep to JSON, so drafts are read as plain text"
+	}
+	return c
+}
+
+func (a *App) examineEmbedder(ctx context.Context) Check {
+	c := Check{Name: "embeddings", OK: true, Detail: "none: search is lexical"}
+	if a.embedder == nil {
+		return c
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	can, err := a.embedder.Probe(ctx)
+	if err != nil {
+		return Check{Name: "embeddings", Detail: err.Error(), Fix: "check ASIDE_EMBED_BASE_URL, ASIDE_EMBED_MODEL and ASIDE_EMBED_API_KEY"}
+	}
+	c.Detail = fmt.Sprintf("%s, %d dimensions", a.embedder.Name(), can.Dimension)
+	return c
+}
