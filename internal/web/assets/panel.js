@@ -138,7 +138,7 @@ class Suggestion extends HTMLElement {
 
   // #aim shows the words a sentence stands on.
   #aim(number, citation) {
-    this.#set({ open: new Set(this.#view.open).add(citation.passage_id), more: true, aim: { passage: citation.passage_id, quote: citation.quote } });
+    this.#set({ open: new Set(this.#view.open).add(citation.passage_id), aim: { passage: citation.passage_id, quote: citation.quote } });
     const card = this.#scroll.querySelector(`[data-source="${number}"]`);
     (card?.querySelector("mark") ?? card)?.scrollIntoView({ block: "nearest" });
   }
