@@ -125,7 +125,7 @@ func (d *desk) serveWS(w http.ResponseWriter, r *http.Request) {
 	}
 	d.mu.Lock()
 	d.conns[c] = true
-	d.write(c, map[string]any{"type": "welcome", "data": map[string]any{"session": "s", "server_time": time.Now(), "limits": map[string]int{"text": 8000}}})
+	d.write(c, map[string]any{"type": "welcome", "data": map[string]any{"session": "s", "server_time": time.Now(), "limits": map[string]int{"text_chars": 8000}}})
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()

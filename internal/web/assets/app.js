@@ -189,7 +189,12 @@ class Server {
   async #join(id) {
     const chat = this.#desk.state.chats[id];
     try {
-      await this.#ask("conversation.open", id, { after: chat?.lastSeq ?? 0 });
+      const after = chat?.lastSeq ?? 0;
+      const ack = await this.#ask("conversation.open", id, { after });
+      if (ack.seq < after) {
+        this.#desk.dispatch({ type: "conversation.reset", id });
+        return this.#join(id);
+      }
       this.#desk.dispatch({ type: "conversation.opened", id });
     } catch {
       // Asked again on the next connection.

@@ -274,7 +274,7 @@ export class Desk {
     const c = this.state.queue.byId[chat.id], me = this.state.session.sub;
     const mine = c?.agent && c.agent === me;
     const closed = c?.status === "closed" || chat.closed;
-    const also = chat.agents.filter((name) => name && name !== this.state.session.name);
+    const also = chat.agents.filter((name) => name && name !== this.state.session.name && name !== me);
     const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
     return [
       h("div", { class: "chat-title" }, h("h1", null, user("bdi", null, customerName(c, chat) || chat.id)),
