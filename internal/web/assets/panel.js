@@ -284,7 +284,7 @@ function reasons(verdicts) {
   const list = [...new Map(verdicts.map((v) => [v.reason, v])).values()];
   if (!list.length) return null;
   return h("ul", { class: "reasons" }, list.map((v) => h("li", { class: "is-" + v.outcome, key: v.reason },
-    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
+    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
 }
 
 function options(s, a) {
