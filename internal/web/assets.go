@@ -40,23 +40,28 @@ type asset struct {
 // console from fixtures. Anything else is not found. Browsers ask each time and
 // are answered 304 while nothing changed, so that an upgrade shows at once.
 func Assets(development bool) http.Handler {
-	files := loadAssets()
 	mux := http.NewServeMux()
-	serve := func(pattern, name string) {
-		f := files[name]
-		mux.HandleFunc("GET "+pattern, f.serve)
-	}
-	serve("/{$}", "index.html")
-	if development {
-		serve("/storybook", "storybook.html")
-	}
-	for name := range files {
-		story := name == "storybook.js" || strings.HasPrefix(name, "fixtures/")
-		if path.Ext(name) != ".html" && (development || !story) {
-			serve("/assets/"+name, name)
-		}
+	for pattern, h := range AssetRoutes(development) {
+		mux.Handle(pattern, h)
 	}
 	return mux
+}
+
+// AssetRoutes are the routes of Assets one by one, by ServeMux pattern, for a mux
+// that answers unknown addresses itself.
+func AssetRoutes(development bool) map[string]http.Handler {
+	files := loadAssets()
+	routes := map[string]http.Handler{"GET /{$}": files["index.html"]}
+	if development {
+		routes["GET /storybook"] = files["storybook.html"]
+	}
+	for name, f := range files {
+		story := name == "storybook.js" || strings.HasPrefix(name, "fixtures/")
+		if path.Ext(name) != ".html" && (development || !story) {
+			routes["GET /assets/"+name] = f
+		}
+	}
+	return routes
 }
 
 func loadAssets() map[string]asset {
@@ -80,7 +85,8 @@ func loadAssets() map[string]asset {
 	return files
 }
 
-func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP serves the file with its type, its tag and the pages' policy.
+func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("Content-Security-Policy", ConsolePolicy)

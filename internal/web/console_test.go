@@ -26,10 +26,12 @@ type desk struct {
 	*httptest.Server
 
 	mu       sync.Mutex
+	news     chan struct{} // closed and replaced when a frame comes in
 	conns    map[*websocket.Conn]bool
 	kept     []json.RawMessage // frames with a sequence number, in order
 	got      []clientFrame
 	replies  map[string]int64 // reply id → seq
+	reject   *assist.Error    // what replies are refused with, if anything
 	refuse   bool             // no new connections
 	loseAck  bool             // store the next reply, then drop the connection
 	session  bool             // development session
@@ -59,7 +61,7 @@ const (
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{conns: map[*websocket.Conn]bool{}, replies: map[string]int64{}, session: true, customer: "Dana"}
+	d := &desk{news: make(chan struct{}), conns: map[*websocket.Conn]bool{}, replies: map[string]int64{}, session: true, customer: "Dana"}
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Assets(true))
 	mux.HandleFunc("GET /v1/session", func(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +127,7 @@ func (d *desk) serveWS(w http.ResponseWriter, r *http.Request) {
 	}
 	d.mu.Lock()
 	d.conns[c] = true
-	d.write(c, map[string]any{"type": "welcome", "data": map[string]any{"session": "s", "server_time": time.Now(), "limits": map[string]int{"text": 8000}}})
+	d.write(c, map[string]any{"type": "welcome", "data": map[string]any{"session": "s", "server_time": time.Now(), "limits": map[string]int{"text_chars": 8000}}})
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
@@ -153,6 +155,8 @@ func (d *desk) handle(c *websocket.Conn, f clientFrame) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.got = append(d.got, f)
+	close(d.news)
+	d.news = make(chan struct{})
 	ack := func(data any) {
 		if f.ID != "" {
 			d.write(c, map[string]any{"type": "ack", "id": f.ID, "conversation": f.Conversation, "data": data})
@@ -172,6 +176,10 @@ func (d *desk) handle(c *websocket.Conn, f clientFrame) {
 			d.write(c, k)
 		}
 	case "reply.send":
+		if d.reject != nil {
+			d.write(c, map[string]any{"type": "error", "id": f.ID, "error": map[string]any{"code": d.reject.Code, "message": d.reject.Message}})
+			return
+		}
 		seq, known := d.replies[f.ID]
 		if !known {
 			seq = int64(len(d.kept) + 1)
@@ -262,14 +270,21 @@ func (d *desk) received(typ string) []clientFrame {
 // waitFor waits until the server has got n frames of a type.
 func (d *desk) waitFor(t *testing.T, typ string, n int) []clientFrame {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if got := d.received(typ); len(got) >= n {
+	deadline := time.After(10 * time.Second)
+	for {
+		d.mu.Lock()
+		news := d.news
+		d.mu.Unlock()
+		got := d.received(typ)
+		if len(got) >= n {
 			return got
 		}
-		time.Sleep(10 * time.Millisecond) // polling: the event comes from another process
+		select {
+		case <-news:
+		case <-deadline:
+			t.Fatalf("the server got %d of %d %s frames", len(got), n, typ)
+		}
 	}
-	t.Fatalf("the server got %d of %d %s frames", len(d.received(typ)), n, typ)
-	return nil
 }
 
 func suggestion(id string, forSeq int64) assist.Suggestion {
@@ -447,6 +462,20 @@ func TestConsole(t *testing.T) {
 			if want := []int64{0, 1}[min(i, 1)]; i < 2 && *f.Data.After != want {
 				t.Errorf("conversation.open %d after %d, want %d", i, *f.Data.After, want)
 			}
+		}
+	})
+
+	t.Run("a refused reply stays, with the reason", func(t *testing.T) {
+		d := newDesk(t)
+		d.reject = assist.Errorf(assist.Forbidden, "take it first")
+		tab := openDesk(t, browser, d)
+		run(t, tab, alt("c"), chromedp.KeyEvent("Hello"), ctrl(kb.Enter), eventually(`document.querySelector("[data-pending=failed] .turn-foot")?.textContent.includes("take it first")`))
+		d.mu.Lock()
+		d.reject = nil
+		d.mu.Unlock()
+		run(t, tab, click("[data-pending=failed] .link"), eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1 && !document.querySelector("[data-pending]")`))
+		if got := d.waitFor(t, "reply.send", 2); got[0].ID != got[1].ID {
+			t.Errorf("tried again with another id: %s, %s", got[0].ID, got[1].ID)
 		}
 	})
 

@@ -7,10 +7,11 @@ import * as memory from "./memory.js";
 
 const STATUS_MS = 30_000;
 const RETRY_MS = 3000;
+const TRIES = 4; // while connected; then the agent decides
 const GAP_MS = 300;
 
 class Server {
-  #desk = null; #socket = null; #token = ""; #gapTimer = 0; #busy = new Set();
+  #desk = null; #socket = null; #token = ""; #gapTimer = 0; #busy = new Set(); #tries = new Map();
 
   attach(desk) {
     this.#desk = desk;
@@ -104,7 +105,13 @@ class Server {
     this.#deliver(reply);
   }
 
+  // resend is asked for by the agent.
   resend(conversation, replyID) {
+    this.#tries.delete(replyID);
+    this.#again(replyID);
+  }
+
+  #again(replyID) {
     const reply = memory.outbox.get().find((r) => r.id === replyID);
     if (reply) this.#deliver(reply);
   }
@@ -119,12 +126,15 @@ class Server {
     try {
       const ack = await this.#ask("reply.send", id, { text, ...(suggestionID && { suggestion_id: suggestionID }) }, replyID);
       this.forget(replyID);
+      this.#tries.delete(replyID);
       this.#desk.dispatch({ type: "reply.acked", id, replyID, seq: ack.seq });
     } catch (err) {
       if (!(err instanceof RequestError)) throw err;
-      if (!err.temporary) this.#desk.dispatch({ type: "reply.failed", id, replyID, error: err.message });
-      else if (this.#desk.state.link.state === "open") setTimeout(() => this.resend(id, replyID), RETRY_MS);
-      // Not connected: it goes out again when the connection is back.
+      if (err.temporary && this.#desk.state.link.state !== "open") return; // it goes out when the connection is back
+      const tries = (this.#tries.get(replyID) ?? 0) + 1;
+      this.#tries.set(replyID, tries);
+      if (err.temporary && tries < TRIES) setTimeout(() => this.#again(replyID), RETRY_MS);
+      else this.#desk.dispatch({ type: "reply.failed", id, replyID, error: err.message });
     } finally {
       this.#busy.delete(replyID);
     }
@@ -189,7 +199,12 @@ class Server {
   async #join(id) {
     const chat = this.#desk.state.chats[id];
     try {
-      await this.#ask("conversation.open", id, { after: chat?.lastSeq ?? 0 });
+      const after = chat?.lastSeq ?? 0;
+      const ack = await this.#ask("conversation.open", id, { after });
+      if (ack.seq < after) {
+        this.#desk.dispatch({ type: "conversation.reset", id });
+        return this.#join(id);
+      }
       this.#desk.dispatch({ type: "conversation.opened", id });
     } catch {
       // Asked again on the next connection.

@@ -181,7 +181,7 @@ class Composer extends HTMLElement {
     const closed = state.queue.byId[chat.id]?.status === "closed" || chat.closed;
     this.classList.toggle("is-closed", Boolean(closed));
     render(this.#banner, this.#warn ? this.#warning() : bannerFor(state, chat, this, a, this.#now));
-    const limit = state.limits.text ?? state.limits.max_text ?? 8000;
+    const limit = state.limits.text_chars ?? 8000;
     const length = [...this.#text.value].length;
     const notes = [...new Map(this.#verdicts.filter((v) => !v.words || this.#text.value.includes(v.words)).map((v) => [v.reason, v])).values()];
     render(this.#foot,

@@ -274,10 +274,10 @@ export class Desk {
     const c = this.state.queue.byId[chat.id], me = this.state.session.sub;
     const mine = c?.agent && c.agent === me;
     const closed = c?.status === "closed" || chat.closed;
-    const also = chat.agents.filter((name) => name && name !== this.state.session.name);
+    const also = chat.agents.filter((name) => name && name !== this.state.session.name && name !== me);
     const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
     return [
-      h("div", { class: "chat-title" }, user("h1", null, customerName(c, chat) || chat.id),
+      h("div", { class: "chat-title" }, h("h1", null, user("bdi", null, customerName(c, chat) || chat.id)),
         h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), c?.created_at && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(c.created_at)))),
       h("div", { class: "chat-buttons" },
         !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),

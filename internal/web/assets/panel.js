@@ -138,7 +138,7 @@ class Suggestion extends HTMLElement {
 
   // #aim shows the words a sentence stands on.
   #aim(number, citation) {
-    this.#set({ open: new Set(this.#view.open).add(citation.passage_id), more: true, aim: { passage: citation.passage_id, quote: citation.quote } });
+    this.#set({ open: new Set(this.#view.open).add(citation.passage_id), aim: { passage: citation.passage_id, quote: citation.quote } });
     const card = this.#scroll.querySelector(`[data-source="${number}"]`);
     (card?.querySelector("mark") ?? card)?.scrollIntoView({ block: "nearest" });
   }
@@ -284,7 +284,7 @@ function reasons(verdicts) {
   const list = [...new Map(verdicts.map((v) => [v.reason, v])).values()];
   if (!list.length) return null;
   return h("ul", { class: "reasons" }, list.map((v) => h("li", { class: "is-" + v.outcome, key: v.reason },
-    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
+    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
 }
 
 function options(s, a) {

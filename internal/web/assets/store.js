@@ -52,6 +52,8 @@ export function reduce(state, action) {
       );
     case "conversation.opened":
       return chat(state, action.id, (c) => ({ ...c, opened: true }));
+    case "conversation.reset": // the server's log is another one than we knew
+      return state.chats[action.id] ? { ...state, chats: { ...state.chats, [action.id]: { ...newChat(action.id), outbox: state.chats[action.id].outbox } } } : state;
     case "frame":
       return frame(state, action.frame, action.at);
     case "composing":

@@ -48,6 +48,11 @@ export function keptEventsApplyOnceAndInOrder() {
   equal(hasGap(chat(t)), false, "gap after");
 }
 
+export function anotherLogStartsAgain() {
+  const s = run([...start, turn(2, "customer"), { type: "conversation.reset", id: ID }, turn(1, "customer", "new")]);
+  equal([chat(s).lastSeq, chat(s).entries.map((e) => e.text)], [1, ["new"]], "reset");
+}
+
 export function stagesOfASuggestion() {
   let s = run([...start, begun[0]]);
   equal(word(s), "Searching", "started");
