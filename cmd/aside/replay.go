@@ -64,8 +64,8 @@ func defineReplay(o *options, cfg *app.Config) runner {
 }
 
 func printReplay(w io.Writer, r replay.Report) {
-	fmt.Fprintf(w, "%d conversations, %d turns sent, %d acknowledged; lost %d, duplicated %d, errors %d\n\n%-12s %8s %8s %8s %8s\n",
-		r.Conversations, r.Turns, r.Acked, r.Lost, r.Duplicated, r.Errors, "ms from send", "p50", "p95", "p99", "n")
+	fmt.Fprintf(w, "%d conversations, %d turns sent, %d acknowledged; lost %d, duplicated %d, errors %d; %.0f turns per second\n\n%-12s %8s %8s %8s %8s\n",
+		r.Conversations, r.Turns, r.Acked, r.Lost, r.Duplicated, r.Errors, r.TurnsPerS, "ms from send", "p50", "p95", "p99", "n")
 	for _, l := range []struct {
 		name string
 		replay.Percentiles

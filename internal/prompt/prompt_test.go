@@ -98,7 +98,7 @@ func TestSchemaOrder(t *testing.T) {
 		t.Fatalf("schema is not JSON: %s", p.Schema)
 	}
 	s := string(p.Schema)
-	for _, pair := range [][2]string{{`"abstain":{`, `"sentences":{`}, {`"sentences":{`, `"next_steps":{`}, {`"text":{"type":"string","description":"One sentence`, `"citations":{`}} {
+	for _, pair := range [][2]string{{`"sentences":{`, `"abstain":{`}, {`"sentences":{`, `"next_steps":{`}, {`"text":{"type":"string","description":"One sentence`, `"citations":{`}} {
 		if i, j := strings.Index(s, pair[0]), strings.Index(s, pair[1]); i < 0 || j < i {
 			t.Errorf("%s must come before %s", pair[0], pair[1])
 		}

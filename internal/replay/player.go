@@ -177,7 +177,7 @@ func (p *player) converse(ctx context.Context, s *socket) error {
 	if p.run.pacer != nil && p.seat == nil {
 		p.seat = p.run.pacer.join(len(p.script.turns))
 	}
-	var deadline time.Time // for the last suggestion
+	var done time.Time // when all was acked
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -185,10 +185,11 @@ func (p *player) converse(ctx context.Context, s *socket) error {
 		unacked := p.unacked()
 		switch {
 		case p.next == len(p.script.turns) && unacked < 0:
-			if deadline.IsZero() {
-				deadline = time.Now().Add(p.run.Wait)
+			if done.IsZero() {
+				done = time.Now()
 			}
-			if p.settled() || time.Now().After(deadline) {
+			begun, over := p.settled()
+			if over || !begun && time.Since(done) > p.run.Quiet || time.Since(done) > p.run.Wait {
 				return nil
 			}
 		case p.next == len(p.script.turns):
@@ -240,7 +241,7 @@ func (p *player) sendNext(s *socket, due time.Time) error {
 	i := p.next
 	p.next++
 	p.sent[i] = due
-	p.run.tally.add(func(r *Report) { r.Turns++ })
+	p.run.tally.sending(time.Now())
 	if p.next == len(p.script.turns) && p.seat != nil {
 		p.sentAll() // the schedule needs others now
 	}
@@ -297,7 +298,7 @@ func (p *player) takeAck(s *socket, f frame) error {
 	switch {
 	case p.acked[i] == 0:
 		p.acked[i], p.heard = d.Seq, f.at
-		p.run.tally.add(func(r *Report) { r.Acked++ })
+		p.run.tally.acked(f.at)
 	case p.acked[i] != d.Seq:
 		p.run.tally.wrong("%s: turn %s was acked with seq %d, then with %d", p.script.conversation, f.ID, p.acked[i], d.Seq)
 	}
@@ -435,18 +436,18 @@ func (p *player) recordDraft(f frame) {
 	}
 }
 
-// settled reports whether no suggestion is under way, and the one for the last
-// turn, when a customer said it, was seen.
-func (p *player) settled() bool {
+// settled reports whether the suggestion for the last turn, when a customer said
+// it, has begun or another is under way, and whether all of that is over.
+func (p *player) settled() (begun, over bool) {
 	lastTurn := len(p.script.turns) - 1
-	seen := !p.script.turns[lastTurn].customer || p.acked[lastTurn] == refused
+	over = !p.script.turns[lastTurn].customer || p.acked[lastTurn] == refused
 	for _, d := range p.drafts {
 		if !d.over {
-			return false
+			return true, false
 		}
-		seen = seen || d.forSeq >= p.acked[lastTurn]
+		over = over || d.forSeq >= p.acked[lastTurn]
 	}
-	return seen
+	return over, over
 }
 
 // times turns what was seen of suggestions into samples.

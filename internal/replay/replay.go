@@ -43,6 +43,7 @@ type Options struct {
 	Rate        float64       // turns per second over all of them; 0: each on the ack of its last
 	Run         string        // first part of all ids; the same name resumes a run; empty: a new one
 	Wait        time.Duration // at the end of a conversation, for its last suggestion; 0: 10 s
+	Quiet       time.Duration // of it, for that suggestion to begin: a "thanks" gets none; 0: 2 s
 	Ack         time.Duration // after which a socket without an ack is dropped and the turn sent again; 0: 10 s
 	Patience    time.Duration // without anything from the server, until a conversation is given up; 0: 60 s
 	Progress    func(Report)  // called about twice a second, without times; nil: never
@@ -59,6 +60,7 @@ type Report struct {
 	// Errors are error frames, gaps in the seq of stored events, and
 	// conversations given up. A dropped socket alone is none.
 	Errors     int         `json:"errors"`
+	TurnsPerS  float64     `json:"turns_per_s"` // acked, from the first send to the last ack
 	Passages   Percentiles `json:"passages_ms"`
 	Instant    Percentiles `json:"instant_ms"`
 	FirstToken Percentiles `json:"first_token_ms"`
@@ -86,6 +88,7 @@ func Run(ctx context.Context, o Options, r io.Reader) (Report, error) {
 		o.Concurrency = 8
 	}
 	setDefault(&o.Wait, 10*time.Second)
+	setDefault(&o.Quiet, 2*time.Second)
 	setDefault(&o.Ack, 10*time.Second)
 	setDefault(&o.Patience, 60*time.Second)
 	if o.Run == "" {
@@ -220,12 +223,32 @@ type tally struct {
 	mu      sync.Mutex
 	report  Report
 	samples [4][]float64 // passages, instant, first token, ready
+	first   time.Time    // send
+	last    time.Time    // ack
 }
 
 func (t *tally) add(f func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.report)
+}
+
+// sending counts a turn sent for the first time.
+func (t *tally) sending(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Turns++
+	if t.first.IsZero() {
+		t.first = at
+	}
+}
+
+// acked counts a turn acknowledged for the first time.
+func (t *tally) acked(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Acked++
+	t.last = at
 }
 
 func (t *tally) note(format string, args ...any) {
@@ -254,6 +277,9 @@ func (t *tally) final() Report {
 	r := t.report
 	for i, p := range []*Percentiles{&r.Passages, &r.Instant, &r.FirstToken, &r.Ready} {
 		*p = percentiles(t.samples[i])
+	}
+	if took := t.last.Sub(t.first).Seconds(); took > 0 {
+		r.TurnsPerS = math.Round(float64(r.Acked)/took*10) / 10
 	}
 	return r
 }

@@ -206,7 +206,7 @@ func play(t *testing.T, s *fake, input string, change ...func(*Options)) (Report
 }
 
 // counts compares all but the times.
-var counts = cmpopts.IgnoreFields(Report{}, "Passages", "Instant", "FirstToken", "Ready", "Notes", "Run")
+var counts = cmpopts.IgnoreFields(Report{}, "TurnsPerS", "Passages", "Instant", "FirstToken", "Ready", "Notes", "Run")
 
 func TestReport(t *testing.T) {
 	nth := func(n int, fault string) func(*fake, int, string) string {
@@ -438,7 +438,7 @@ func TestPercentiles(t *testing.T) {
 
 func TestReportKeys(t *testing.T) {
 	got, err := json.Marshal(Report{Run: "x", Notes: []string{"y"}})
-	want := `{"conversations":0,"turns":0,"acked":0,"lost":0,"duplicated":0,"errors":0,` +
+	want := `{"conversations":0,"turns":0,"acked":0,"lost":0,"duplicated":0,"errors":0,"turns_per_s":0,` +
 		`"passages_ms":{"p50":0,"p95":0,"p99":0,"n":0},"instant_ms":{"p50":0,"p95":0,"p99":0,"n":0},` +
 		`"first_token_ms":{"p50":0,"p95":0,"p99":0,"n":0},"ready_ms":{"p50":0,"p95":0,"p99":0,"n":0}}`
 	if err != nil || string(got) != want {

@@ -6,5 +6,7 @@ import "net/http"
 func (s *server) pages(mux *http.ServeMux) {
 	mux.Handle("GET /docs", docs())
 	mux.Handle("GET /docs/", docs())
-	mux.Handle("GET /", Assets(s.Storybook))
+	for pattern, h := range AssetRoutes(s.Storybook) {
+		mux.Handle(pattern, h)
+	}
 }
