@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/aside-project/aside/internal/app"
@@ -86,16 +88,28 @@ func run(ctx context.Context, args []string, env func(string) string, out, errw 
 			overview(out)
 			return exitOK
 		}
-		args = []string{args[1], "-h"}
+		args = append(slices.Clone(args[1:]), "-h")
 	}
-	for _, c := range commands() {
-		if c.name == args[0] {
-			return c.run(ctx, args[1:], env, out, errw)
-		}
+	if c, rest, ok := find(args); ok {
+		return c.run(ctx, rest, env, out, errw)
 	}
 	fmt.Fprintf(errw, "aside: there is no command %q\n\n", args[0])
 	overview(errw)
 	return exitUsage
+}
+
+// find gives the command of a line; a name of two words, such as "eval
+// retrieval", goes before one of one.
+func find(args []string) (c command, rest []string, ok bool) {
+	for n := min(2, len(args)); n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		for _, c := range commands() {
+			if c.name == name {
+				return c, args[n:], true
+			}
+		}
+	}
+	return c, nil, false
 }
 
 func (c command) run(ctx context.Context, args []string, env func(string) string, out, errw io.Writer) int {
