@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify bench fuzz clean
+.PHONY: help setup run test test-short build lint verify bench fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -36,3 +36,6 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 clean: ## remove what was built (data directories stay)
 	rm -rf bin
+
+screenshots: setup build ## take the console's pictures for the README (starts a server of its own)
+	@sh deploy/screenshots.sh

@@ -30,6 +30,8 @@ func schema(o *options, cfg *app.Config) {
 }
 
 func embedder(o *options, cfg *app.Config) {
+	o.BoolVar(&cfg.Model.AllowHTTP, "llm-allow-http", false, "reach models on other machines over plain http: what customers write crosses the network in clear")
+	o.fromEnv("llm-allow-http", "ASIDE_LLM_ALLOW_HTTP")
 	o.StringVar(&cfg.Embedder.BaseURL, "embed-url", "", "`URL` of an OpenAI-compatible server for embeddings (default: that of the chat model)")
 	o.fromEnv("embed-url", "ASIDE_EMBED_BASE_URL")
 	o.StringVar(&cfg.Embedder.Model, "embed-model", "", "embedding `model`; without it search is lexical")

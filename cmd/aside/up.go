@@ -64,7 +64,7 @@ func serve(ctx context.Context, s streams, cfg app.Config) (err error) {
 			return err
 		}
 		if cfg.Demo && sample {
-			if err := a.Demo(); err != nil {
+			if err := a.Demo(ctx); err != nil {
 				return err
 			}
 		}

@@ -142,14 +142,15 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 func (a *App) connectModels() error {
 	var err error
 	if m := a.cfg.Model; m.On() {
-		if a.model, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Logger: a.log}); err != nil {
+		if a.model, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, AllowInsecure: m.AllowHTTP, Logger: a.log}); err != nil {
 			return fmt.Errorf("chat model: %w", err)
 		}
 	}
 	if e := a.cfg.Embedder; e.On() {
 		c := openai.Config{
 			BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
-			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model, Logger: a.log,
+			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model,
+			AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
 		}
 		if a.embedder, err = openai.NewEmbedder(c); err != nil {
 			return fmt.Errorf("embedding model: %w", err)
@@ -245,12 +246,15 @@ func (a *App) Stop(ctx context.Context) error {
 }
 
 // Demo plays the recorded customers of the sample company until Stop.
-func (a *App) Demo() error {
+func (a *App) Demo(ctx context.Context) error {
 	chats, err := readRecordings(evals.Files, "chats")
 	if err != nil {
 		return fmt.Errorf("read the demo chats: %w", err)
 	}
-	d := demo{chat: a.chat, chats: chats, run: time.Now().UTC().Format("0102-1504"), speed: 4, log: a.log}
+	d := demo{chat: a.chat, chats: chats, run: demoPrefix + time.Now().UTC().Format("0102-150405"), log: a.log}
+	if err := d.clear(ctx); err != nil {
+		return fmt.Errorf("close the demo chats of the last start: %w", err)
+	}
 	a.background.Go(func() { d.play(a.work) })
 	return nil
 }
@@ -296,7 +300,7 @@ func (a *App) keepEmbedded(ctx context.Context) {
 
 // session signs in the person at this machine while developing.
 func (a *App) session() (web.Session, error) {
-	who := assist.Identity{Subject: "maya", Actor: assist.ActorAgent, Name: "Maya R."}
+	who := developer
 	token, err := a.signer.Sign(who, 12*time.Hour)
 	if err != nil {
 		return web.Session{}, err

@@ -33,9 +33,10 @@ type Config struct {
 
 // Endpoint is an OpenAI-compatible server; without a Model it is not used.
 type Endpoint struct {
-	BaseURL string
-	APIKey  string
-	Model   string
+	BaseURL   string
+	APIKey    string
+	Model     string
+	AllowHTTP bool // plain http to other machines too
 }
 
 // On reports whether the endpoint is configured.

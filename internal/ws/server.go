@@ -298,9 +298,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
+	code := assist.Invalid
+	switch status {
+	case http.StatusUnauthorized:
+		code = assist.Unauthenticated
+	case http.StatusForbidden:
+		code = assist.Forbidden
+	case http.StatusServiceUnavailable:
+		code = assist.Unavailable
+	}
 	_ = json.NewEncoder(w).Encode(struct { // the client may be gone; nothing depends on it
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, detail})
+		Title  string      `json:"title"`
+		Status int         `json:"status"`
+		Detail string      `json:"detail"`
+		Code   assist.Code `json:"code"`
+	}{http.StatusText(status), status, detail, code})
 }

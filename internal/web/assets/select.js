@@ -1,6 +1,6 @@
 // Questions the views ask of the state. Pure, like the store.
 
-// groups sorts the queue: who waits longest for a person comes first.
+// groups sorts the queue: your own customers who wait, then who waits longest for a person.
 export function groups(state) {
   const me = state.session.sub;
   const all = Object.values(state.queue.byId);
@@ -9,8 +9,9 @@ export function groups(state) {
   const waitingFirst = (a, b) => Boolean(b.waiting_since) - Boolean(a.waiting_since) || (a.waiting_since ? longest(a, b) : time(b.updated_at) - time(a.updated_at));
   const newest = (a, b) => time(b.updated_at) - time(a.updated_at);
   return [
+    { id: "yours", title: "Waiting for you", items: by((c) => c.status === "open" && c.agent === me && c.waiting_since, longest) },
     { id: "waiting", title: "Waiting for a person", items: by((c) => c.status === "waiting", longest) },
-    { id: "mine", title: "With you", items: by((c) => c.status === "open" && c.agent === me, waitingFirst) },
+    { id: "mine", title: "With you", items: by((c) => c.status === "open" && c.agent === me && !c.waiting_since, waitingFirst) },
     { id: "others", title: "With colleagues", items: by((c) => c.status === "open" && c.agent !== me, waitingFirst) },
     { id: "bot", title: "With the bot", items: by((c) => c.status === "bot", newest) },
     { id: "closed", title: "Closed", items: by((c) => c.status === "closed", newest).slice(0, 20) },
