@@ -57,7 +57,7 @@ if command -v apt-get >/dev/null; then
 			as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || missing "the package lists could not be refreshed. See what is wrong with: sudo apt-get update"
 		fi
 		install_with env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y \
-			-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends chromium
+			-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends chromium fonts-liberation
 	fi
 elif command -v brew >/dev/null; then
 	say "installing Chromium with Homebrew"

@@ -126,6 +126,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	reading := func(s *pgx.ConnConfig) *pgx.ConnConfig {
 		s = s.Copy()
 		s.RuntimeParams["default_transaction_read_only"] = "on"
+		s.ValidateConnect = nil // a connection that only reads would fail a check for one that can write
 		// Which index is best depends on the terms asked for: plan each time.
 		s.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 		return s

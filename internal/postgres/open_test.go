@@ -19,6 +19,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
 
@@ -302,5 +303,26 @@ func TestPoolExhausted(t *testing.T) {
 	release()
 	if _, err := db.Queue(t.Context(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// Over TCP, where the driver asks for TLS first and then for a primary, every
+// pool connects, those that only read as well.
+func TestOverTCP(t *testing.T) {
+	server, err := pgx.ParseConfig(testdb.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r relay
+	db := testdb.OpenWith(t, postgres.Config{URL: strings.Replace(r.serve(t, server), "sslmode=disable", "sslmode=prefer", 1)})
+	put(t, db, document("a", assist.AudiencePublic, "Refunds take five days."))
+	for _, audience := range []assist.Audience{assist.AudienceInternal, assist.AudiencePublic} {
+		got, err := db.Lexicon(t.Context(), retrieve.Scope{Audience: audience}, []string{"refunds"})
+		if err != nil || got.Passages != 1 {
+			t.Errorf("as %s: %+v, %v", audience, got, err)
+		}
+	}
+	if info, err := db.Info(t.Context()); err != nil || info.PublicUser == "" {
+		t.Errorf("%+v, %v", info, err)
 	}
 }

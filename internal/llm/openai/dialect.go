@@ -106,7 +106,7 @@ func (d dialect) request(model string, r llm.Request) openai.ChatCompletionReque
 	if d.newMaxTokens {
 		out.MaxCompletionTokens = r.MaxTokens
 	} else {
-		out.MaxTokens = r.MaxTokens
+		out.MaxTokens = r.MaxTokens //lint:ignore SA1019 most servers know no other name
 	}
 	if !d.noUsage {
 		out.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
