@@ -293,7 +293,7 @@ func TestConnectionLost(t *testing.T) {
 
 // When every connection is taken, callers hear so soon.
 func TestPoolExhausted(t *testing.T) {
-	db := testdb.OpenWith(t, postgres.Config{Turns: postgres.Pool{Conns: 1, Timeout: 30 * time.Second}, Wait: 50 * time.Millisecond})
+	db := testdb.OpenWith(t, postgres.Config{Turns: postgres.Pool{Conns: 1, Timeout: 30 * time.Second}, Wait: time.Second})
 	release := db.Hold(t, "turns")
 	_, err := db.Queue(t.Context(), 0)
 	wantCode(t, err, assist.Unavailable, "too busy")
