@@ -50,7 +50,7 @@ func (w *Weights) Learn(b *Book, past []Past) Learned {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.countWords(b, usable)
-	t := trainer{w: w, b: b, rows: map[string][]int32{}}
+	t := trainer{w: w, b: b, rows: map[string][]int32{}, followed: map[int]bool{}}
 	for _, p := range usable {
 		t.meet(p)
 	}
@@ -112,12 +112,13 @@ func (w *Weights) may(b *Book, t string) bool {
 
 // trainer holds the examples of one learning.
 type trainer struct {
-	w       *Weights
-	b       *Book
-	rows    map[string][]int32 // word → its feature for each procedure
-	choices []choiceExample
-	presses []pressExample
-	moves   []moveExample
+	w        *Weights
+	b        *Book
+	rows     map[string][]int32 // word → its feature for each procedure
+	followed map[int]bool       // procedures that some conversation followed
+	choices  []choiceExample
+	presses  []pressExample
+	moves    []moveExample
 }
 
 type choiceExample struct {
@@ -144,6 +145,7 @@ func (t *trainer) meet(p Past) {
 	if !known {
 		return
 	}
+	t.followed[proc] = true
 	for _, turn := range p.Turns {
 		if a := turn.Action; a != nil && a.Name != "" && !slices.ContainsFunc(t.b.buttons[proc], func(x button) bool { return Same(x.name, a.Name) }) {
 			t.w.met(p.Procedure, a.Name)
@@ -227,17 +229,20 @@ func (t *trainer) choice(s scene, gold int) choiceExample {
 // pass goes over all examples once.
 func (t *trainer) pass(epoch int, rate float64) {
 	for i, e := range t.choices {
-		cands := make([][]feature, len(e.fixed))
-		right := make([]bool, len(e.fixed))
-		right[e.gold] = true
+		var cands [][]feature
+		var right []bool
 		for p, fs := range e.fixed {
+			if !t.followed[p] {
+				continue // not followed yet: that is no reason against it
+			}
 			fs = slices.Clip(fs)
 			if !drop(epoch, i, p) {
 				for _, x := range e.topic {
 					fs = append(fs, feature{t.row(x)[p], 1})
 				}
 			}
-			cands[p] = fs
+			cands = append(cands, fs)
+			right = append(right, p == e.gold)
 		}
 		t.w.step(cands, right, rate)
 	}

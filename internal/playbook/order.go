@@ -14,10 +14,12 @@ import (
 // that pages are about what they speak of.
 var shipped = map[string]float64{
 	"p:sim": 9, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
-	"b:order:0": 2.2, "b:order:1": 1.0, "b:order:2": 0.2, "b:order:3": -0.4,
-	"b:before:0": -0.6, "b:before:1": -1.0, "b:level:1": -0.8, "b:level:2": -1.4, "b:foreign": -1.5,
+	"b:order|0": 2.2, "b:order|1": 1.0, "b:order|2": 0.2, "b:order|3": -0.4,
+	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
 	"b:done": -2.5, "b:last": -1, "b:said": 1.5,
-	"m:press": 0, "m:end": -2.2,
+	"m:say": 0.9, "m:end": -2.2, "m:press|f|number|c": 0.8, "m:press|f|email|c": 0.9, "m:press|f|short|c": 0.2, "m:press|sure": 0.3,
+	"m:press|said|": -0.9, "m:end|l|c:bye": 4, "m:end|l|a:bye": 3, "m:end|l|c:goodbye": 4, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1,
+	"m:end|said|aca": 0.5, "m:end|said|aac": -0.2, "m:press|l|a:moment": 1.5, "m:press|l|a:check": 1,
 }
 
 // Move is what an agent does next, whatever the words.
@@ -229,13 +231,17 @@ func orderOf(cands []button, s scene) order {
 			o.last2 = canon(s.acts[n-2])
 		}
 	}
-	for i, c := range cands {
-		for act := range s.done {
-			if Same(s.names[act], c.name) {
-				o.done[i] = true
-				if c.level < 2 && c.step > o.furthest {
-					o.furthest = c.step
-				}
+	for _, act := range s.acts {
+		one := -1 // a report that fits several is one of them, the first not done yet
+		for i, c := range cands {
+			if Same(s.names[act], c.name) && (one < 0 || o.done[one] && !o.done[i]) {
+				one = i
+			}
+		}
+		if one >= 0 {
+			o.done[one] = true
+			if c := cands[one]; c.level < 2 && c.step > o.furthest {
+				o.furthest = c.step
 			}
 		}
 	}
