@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -335,6 +336,16 @@ func NextWorkday(t time.Time, n int) time.Time {
 
 func isGesture(o assist.Option) bool { return strings.HasPrefix(o.ID, "gesture/") }
 func mine(o assist.Option) bool      { return o.Authority == "" || o.Authority == "you" }
+
+// GestureOf gives the gesture and the amount of an option that is one.
+func GestureOf(o assist.Option) (gesture string, amount Amount, ok bool) {
+	parts := strings.Split(o.ID, "/")
+	if len(parts) != 3 || parts[0] != "gesture" {
+		return "", 0, false
+	}
+	n, err := strconv.ParseInt(parts[2], 10, 64)
+	return parts[1], Amount(n), err == nil && n > 0
+}
 
 // Lead is whose say an option beyond the agent's own limit needs.
 const Lead = "your lead"
