@@ -91,7 +91,7 @@ func NextSteps(in StepsInput) (out StepsResult, err error) {
 	if err != nil {
 		return out, err
 	}
-	points, err := readLines[stepPoint](in.Points)
+	points, err := stepLines[stepPoint](in.Points)
 	if err != nil {
 		return out, err
 	}
@@ -221,7 +221,7 @@ func readChats(file string) (map[string]pastChat, error) {
 			} `json:"action"`
 		} `json:"turns"`
 	}
-	lines, err := readLines[line](file)
+	lines, err := stepLines[line](file)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func labelChats(chats map[string]pastChat, points string) error {
 	if points == "" {
 		return nil
 	}
-	lines, err := readLines[stepPoint](points)
+	lines, err := stepLines[stepPoint](points)
 	if err != nil {
 		return err
 	}
@@ -288,8 +288,8 @@ func pasts(book *playbook.Book, chats map[string]pastChat) []playbook.Past {
 	return out
 }
 
-// readLines reads JSONL, one value a line, of at most 16 MiB.
-func readLines[T any](file string) ([]T, error) {
+// stepLines reads JSONL, one value a line, of at most 16 MiB.
+func stepLines[T any](file string) ([]T, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -320,3 +320,14 @@ func (a Authority) Rule(role, gesture string, amount Amount, spent Spent, at tim
 	}
 	return r
 }
+
+// Periods gives the periods that limits on a gesture count by.
+func (a Authority) Periods(gesture string) []Period {
+	var out []Period
+	for _, role := range roles {
+		if l, ok := a.limits[role][gesture]; ok && !slices.Contains(out, l.Period) {
+			out = append(out, l.Period)
+		}
+	}
+	return out
+}

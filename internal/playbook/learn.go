@@ -116,6 +116,7 @@ type trainer struct {
 	b        *Book
 	rows     map[string][]int32 // word → its feature for each procedure
 	followed map[int]bool       // procedures that some conversation followed
+	chosen   int                // choices taken of the conversation in hand
 	choices  []choiceExample
 	presses  []pressExample
 	moves    []moveExample
@@ -146,6 +147,9 @@ func (t *trainer) meet(p Past) {
 		return
 	}
 	t.followed[proc] = true
+	id := t.w.id("n|" + p.Procedure)
+	t.w.w[id]++
+	t.w.moved[id]++
 	for _, turn := range p.Turns {
 		if a := turn.Action; a != nil && a.Name != "" && !slices.ContainsFunc(t.b.buttons[proc], func(x button) bool { return Same(x.name, a.Name) }) {
 			t.w.met(p.Procedure, a.Name)
@@ -156,42 +160,51 @@ func (t *trainer) meet(p Past) {
 // gather takes the examples out of one conversation: one for every action and
 // every turn of an agent.
 func (t *trainer) gather(p Past) int {
-	proc, known := t.b.index[p.Procedure]
+	t.chosen = 0
 	steps := 0
-	choices := 0
 	for i := 0; i <= len(p.Turns); i++ {
-		move := MoveEnd
-		act := ""
-		if i < len(p.Turns) {
-			turn := p.Turns[i]
-			if turn.Action != nil && turn.Action.Name != "" {
-				act, move = turn.Action.Name, MovePress
-			} else if turn.Role == assist.RoleAgent {
-				move = MoveSay
-			} else {
-				continue
-			}
-			if turn.Role == assist.RoleAgent {
-				move = MoveSay
-			}
-		} else if !p.Ended {
-			continue
-		}
-		s := t.scene(p.Turns[:i])
-		steps++
-		t.moves = append(t.moves, moveExample{s, p.Procedure, move})
-		if !known {
-			continue
-		}
-		if act != "" {
-			t.presses = append(t.presses, pressExample{s, proc, act})
-		}
-		if act != "" && choices < 5 || move == MoveEnd || i > 2 && choices == 0 {
-			choices++
-			t.choices = append(t.choices, t.choice(s, proc))
-		}
+		steps += t.gatherAt(p, i)
 	}
 	return steps
+}
+
+// gatherAt takes the example of one turn, which is the end when it is past the
+// last.
+func (t *trainer) gatherAt(p Past, i int) int {
+	proc, known := t.b.index[p.Procedure]
+	move, act := MoveEnd, ""
+	switch {
+	case i == len(p.Turns):
+		if !p.Ended {
+			return 0
+		}
+	default:
+		turn := p.Turns[i]
+		if turn.Action != nil {
+			act = turn.Action.Name
+		}
+		switch {
+		case turn.Role == assist.RoleAgent:
+			move = MoveSay
+		case act != "":
+			move = MovePress
+		default:
+			return 0
+		}
+	}
+	s := t.scene(p.Turns[:i])
+	t.moves = append(t.moves, moveExample{s, p.Procedure, move})
+	if !known {
+		return 1
+	}
+	if act != "" {
+		t.presses = append(t.presses, pressExample{s, proc, act})
+	}
+	if act != "" && t.chosen < 5 || move == MoveEnd || i > 2 && t.chosen == 0 {
+		t.chosen++
+		t.choices = append(t.choices, t.choice(s, proc))
+	}
+	return 1
 }
 
 // scene sees a transcript through the words that may be learned.
@@ -295,4 +308,30 @@ func drop(a, b, c int) bool {
 	h := fnv.New32a()
 	h.Write([]byte{byte(a), byte(b), byte(b >> 8), byte(b >> 16), byte(c), byte(c >> 8)})
 	return float64(h.Sum32()%1000) < dropped*1000
+}
+
+// followRate is how far one observed step moves the weights: less than in a
+// learning from many, for it is seen once and in the order things happen.
+const followRate = 0.1
+
+// Follow learns from the last turn of a running conversation: the action that
+// was just reported, or the reply that was just sent. What it takes is bounded
+// by one transcript; words that are not known yet are not kept.
+func (w *Weights) Follow(b *Book, turns []assist.Turn) {
+	if len(turns) == 0 || b.Len() == 0 {
+		return
+	}
+	p := Past{Turns: turns, Procedure: w.infer(b, turns)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := trainer{w: w, b: b, rows: map[string][]int32{}, followed: map[int]bool{}}
+	t.meet(Past{Turns: turns[len(turns)-1:], Procedure: p.Procedure})
+	for i := range b.procs {
+		t.followed[i] = w.w[w.id("n|"+b.procs[i].DocumentID)] > 0
+	}
+	if i, ok := b.index[p.Procedure]; ok {
+		t.followed[i] = true
+	}
+	t.gatherAt(p, len(turns)-1)
+	t.pass(0, followRate)
 }
