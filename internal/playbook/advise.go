@@ -42,13 +42,23 @@ const MaxOptions = 3
 // what agents did speak for, the ways policy allows, and, for a customer who
 // needs it, recovery before anything else.
 func (w *Weights) Advise(c Case) Advice {
+	a := Advice{Mood: Feel(c.Turns)}
+	if a.Mood.Needed() { // recovery is added below; what is to be followed is the fix
+		c.Clues.Not = map[string]bool{}
+		for _, p := range c.Book.procs {
+			if recoveryPage.MatchString(p.Title) {
+				c.Clues.Not[p.DocumentID] = true
+				delete(c.Clues.Hits, p.DocumentID)
+			}
+		}
+	}
 	f := w.Forecast(c.Book, c.Turns, c.Clues)
-	a := Advice{Forecast: f, Mood: Feel(c.Turns)}
+	a.Forecast = f
 	var p Procedure
 	if len(f.Procedures) > 0 {
 		p, _ = c.Book.Procedure(f.Procedures[0].DocumentID)
 		a.Procedure = p.DocumentID
-		a.Steps = checklist(p, f, c)
+		a.Steps = checklist(p, f, c, a.Mood.Needed())
 	}
 	a.Options = c.options(p, a)
 	if a.Mood.Needed() {
@@ -60,9 +70,9 @@ func (w *Weights) Advise(c Case) Advice {
 // checklist gives at most Shown steps around the current one: the last finished
 // one, the current one, and what follows. The current one is the step that the
 // forecast names, unless something before it is still to be said or asked.
-func checklist(p Procedure, f Forecast, c Case) []assist.NextStep {
+func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextStep {
 	states := Progress(p, c.Turns, c.Ticks)
-	talked(p, states, c)
+	talked(p, states, c, recovering || saidSorry(c.Turns))
 	current := slices.Index(states, assist.StepTodo)
 	furthest := -1
 	for i, s := range states {
@@ -129,7 +139,7 @@ func pressed(p Procedure, f Forecast, states []assist.StepState) int {
 
 // talked marks steps of talk as done when the transcript shows it: what was to
 // be asked is known, or an agent has said most of what was to be said.
-func talked(p Procedure, states []assist.StepState, c Case) {
+func talked(p Procedure, states []assist.StepState, c Case, acknowledged bool) {
 	ticked := map[string]bool{}
 	for _, t := range c.Ticks {
 		ticked[t.StepID] = true
@@ -155,6 +165,10 @@ func talked(p Procedure, states []assist.StepState, c Case) {
 			continue
 		}
 		if s.Kind != assist.StepSay && s.Kind != assist.StepOffer {
+			continue
+		}
+		if acknowledged && acknowledging.MatchString(s.Text) {
+			states[i] = assist.StepDone // once is enough
 			continue
 		}
 		terms := lex.Terms(mainClause(s.Text), "en")
@@ -285,8 +299,9 @@ func (c Case) recover(a Advice) []assist.NextStep {
 }
 
 var (
-	recoveryPage = regexp.MustCompile(`(?i)\b(upset|angry|complain\w*|recover(y|ing)|de-?escalat\w*)\b`)
-	sorry        = regexp.MustCompile(`(?i)\b(sorry|apolog\w*|tut mir leid|entschuldig\w*|désolée?|excus\w*|siento|disculp\w*|lamento|desculp\w*)`)
+	acknowledging = regexp.MustCompile(`(?i)\b(say what (broke|happened|went wrong)|apologi[sz]e|acknowledge|say sorry|take care of it)\b`)
+	recoveryPage  = regexp.MustCompile(`(?i)\b(upset|angry|complain\w*|recover(y|ing)|de-?escalat\w*)\b`)
+	sorry         = regexp.MustCompile(`(?i)\b(sorry|apolog\w*|tut mir leid|entschuldig\w*|désolée?|excus\w*|siento|disculp\w*|lamento|desculp\w*)`)
 )
 
 func saidSorry(turns []assist.Turn) bool {
@@ -361,7 +376,11 @@ func (c Case) options(p Procedure, a Advice) []assist.Option {
 			if s.ID != a.Steps[at].ID {
 				continue
 			}
-			for _, s := range p.Steps[i:min(i+3, len(p.Steps))] {
+			near := 3 // ways further off would come too early
+			if a.Mood.Needed() {
+				near = len(p.Steps)
+			}
+			for _, s := range p.Steps[i:min(i+near, len(p.Steps))] {
 				if out = c.alternatives(p, s); len(out) >= 2 {
 					break
 				}
@@ -392,15 +411,14 @@ func (c Case) alternatives(p Procedure, s Step) []assist.Option {
 			continue
 		}
 		o := assist.Option{
-			ID: fmt.Sprintf("way/%s/%d", s.ID, i+1), Title: upper(wish(m[1])), Detail: Plain(m[2]), Authority: "you",
+			ID: fmt.Sprintf("way/%s/%d", s.ID, i+1), Title: upper(wish(m[1])), Detail: upper(Plain(m[2])), Authority: "you",
 			Cost:   money.FindString(b.Text),
 			Policy: assist.PolicyRef{DocumentID: p.DocumentID, PassageID: s.PassageID, Title: p.Title, Quote: b.Text},
 		}
 		if names := actions(b.Text); len(names) > 0 {
-			if g, ok := c.Authority.ByAction(names[0]); ok { // what looks like a way may be a gesture with a limit
-				amount := amountIn(b.Text, g.Unit)
-				r := c.Authority.Rule(c.Role, g.ID, max(amount, 1), c.Spent, c.Now, c.Order)
-				if !r.May {
+			// What policy grants has no limit; an amount of a gesture has.
+			if g, ok := c.Authority.ByAction(names[0]); ok && amountIn(b.Text, g.Unit) > 0 {
+				if r := c.Authority.Rule(c.Role, g.ID, amountIn(b.Text, g.Unit), c.Spent, c.Now, c.Order); !r.May {
 					o.Authority, o.Detail = Lead, r.Reason
 				}
 			}
@@ -439,8 +457,8 @@ func (c Case) gestures(m Mood) []assist.Option {
 		p := &c.Book.procs[i]
 		for _, s := range p.Steps {
 			for _, b := range s.Conditions {
-				if g, amount, ok := c.named(b.Text); ok && suits(b.Text, m) {
-					found = append(found, wanted{g, amount, assist.PolicyRef{DocumentID: p.DocumentID, PassageID: s.PassageID, Title: p.Title, Quote: b.Text}})
+				if g, amount, ok := c.named(b.Text); ok && suits(b.Text, m) > 0 {
+					found = append(found, wanted{suits(b.Text, m), g, amount, assist.PolicyRef{DocumentID: p.DocumentID, PassageID: s.PassageID, Title: p.Title, Quote: b.Text}})
 				}
 			}
 		}
@@ -448,14 +466,20 @@ func (c Case) gestures(m Mood) []assist.Option {
 	if len(found) == 0 {
 		for _, g := range c.Authority.Gestures {
 			if r := c.Authority.Rule(c.Role, g.ID, 1, c.Spent, c.Now, c.Order); r.May {
-				found = append(found, wanted{g, r.Left, assist.PolicyRef{DocumentID: c.Authority.Policy}})
+				found = append(found, wanted{0, g, r.Left, assist.PolicyRef{DocumentID: c.Authority.Policy}})
 				break
 			}
 		}
 	}
 	slices.SortStableFunc(found, func(x, y wanted) int {
-		return cmp.Or(cmp.Compare(x.gesture.Rank, y.gesture.Rank), cmp.Compare(x.amount, y.amount))
+		return cmp.Or(cmp.Compare(y.fits, x.fits), cmp.Compare(x.gesture.Rank, y.gesture.Rank), cmp.Compare(x.amount, y.amount))
 	})
+	for i := range found {
+		if found[i].fits < found[0].fits {
+			found = found[:i] // too little for what happened
+			break
+		}
+	}
 	var own, lead []assist.Option
 	for _, f := range found {
 		r := c.Authority.Rule(c.Role, f.gesture.ID, f.amount, c.Spent, c.Now, c.Order)
@@ -471,10 +495,29 @@ func (c Case) gestures(m Mood) []assist.Option {
 		o.Authority, o.Detail = Lead, r.Reason
 		lead = append(lead, o)
 	}
+	if len(own) > 0 && len(lead) == 0 {
+		if o, ok := c.beyond(found[0]); ok {
+			lead = append(lead, o)
+		}
+	}
 	return append(own[:min(len(own), 1)], lead[:min(len(lead), 1)]...)
 }
 
+// beyond is more of a gesture than this agent may give: the lead's to decide.
+func (c Case) beyond(f wanted) (assist.Option, bool) {
+	limit, ok := c.Authority.Limit(c.Role, f.gesture.ID)
+	if !ok || f.gesture.Unit == UnitCount {
+		return assist.Option{}, false
+	}
+	r := c.Authority.Rule(c.Role, f.gesture.ID, limit.Amount+1, c.Spent, c.Now, c.Order)
+	most := r.Left.In(f.gesture.Unit, c.Authority.Currency)
+	return assist.Option{ID: fmt.Sprintf("gesture/%s/%d", f.gesture.ID, limit.Amount+1), Title: "More than " + most + " · " + f.gesture.Title,
+		Cost: "over " + most, Authority: Lead, Detail: "Your limit is " + limit.Amount.In(f.gesture.Unit, c.Authority.Currency) + " per " + string(limit.Period) + ".",
+		Policy: assist.PolicyRef{DocumentID: c.Authority.Policy}}, true
+}
+
 type wanted struct {
+	fits    int // how grave the case is that a page names it for
 	gesture Gesture
 	amount  Amount
 	policy  assist.PolicyRef
@@ -530,8 +573,9 @@ var (
 )
 
 // suits reports whether a bullet's condition is this mood: "For a second
-// contact, …", "For a third contact or a broken promise, …".
-func suits(text string, m Mood) bool {
+// contact, …", "For a third contact or a broken promise, …", and how grave it is;
+// 0: it is not.
+func suits(text string, m Mood) int {
 	cond := text
 	if c := condition.FindStringSubmatch(text); c != nil {
 		cond = c[1]
@@ -539,11 +583,11 @@ func suits(text string, m Mood) bool {
 	cond = strings.ToLower(cond)
 	switch {
 	case strings.Contains(cond, "promise") && len(m.Broken) > 0:
-		return true
+		return 2
 	case strings.Contains(cond, "third") && m.Contact >= 3:
-		return true
-	case strings.Contains(cond, "second") && m.Contact == 2:
-		return true
+		return 2
+	case strings.Contains(cond, "second") && m.Contact >= 2:
+		return 1
 	}
-	return false
+	return 0
 }

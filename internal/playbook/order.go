@@ -78,6 +78,7 @@ const (
 type Clues struct {
 	Hits   map[string]float64 // documents that were found for the question, 1 the best
 	Ticked string             // the document an agent last ticked a step of
+	Not    map[string]bool    // documents that are not to be followed now
 	Only   bool               // choose among Hits and Ticked, when there are any
 }
 
@@ -109,6 +110,9 @@ func (w *Weights) choose(c *collector, b *Book, s scene, clues Clues) []Likely {
 	some := clues.Only && (len(clues.Hits) > 0 || clues.Ticked != "")
 	for p := range b.procs {
 		id := b.procs[p].DocumentID
+		if clues.Not[id] {
+			continue
+		}
 		if some && clues.Hits[id] == 0 && clues.Ticked != id {
 			continue
 		}
