@@ -48,7 +48,7 @@ func (r *run) guided(ctx context.Context) bool {
 		return false
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
-		Order: r.Conversation, Now: r.began, Clues: r.clues()}
+		Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
 	if c.Spent, err = r.s.opt.Guide.Spent(ctx, r.m); err != nil {
 		r.guideFailed(ctx, "read what the customer was given", err)
 		c.Authority = playbook.Authority{} // nothing is offered that cannot be counted
@@ -72,10 +72,13 @@ func (r *run) guideFailed(ctx context.Context, what string, err error) {
 }
 
 // clues are the procedures among the hits, and the one an agent ticked last.
-func (r *run) clues() playbook.Clues {
+func (r *run) clues(b *playbook.Book) playbook.Clues {
 	c := playbook.Clues{Hits: map[string]float64{}, Only: !acted(r.m.Turns)}
 	for _, h := range r.Hits {
 		if h.Kind != assist.KindProcedure && h.Kind != assist.KindPolicy || h.Score < relevant*r.Hits[0].Score {
+			continue
+		}
+		if _, ok := b.Procedure(h.DocumentID); !ok {
 			continue
 		}
 		c.Hits[h.DocumentID] = max(c.Hits[h.DocumentID], h.Score/r.Hits[0].Score)
