@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
+	"internal/eval":           {"internal/assist", "internal/playbook"},
 	"internal/app":            {"*"},
 }
 

@@ -31,6 +31,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 			return err
 		}
 		defer shut(db, &err)
+		if err := app.PutAuthority(ctx, db.DB, args); err != nil {
+			return err
+		}
 		line := newProgressLine(s.err)
 		report, err := ingest.Run(ctx, ingest.Options{Audience: assist.Audience(*audience), Warn: func(path, text string) { s.log.Warn("oddity in a document", "path", path, "what", text) }}, db.DB, args, func(p ingest.Progress) {
 			line.show("%d of %d  %s", p.Done, p.Total, p.Path)

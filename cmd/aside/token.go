@@ -18,13 +18,14 @@ func defineToken(o *options, cfg *app.Config) runner {
 	name := o.String("name", "", "display `name`")
 	subject := o.String("sub", "", "stable `id` of the bearer (default: made from the name, or random)")
 	conversation := o.String("conversation", "", "`id` of the only conversation a customer may touch")
+	authority := o.String("authority", "", "what an agent may give without asking: agent, senior or lead (default agent)")
 	ttl := o.Duration("ttl", 12*time.Hour, "how long the token is good for")
 
 	return func(_ context.Context, s streams, args []string) error {
 		if len(args) > 0 {
 			return usageError{fmt.Sprintf("token takes no arguments, but was given %q", args[0])}
 		}
-		id := assist.Identity{Subject: *subject, Actor: assist.Actor(*role), Name: *name, Conversation: *conversation}
+		id := assist.Identity{Subject: *subject, Actor: assist.Actor(*role), Name: *name, Conversation: *conversation, Authority: *authority}
 		if !id.Actor.Valid() {
 			return usageError{fmt.Sprintf("--role must be agent, customer, source or maintainer, not %q", *role)}
 		}

@@ -47,6 +47,7 @@ type App struct {
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
+	guide     *guide
 	model     *openai.Client   // nil: none configured
 	embedder  *openai.Embedder // nil: none configured
 	http      *http.Server
@@ -102,11 +103,16 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 
 	counts := newMetrics()
 	bus := countedBus{pubsub.New[assist.Event](), counts}
+	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
+		return nil, fmt.Errorf("load the playbook: %w", err)
+	}
+	a.onStop("learning of steps", a.guide.stop)
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
 		Checker:  checker{},
 		Prefetch: a.prefetch(retriever),
+		Acted:    a.guide.acted,
 	})
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
@@ -169,7 +175,7 @@ func (a *App) embedderPort() llm.Embedder {
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
 func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
-	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log}
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
 		o.Model = a.model
 	}

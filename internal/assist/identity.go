@@ -30,6 +30,7 @@ type Identity struct {
 	Actor        Actor
 	Name         string // for display
 	Conversation string // customers: the only conversation they may touch
+	Authority    string // agents: the role that authority.yaml gives limits to; "" is the least
 	Expires      time.Time
 }
 

@@ -82,6 +82,7 @@ type NextStep struct {
 	Text    string    `json:"text"`
 	State   StepState `json:"state"`
 	Current bool      `json:"current,omitempty"` // do this now
+	Why     string    `json:"why,omitempty"`     // why it comes first, with the customer's words; never for the customer
 	Action  string    `json:"action,omitempty"`  // the button in another system: "Pull up Account"
 	Policy  PolicyRef `json:"policy"`
 }

@@ -53,6 +53,7 @@ type claims struct {
 	Role         assist.Actor `json:"role"`
 	Name         string       `json:"name,omitempty"`
 	Conversation string       `json:"conversation,omitempty"`
+	Authority    string       `json:"authority,omitempty"` // agents: agent, senior or lead
 	jwt.RegisteredClaims
 }
 
@@ -66,7 +67,7 @@ func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 	}
 	now := s.now()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
-		Role: id.Actor, Name: id.Name, Conversation: id.Conversation,
+		Role: id.Actor, Name: id.Name, Conversation: id.Conversation, Authority: id.Authority,
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: Name, Audience: jwt.ClaimStrings{Name}, Subject: id.Subject,
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
@@ -99,7 +100,7 @@ func (s *Signer) Verify(token string) (assist.Identity, error) {
 	if err != nil {
 		return assist.Identity{}, explain(err)
 	}
-	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Expires: c.ExpiresAt.Time}
+	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Expires: c.ExpiresAt.Time}
 	if err := check(id); err != nil {
 		return assist.Identity{}, assist.Wrap(err, assist.Unauthenticated, "the token is not usable: %s", assist.MessageOf(err))
 	}
@@ -122,6 +123,14 @@ func check(id assist.Identity) error {
 	}
 	if id.Actor == assist.ActorCustomer && id.Conversation == "" {
 		return assist.Errorf(assist.Invalid, "conversation is missing: a customer's token must name the one conversation it is for")
+	}
+	switch id.Authority {
+	case "", "agent", "senior", "lead":
+	default:
+		return assist.Errorf(assist.Invalid, "authority must be agent, senior or lead")
+	}
+	if id.Authority != "" && id.Actor != assist.ActorAgent {
+		return assist.Errorf(assist.Invalid, "authority is for agents only")
 	}
 	if id.Conversation != "" {
 		return assist.CheckConversationID(id.Conversation)

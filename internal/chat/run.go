@@ -47,6 +47,7 @@ func (s *Service) RequestSuggestion(ctx context.Context, who assist.Identity, co
 	if err := assist.CheckText("instruction", instruction, assist.MaxText); err != nil {
 		return "", err
 	}
+	s.remember(who)
 	if s.suggester == nil {
 		return "", assist.Errorf(assist.Unavailable, "this server makes no suggestions: `aside doctor` says what is missing")
 	}
@@ -81,7 +82,7 @@ func (s *Service) suggestFor(l *live, st Stored) {
 	r := s.newRun(st.Turn.Seq)
 	r.leased = true
 	if c := st.Conversation; c.Agent != "" {
-		r.agent = assist.Identity{Subject: c.Agent, Actor: assist.ActorAgent, Name: c.AgentName}
+		r.agent = assist.Identity{Subject: c.Agent, Actor: assist.ActorAgent, Name: c.AgentName, Authority: s.authorityOf(c.Agent)}
 	}
 	l.mu.Lock()
 	atWork := l.running != nil || l.pending != nil

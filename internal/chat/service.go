@@ -26,6 +26,10 @@ type Options struct {
 	Checker  Checker           // nil: CheckDraft finds nothing
 	Prefetch func(text string) // called with what a customer is typing; must not block
 
+	// Acted is called after the commit with every reported action and every
+	// reply or turn of an agent, once; it must not block.
+	Acted func(conversation string, turn assist.Turn)
+
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
 	SweepEvery time.Duration // how often leases are renewed and orphans looked for; 0: 1 s
@@ -56,6 +60,7 @@ type Service struct {
 	stopped bool
 	wg      sync.WaitGroup // every goroutine of the service; grows only under mu while not stopped
 	chats   map[string]*live
+	roles   map[string]string // agent → what they may give, as their last token said
 }
 
 // Why a run ends before its time; the cause of its context.
@@ -89,7 +94,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}}
+		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}, roles: map[string]string{}}
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }

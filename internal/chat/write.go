@@ -39,6 +39,9 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 	if st.Repeat {
 		return st.Turn, true, nil
 	}
+	if st.Turn.Role == assist.RoleAgent || st.Turn.Action != nil {
+		s.acted(l.id, st.Turn)
+	}
 	switch st.Turn.Role {
 	case assist.RoleCustomer:
 		if s.suggester != nil {
@@ -65,6 +68,7 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	if err := n.Validate(); err != nil {
 		return t, false, err
 	}
+	s.remember(who)
 	l, err := s.enter(ctx, n.Conversation)
 	if err != nil {
 		return t, false, err
@@ -81,7 +85,33 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	}
 	s.published(ctx, l, st)
 	s.end(l, errAnswered, st.Turn.Seq)
+	if !st.Repeat {
+		s.acted(l.id, st.Turn)
+	}
 	return st.Turn, st.Repeat, nil
+}
+
+func (s *Service) acted(conversation string, t assist.Turn) {
+	if s.opts.Acted != nil {
+		s.opts.Acted(conversation, t)
+	}
+}
+
+// remember keeps what an agent may give, for the suggestions that are made for
+// them without their asking. After a restart it is the least, until they act.
+func (s *Service) remember(who assist.Identity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.roles) > 10000 {
+		clear(s.roles)
+	}
+	s.roles[who.Subject] = who.Authority
+}
+
+func (s *Service) authorityOf(agent string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roles[agent]
 }
 
 // SetStep ticks a next step. Agents only. It gives the event's seq, as do the
@@ -94,6 +124,7 @@ func (s *Service) SetStep(ctx context.Context, who assist.Identity, conversation
 		return 0, err
 	}
 	c.By = who.Subject
+	s.remember(who)
 	return s.change(ctx, who, conversation, "set a step", func(ctx context.Context, _ *live) (assist.Event, error) {
 		return s.store.SetStep(ctx, who, conversation, c)
 	})
@@ -117,6 +148,7 @@ func (s *Service) Feedback(ctx context.Context, who assist.Identity, conversatio
 
 // TakeHandoff gives the conversation to the agent who asks. Agents only.
 func (s *Service) TakeHandoff(ctx context.Context, who assist.Identity, conversation string) (int64, error) {
+	s.remember(who)
 	return s.change(ctx, who, conversation, "take a conversation", func(ctx context.Context, l *live) (assist.Event, error) {
 		e, err := s.store.TakeHandoff(ctx, who, conversation)
 		if err == nil {

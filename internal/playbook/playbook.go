@@ -20,6 +20,7 @@ import (
 type Procedure struct {
 	DocumentID string
 	Title      string
+	Body       string // the whole page, as written
 	Steps      []Step
 }
 
@@ -44,7 +45,7 @@ type Condition struct {
 // Parse reads the numbered steps of a page. It says false when there are none:
 // then the page is not a procedure, whatever its kind.
 func Parse(doc assist.Document) (Procedure, bool) {
-	p := Procedure{DocumentID: doc.ID, Title: doc.Title}
+	p := Procedure{DocumentID: doc.ID, Title: doc.Title, Body: doc.Body}
 	r := reader{doc: doc.ID, used: map[string]bool{}}
 	for start := 0; start < len(doc.Body); {
 		end := start + strings.IndexByte(doc.Body[start:], '\n')
@@ -242,11 +243,27 @@ func bullet(text string) (mark int, ok bool) {
 	return 0, false
 }
 
+// quotedName is the other way to name an action: `its_name`: what it says.
+func quotedName(text string) (string, bool) {
+	if !strings.HasPrefix(text, "`") {
+		return "", false
+	}
+	name, rest, ok := strings.Cut(text[1:], "`")
+	if !ok || !strings.HasPrefix(rest, ":") || len(name) < 2 || len(name) > 80 || strings.ContainsAny(name, " <>[]") {
+		return "", false
+	}
+	return name, true
+}
+
 // actions finds the [Bracketed Names] of a step. Links, footnotes and check
 // boxes are not actions.
 func actions(text string) []string {
 	var names []string
 	seen := map[string]bool{}
+	if name, ok := quotedName(text); ok {
+		seen[Key(name)] = true
+		names = append(names, name)
+	}
 	for i := 0; i < len(text); i++ {
 		if text[i] != '[' {
 			continue

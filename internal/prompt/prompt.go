@@ -36,6 +36,7 @@ type Reply struct {
 	Omitted     int // older turns left out
 	Passages    []Passage
 	Steps       []Step
+	Options     []Option
 	Turns       []Turn
 }
 
@@ -53,6 +54,14 @@ type Step struct {
 	Kind    string
 	State   string
 	Current bool
+}
+
+// Option is a way that policy allows, with whose say it needs.
+type Option struct {
+	Title  string
+	Detail string
+	Cost   string
+	Lead   bool // beyond what this agent may give
 }
 
 // Turn is one turn of the chat.

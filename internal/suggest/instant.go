@@ -22,7 +22,7 @@ const (
 // the customer's own noun; the passage sentences that answer best, word for
 // word; then what is needed from the customer. Internal passages and procedures
 // never lend it their words.
-func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assist.NextStep) assist.Draft {
+func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assist.NextStep, chosen *assist.Option) assist.Draft {
 	p := phrasesOf(q.Language)
 	var sentences []assist.Sentence
 	courtesy := func(text string) {
@@ -35,7 +35,10 @@ func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assi
 
 	courtesy(acknowledge(p, q, m.Turns))
 	sentences = append(sentences, answer...)
+	way := offer(chosen, q.Language)
+	courtesy(way)
 	switch {
+	case way != "":
 	case ask != "":
 		courtesy(ask)
 	case len(answer) == 0:

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -19,7 +20,7 @@ const (
 
 // promptData numbers the passages 1…n, as the prompt's only names for them, and
 // keeps the end of a long chat.
-func promptData(m assist.Moment, q assist.Question, hits []assist.Hit, steps []assist.NextStep) prompt.Reply {
+func promptData(m assist.Moment, q assist.Question, hits []assist.Hit, steps []assist.NextStep, options []assist.Option) prompt.Reply {
 	data := prompt.Reply{
 		Language: q.Language, Customer: firstName(m.Turns), Agent: cut(m.Agent.Name, 80), Instruction: m.Instruction,
 	}
@@ -39,6 +40,9 @@ func promptData(m assist.Moment, q assist.Question, hits []assist.Hit, steps []a
 	}
 	for _, s := range steps {
 		data.Steps = append(data.Steps, prompt.Step{Text: cut(s.Text, 600), Kind: string(s.Kind), State: string(s.State), Current: s.Current})
+	}
+	for _, o := range options {
+		data.Options = append(data.Options, prompt.Option{Title: cut(o.Title, 200), Detail: cut(o.Detail, 400), Cost: cut(o.Cost, 80), Lead: o.Authority == playbook.Lead})
 	}
 	data.Turns, data.Omitted = promptTurns(m.Turns)
 	return data

@@ -43,6 +43,7 @@ type Options struct {
 	Prompts    *prompt.Set   // needed with a Model
 	PromptName string        // "": reply
 	Logger     *slog.Logger  // nil: silent
+	Guide      Guide         // nil: steps in the order of the page that was found
 	Now        func() time.Time
 
 	// FirstTokenTimeout bounds the wait for a model that accepted the call and
@@ -83,6 +84,9 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 	}
 	w.Passages(assist.Suggestion{ID: r.ID, Conversation: r.Conversation, ForSeq: r.ForSeq, Question: r.Question, Hits: r.Hits})
 	if r.weak {
+		if playbook.Feel(m.Turns).Needed() {
+			r.guided(ctx) // nothing answers it, and still there is something to do
+		}
 		return r.abstain("Nothing in the knowledge answers this.")
 	}
 	r.nextSteps(ctx)
@@ -104,6 +108,8 @@ type run struct {
 	weak    bool
 	scope   retrieve.Scope
 	instant check.Report
+	upset   bool           // recovery comes first
+	chosen  *assist.Option // the way the agent decided for
 }
 
 func (s *Suggester) begin(m assist.Moment) *run {
@@ -123,7 +129,7 @@ func (s *Suggester) begin(m assist.Moment) *run {
 // up.
 func question(m assist.Moment) assist.Question {
 	q := retrieve.Listen(m.Turns)
-	if m.Instruction == "" {
+	if m.Instruction == "" || isOption(m.Instruction) && q.Quiet == "" {
 		return q
 	}
 	if q.Quiet != "" {
@@ -157,6 +163,9 @@ const (
 // nextSteps finds the procedure among the documents that were hit, best first;
 // one in which an agent has ticked a step goes before the others.
 func (r *run) nextSteps(ctx context.Context) {
+	if r.guided(ctx) {
+		return
+	}
 	var ids []string
 	seen := map[string]bool{}
 	for _, h := range r.Hits {
@@ -198,7 +207,7 @@ func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexBy
 
 // instantDraft writes and checks the draft that needs no model.
 func (r *run) instantDraft() {
-	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps), Hits: r.Hits, Turns: r.m.Turns})
+	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
 	d := r.instant.Draft
 	r.Instant = &d
 	if len(r.Steps) == 0 && !cites(d) {
@@ -244,7 +253,9 @@ func (r *run) finish(ctx context.Context, out outcome) assist.Suggestion {
 	}
 	r.use(report)
 	r.Steps = out.reply.steps(r.Steps, r.Hits, r.ID)
-	r.Options = out.reply.options(r.Hits, r.ID)
+	if len(r.Options) == 0 {
+		r.Options = out.reply.options(r.Hits, r.ID)
+	}
 	r.Anticipates = out.reply.anticipates(r.Hits, r.m.Turns)
 	return r.end(assist.SuggestionReady)
 }

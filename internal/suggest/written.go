@@ -47,7 +47,7 @@ func (r *run) startWriting(ctx context.Context, w assist.Watcher) *writing {
 		wr.done <- outcome{skipped: true, reason: r.m.SkipModel}
 		return wr
 	}
-	job := writeJob{s: r.s, m: r.m, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps}
+	job := writeJob{s: r.s, m: r.m, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps, options: r.Options}
 	go func() { wr.done <- job.write(ctx, wr.delta) }()
 	return wr
 }
@@ -88,6 +88,7 @@ type writeJob struct {
 	question assist.Question
 	hits     []assist.Hit
 	steps    []assist.NextStep
+	options  []assist.Option
 }
 
 func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
@@ -100,7 +101,7 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 	if err != nil {
 		return out.failed(err)
 	}
-	rendered, err := p.Render(promptData(j.m, j.question, j.hits, j.steps))
+	rendered, err := p.Render(promptData(j.m, j.question, j.hits, j.steps, j.options))
 	if err != nil {
 		return out.failed(err)
 	}

@@ -317,7 +317,8 @@ function steps(chat, a) {
         h("input", { type: "checkbox", checked: x.state === "done", on: { change: (e) => a.step(x.id, e.target.checked ? "done" : "todo") } }),
         h("span", { class: "step-kind" }, KINDS[x.kind] ?? x.kind),
         h("span", { class: "step-words" }, user("span", { class: "step-text" }, x.text),
-          x === current && x.policy?.quote && user("q", { class: "step-quote" }, x.policy.quote)),
+          x === current && x.policy?.quote && user("q", { class: "step-quote" }, x.policy.quote),
+          x === current && x.why && user("span", { class: "step-quote step-why" }, x.why)),
         user("span", { class: "step-policy", title: x.policy?.quote ?? "" }, x.state === "skipped" ? "skipped" : x.policy?.title ?? ""))))));
 }
 

@@ -1,0 +1,2 @@
+// Package eval measures what Aside does against labelled data.
+package eval

@@ -1,0 +1,161 @@
+package playbook
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aside-project/aside/internal/lex"
+)
+
+// Book is the procedures there are, made ready to choose from. It does not
+// change; make a new one when the knowledge does.
+type Book struct {
+	procs   []Procedure
+	buttons [][]button // per procedure, in the order of the page
+	index   map[string]int
+	terms   map[string][]posting
+	long    []float64 // length of each page in terms
+	average float64
+}
+
+// button is an action a page names.
+type button struct {
+	name  string
+	key   string
+	step  int // index of the step
+	level int // 0: it heads the step, 1: the step names it too, 2: a bullet does
+	terms map[string]bool
+}
+
+type posting struct {
+	proc  int
+	count float64
+}
+
+// NewBook makes a book.
+func NewBook(procs []Procedure) *Book {
+	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}}
+	for i, p := range procs {
+		b.index[p.DocumentID] = i
+		b.buttons = append(b.buttons, buttonsOf(p))
+		count := map[string]float64{}
+		n := 0.0
+		for _, t := range lex.Terms(p.Title, "en") {
+			count[t] += 3
+			n += 3
+		}
+		for _, t := range lex.Terms(p.Body, "en") {
+			count[t]++
+			n++
+		}
+		b.long = append(b.long, n)
+		b.average += n / float64(len(procs))
+		for t, c := range count {
+			b.terms[t] = append(b.terms[t], posting{i, c})
+		}
+	}
+	return b
+}
+
+// Procedure gives a procedure of the book by its document.
+func (b *Book) Procedure(document string) (Procedure, bool) {
+	i, ok := b.index[document]
+	if !ok {
+		return Procedure{}, false
+	}
+	return b.procs[i], true
+}
+
+// Len is how many procedures there are.
+func (b *Book) Len() int { return len(b.procs) }
+
+func buttonsOf(p Procedure) []button {
+	var out []button
+	at := map[string]int{}
+	add := func(name string, step, level int, terms map[string]bool) {
+		k := Key(name)
+		if i, ok := at[k]; ok {
+			out[i].level = min(out[i].level, level)
+			return
+		}
+		at[k] = len(out)
+		out = append(out, button{name, k, step, level, terms})
+	}
+	for i, s := range p.Steps {
+		terms := map[string]bool{}
+		text := s.Text
+		for _, c := range s.Conditions {
+			text += " " + c.Text
+		}
+		for _, t := range lex.Terms(text, "en") {
+			terms[t] = true
+		}
+		for j, a := range s.Actions {
+			add(a, i, min(j, 1), terms)
+		}
+		for _, c := range s.Conditions {
+			for _, a := range actions(c.Text) {
+				add(a, i, 2, terms)
+			}
+		}
+	}
+	return out
+}
+
+// similar scores the pages by how much of what was said they speak of (BM25).
+func (b *Book) similar(s scene) []float64 {
+	scores := make([]float64, len(b.procs))
+	n := float64(len(b.procs))
+	for t := range s.topic {
+		ps := b.terms[t]
+		if len(ps) == 0 {
+			continue
+		}
+		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
+		weight := 0.6
+		if s.opening[t] {
+			weight = 1
+		}
+		for _, p := range ps {
+			scores[p.proc] += weight * idf * p.count * 2 / (p.count + 1*(0.4+0.6*b.long[p.proc]/b.average))
+		}
+	}
+	return scores
+}
+
+// Same reports whether two systems mean one action: "pull-up-account" and "Pull
+// up Account", or the words of one name among those of the other ("notify-team",
+// "Notify Internal Team").
+func Same(a, b string) bool {
+	if Key(a) == Key(b) {
+		return true
+	}
+	x, y := nameWords(a), nameWords(b)
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	for _, w := range x {
+		if !slices.Contains(y, w) {
+			return false
+		}
+	}
+	return len(x) > 0
+}
+
+func nameWords(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !lexLetter(r) })
+}
+
+func lexLetter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r > 127
+}
+
+// Documents gives the ids of the procedures' documents.
+func (b *Book) Documents() []string {
+	out := make([]string, 0, len(b.procs))
+	for _, p := range b.procs {
+		out = append(out, p.DocumentID)
+	}
+	return out
+}
