@@ -80,15 +80,16 @@ func Run(ctx context.Context, opt Options, store Store, paths []string, progress
 	if !opt.Audience.Valid() {
 		return Report{Failed: []Failure{}}, fmt.Errorf("audience must be %s or %s, not %q", assist.AudiencePublic, assist.AudienceInternal, opt.Audience)
 	}
-	r := run{opt: opt, store: store, byID: map[string]string{}, keep: map[string][]string{}, hold: map[string]string{}}
+	r := run{reader: reader{opt: opt}, store: store, byID: map[string]string{}, keep: map[string][]string{}, hold: map[string]string{}}
 	r.report.Failed = []Failure{}
+	defer r.reader.close()
 	err := r.run(ctx, paths, progress)
 	return r.report, err
 }
 
 // run is the state of one Run, owned by its goroutine.
 type run struct {
-	opt       Options
+	reader    reader
 	store     Store
 	report    Report
 	revisions map[string]string
@@ -163,7 +164,7 @@ func (r *run) each(ctx context.Context, files []file, take func(int, parsed) err
 	for range workers {
 		group.Go(func() error {
 			for i := range jobs {
-				slots[i] <- parse(files[i], r.opt)
+				slots[i] <- r.reader.parse(gctx, files[i])
 			}
 			return nil
 		})
@@ -264,8 +265,8 @@ func (r *run) flush(ctx context.Context) error {
 }
 
 func (r *run) warn(path, text string) {
-	if r.opt.Warn != nil {
-		r.opt.Warn(path, text)
+	if r.reader.opt.Warn != nil {
+		r.reader.opt.Warn(path, text)
 	}
 }
 
