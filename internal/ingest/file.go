@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +33,8 @@ type file struct {
 	source string // absolute path of the folder or file that was given
 	dir    string // absolute folder that rel starts from
 	rel    string
-	id     string // of its document, unless its front matter says another
+	id     string   // of its document, unless its front matter says another
+	url    *url.URL // of a page; nil for a file
 }
 
 // parsed is what a file gave.
@@ -74,9 +77,29 @@ type reader struct {
 	opt Options
 	as  string // id of the one document, whatever it says itself; "": its own
 	pdf pdfReader
+	web *web // nil: no addresses are read
 }
 
-func (r *reader) close() { r.pdf.close() }
+func newReader(opt Options) *reader {
+	allow, pace := public, opt.pace
+	if opt.AllowPrivate {
+		allow = func(netip.AddrPort) error { return nil }
+	}
+	if opt.allow != nil {
+		allow = opt.allow
+	}
+	if pace == 0 {
+		pace = webPace
+	}
+	return &reader{opt: opt, web: newWeb(allow, pace, opt.AllowPrivate)}
+}
+
+func (r *reader) close() {
+	r.pdf.close()
+	if r.web != nil {
+		r.web.close()
+	}
+}
 
 // walk lists the files of a folder, or the one file. Hidden files and folders,
 // symbolic links inside a folder (they may lead in circles, or out of it) and
@@ -147,6 +170,16 @@ func plainError(err error) error {
 func (r *reader) parse(ctx context.Context, f file) (p parsed) {
 	p.oldIDs = []string{f.id}
 	p.unknownIDs = true // until it is read
+	if f.url != nil {
+		p.unknownIDs = false // pages over the web have the id of their address
+		at, ext, data, err := r.web.fetch(ctx, f.url)
+		if err != nil {
+			p.err = err
+			return p
+		}
+		f.url = at
+		return r.document(ctx, f, ext, data)
+	}
 	data, err := read(filepath.Join(f.dir, filepath.FromSlash(f.rel)))
 	if err != nil {
 		p.err = err
@@ -198,6 +231,9 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 		if r.as != "" {
 			p.docs[i].ID = r.as
 		}
+		if f.url != nil {
+			ofPage(&p.docs[i], f)
+		}
 		if p.err == nil {
 			p.err = finish(&p.docs[i], f, r.opt)
 		}
@@ -206,6 +242,16 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 		p.docs = nil
 	}
 	return p
+}
+
+// ofPage gives a document from the web the id and the address of its page. What
+// the page says of them counts only for an address of the same host: a page must
+// not take the place of another, or send readers elsewhere.
+func ofPage(d *assist.Document, f file) {
+	d.ID = f.id
+	if u, err := url.Parse(d.URL); err != nil || d.URL == "" || !strings.EqualFold(u.Host, f.url.Host) {
+		d.URL = f.url.String()
+	}
 }
 
 // read gives a file's bytes.

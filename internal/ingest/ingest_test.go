@@ -233,7 +233,7 @@ func TestPaths(t *testing.T) {
 	}
 	var warned []string
 	r, err := Run(t.Context(), Options{Audience: assist.AudiencePublic, Warn: func(p, _ string) { warned = append(warned, filepath.Base(p)) }}, newMemory(),
-		[]string{filepath.Join(dir, "kb"), filepath.Join(dir, "one", "e.md"), filepath.Join(dir, "one", "f.odt"), filepath.Join(dir, "none"), "https://shop.example/"}, nil)
+		[]string{filepath.Join(dir, "kb"), filepath.Join(dir, "one", "e.md"), filepath.Join(dir, "one", "f.odt"), filepath.Join(dir, "none"), "ftp://shop.example/"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestPaths(t *testing.T) {
 	for _, f := range r.Failed {
 		failed = append(failed, filepath.Base(f.Path)+": "+f.Error)
 	}
-	want := []string{"f.odt: this format is not supported: give " + formatNames, "none: there is no such file or folder", "shop.example: " + errWebAddress.Error()}
+	want := []string{"f.odt: this format is not supported: give " + formatNames, "none: there is no such file or folder", "shop.example: addresses must begin with https:// or http://, not ftp"}
 	if d := gocmp.Diff(want, failed); d != "" {
 		t.Errorf("failed -want +got\n%s", d)
 	}
