@@ -65,7 +65,7 @@ func parseDOCX(ctx context.Context, data []byte) ([]assist.Document, []string, e
 	if w.hidden > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d pieces of hidden text were left out", w.hidden))
 	}
-	body, dropped := visible(w.out.String())
+	body, dropped := visible(strings.TrimSpace(gaping.ReplaceAllString(w.out.String(), "\n\n")) + "\n")
 	if dropped > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d characters that nobody can see were left out", dropped))
 	}
@@ -102,6 +102,8 @@ type docxStyle struct {
 }
 
 const titleLevel = -1
+
+var gaping = regexp.MustCompile(`\n{3,}`)
 
 func (w *docx) part(f *zip.File, read func(*xml.Decoder) error) error {
 	if f == nil {

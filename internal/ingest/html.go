@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 
 // parseHTML turns a page into Markdown and takes it from there. What surrounds
 // the text of a page, and what is not text, is dropped.
-func parseHTML(ctx context.Context, _ file, text string) ([]assist.Document, []string, error) {
+func parseHTML(ctx context.Context, f file, text string) ([]assist.Document, []string, error) {
 	root, err := html.Parse(timedInput{ctx, strings.NewReader(text)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("it is not readable HTML: %w", err)
@@ -33,7 +34,7 @@ func parseHTML(ctx context.Context, _ file, text string) ([]assist.Document, []s
 		return nil, nil, fmt.Errorf("its tables have %d rows and up to %d columns: that is data, not a page", rows, columns)
 	}
 	var d assist.Document
-	page, hidden := look(root, &d)
+	page, hidden := look(root, f.url, &d)
 	var warnings []string
 	if hidden > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d parts of the page that nobody can see were left out", hidden))
@@ -48,7 +49,7 @@ func parseHTML(ctx context.Context, _ file, text string) ([]assist.Document, []s
 	if err != nil {
 		return nil, warnings, fmt.Errorf("it could not be turned into text: %w", err)
 	}
-	body := strings.TrimSpace(string(markdown)) + "\n"
+	body := blankLine.ReplaceAllString(strings.TrimSpace(string(markdown)), "") + "\n"
 	if body == "\n" {
 		return nil, warnings, errors.New("there is no text on the page")
 	}
@@ -120,7 +121,7 @@ func boxes(n *html.Node) int {
 // look reads title, language and address, drops what is not the page's text, and
 // gives the part to convert: the only <main> or <article>, else everything. It
 // says how many parts with text were hidden from people.
-func look(root *html.Node, d *assist.Document) (page *html.Node, hidden int) {
+func look(root *html.Node, base *url.URL, d *assist.Document) (page *html.Node, hidden int) {
 	var mains, articles, drop []*html.Node
 	sheet := hiding(root)
 	for n := range root.Descendants() {
@@ -143,6 +144,8 @@ func look(root *html.Node, d *assist.Document) (page *html.Node, hidden int) {
 			if d.URL == "" && strings.EqualFold(attribute(n, "rel"), "canonical") {
 				_ = set(d, "url", attribute(n, "href")) // a relative one says nothing; not worth failing for
 			}
+		case atom.A:
+			address(n, base)
 		case atom.Main:
 			mains = append(mains, n)
 		case atom.Article:
@@ -182,6 +185,24 @@ func look(root *html.Node, d *assist.Document) (page *html.Node, hidden int) {
 	return root, hidden
 }
 
+// address makes a link's address absolute where it can be, and drops one that
+// leads to no page.
+func address(n *html.Node, base *url.URL) {
+	for i, a := range n.Attr {
+		if a.Key != "href" {
+			continue
+		}
+		u, err := url.Parse(strings.TrimSpace(a.Val))
+		if err == nil && base != nil && !strings.HasPrefix(a.Val, "#") {
+			u = base.ResolveReference(u)
+			n.Attr[i].Val = u.String()
+		}
+		if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "mailto" && u.Scheme != "tel" {
+			n.Attr[i].Val = ""
+		}
+	}
+}
+
 func attribute(n *html.Node, key string) string {
 	for _, a := range n.Attr {
 		if a.Key == key {
@@ -208,6 +229,7 @@ var (
 	whiteText = regexp.MustCompile(`(?:^|;)\s*color\s*:\s*(?:white|#fff(?:fff)?|rgb\(\s*255\s*,\s*255\s*,\s*255\s*\)|transparent)\s*(?:;|!|$)`)
 	ground    = regexp.MustCompile(`(?:^|;)\s*background(?:-color|-image)?\s*:\s*(?:[^;]*)`)
 	cssRule   = regexp.MustCompile(`([^{}]+)\{([^{}]*)\}`)
+	blankLine = regexp.MustCompile(`(?m)^[ \t]+$`)
 	simpleCSS = regexp.MustCompile(`^[.#][A-Za-z][\w-]*$`)
 )
 

@@ -181,11 +181,11 @@ func headingText(h *ast.Heading, source []byte) string {
 
 var (
 	image    = regexp.MustCompile(`!\[([^\]\n]*)\]\([^()\n]*\)`)
-	link     = regexp.MustCompile(`\[([^\]\n]+)\]\(<?([^()\s>]+)>?(?: "[^"\n]*")?\)`)
+	link     = regexp.MustCompile(`\\?\[([^\]\n]+)\]\(<?([^()\s>]+)>?(?: "[^"\n]*")?\)`)
 	strong   = regexp.MustCompile(`\*\*([^\s*](?:[^*\n]*[^\s*])?)\*\*|\b__([^\s_](?:[^_\n]*[^\s_])?)__\b`)
 	emphasis = regexp.MustCompile(`\*([^\s*](?:[^*\n]*[^\s*])?)\*`)
 	comment  = regexp.MustCompile(`(?s)<!--.*?-->`)
-	escape   = regexp.MustCompile(`\\([!-/:-@\[-` + "`" + `{-~])`)
+	escape   = regexp.MustCompile(`\\([!-/:-@\[-` + "`" + `{}~])`) // not \\|, which is no border of a cell
 	defined  = regexp.MustCompile(`(?m)^ {0,3}\[[^\]\n]+\]:[ \t]+\S+(?:[ \t]+["'(][^\n]*)?$`)
 	heading  = regexp.MustCompile(`(?m)^#{1,6} `)
 )
@@ -199,6 +199,9 @@ func readable(s string) string {
 		s = defined.ReplaceAllString(s, "")
 		s = image.ReplaceAllString(s, "$1")
 		s = link.ReplaceAllStringFunc(s, func(l string) string {
+			if l[0] == '\\' {
+				return l
+			}
 			m := link.FindStringSubmatch(l)
 			if m[1] == m[2] || strings.HasPrefix(m[2], "#") {
 				return m[1]
