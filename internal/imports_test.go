@@ -55,6 +55,8 @@ var owners = map[string][]string{
 	"github.com/golang-jwt/jwt":         {"internal/auth"},
 	"github.com/prometheus/":            {"internal/app", "internal/web"},
 	"github.com/yuin/goldmark":          {"internal/ingest"},
+	"github.com/klippa-app/go-pdfium":   {"internal/ingest"},
+	"github.com/tetratelabs/wazero":     {"internal/ingest"},
 	"github.com/JohannesKaufmann/":      {"internal/ingest"},
 }
 

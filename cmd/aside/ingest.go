@@ -18,10 +18,12 @@ func defineIngest(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	embedder(o, cfg)
 	audience := o.String("audience", "internal", "`audience` of files that do not say: public or internal")
+	language := o.String("language", "", "`language` of files that do not say, such as en or de; guessed from the text if not given")
+	private := o.Bool("allow-private", false, "read web addresses of this machine and of private networks too")
 
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) == 0 {
-			return usageError{"name the files or folders to read"}
+			return usageError{"name the files or folders to read, or the address of a page or a sitemap.xml"}
 		}
 		if !assist.Audience(*audience).Valid() {
 			return usageError{fmt.Sprintf("--audience must be public or internal, not %q", *audience)}
@@ -35,7 +37,10 @@ func defineIngest(o *options, cfg *app.Config) runner {
 			return err
 		}
 		line := newProgressLine(s.err)
-		report, err := ingest.Run(ctx, ingest.Options{Audience: assist.Audience(*audience), Warn: func(path, text string) { s.log.Warn("oddity in a document", "path", path, "what", text) }}, db.DB, args, func(p ingest.Progress) {
+		report, err := ingest.Run(ctx, ingest.Options{
+			Audience: assist.Audience(*audience), Language: *language, AllowPrivate: *private,
+			Warn: func(path, text string) { s.log.Warn("oddity in a document", "path", path, "what", text) },
+		}, db.DB, args, func(p ingest.Progress) {
 			line.show("%d of %d  %s", p.Done, p.Total, p.Path)
 		})
 		line.clear()

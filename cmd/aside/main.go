@@ -50,7 +50,7 @@ func commands() []command {
 	return []command{
 		{"up", "", "Start everything on this machine: private Postgres, sample company, console, demo chats.", defineUp},
 		{"serve", "", "Serve in production; needs ASIDE_DATABASE_URL and ASIDE_SECRET.", defineServe},
-		{"ingest", "PATH…", "Read files and folders (Markdown, HTML, text, CSV) into the knowledge.", defineIngest},
+		{"ingest", "PATH…", "Read files, folders, web pages and sitemaps (Markdown, HTML, text, CSV, PDF, DOCX) into the knowledge.", defineIngest},
 		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
 		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
 		{"eval nextsteps", "", "Measure how often the offered next steps are what agents did.", defineEvalNextSteps},

@@ -24,7 +24,7 @@ func NewKnowledge(db *postgres.DB, r *retrieve.Retriever) *Knowledge {
 
 // Put parses and stores one document.
 func (k *Knowledge) Put(ctx context.Context, id, mediaType string, body []byte) (assist.Document, assist.Change, error) {
-	doc, err := ingest.Parse(id, mediaType, body, ingest.Options{})
+	doc, err := ingest.Parse(ctx, id, mediaType, body, ingest.Options{})
 	if err != nil {
 		return assist.Document{}, "", assist.Wrap(err, assist.Invalid, "the document cannot be read: %v", err)
 	}

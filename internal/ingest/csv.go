@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -17,7 +18,7 @@ const csvColumns = "question, answer, audience, url, title, id, language"
 
 // parseCSV reads pairs of question and answer: each row is a document. One bad
 // row fails the file, for half of a table is not visible either.
-func parseCSV(f file, text string) ([]assist.Document, []string, error) {
+func parseCSV(ctx context.Context, f file, text string) ([]assist.Document, []string, error) {
 	r := csvReader(text)
 	header, err := r.Read()
 	if err != nil {
@@ -37,7 +38,11 @@ func parseCSV(f file, text string) ([]assist.Document, []string, error) {
 	}
 	var docs []assist.Document
 	rows := map[string]int{}
+	byID := map[string]*assist.Document{}
 	for {
+		if ctx.Err() != nil {
+			return nil, warnings, context.Cause(ctx)
+		}
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -49,18 +54,22 @@ func parseCSV(f file, text string) ([]assist.Document, []string, error) {
 		if strings.TrimSpace(strings.Join(record, "")) == "" {
 			continue
 		}
-		d, err := row(header, record)
+		d, err := row(ctx, header, record)
 		if err != nil {
 			return nil, warnings, fmt.Errorf("row on line %d: %w", line, err)
 		}
 		if d.ID == "" {
 			sum := sha256.Sum256([]byte(d.Title + "\x00" + d.Passages[0].Heading))
 			d.ID = f.id + "/" + hex.EncodeToString(sum[:4])
+			if other := byID[d.ID]; other != nil && other.Title != d.Title { // two hashes begin alike
+				d.ID = f.id + "/" + hex.EncodeToString(sum[:])
+			}
 		}
 		if other, twice := rows[d.ID]; twice {
 			return nil, warnings, fmt.Errorf("row on line %d: the same question or id is already on line %d", line, other)
 		}
 		rows[d.ID] = line
+		byID[d.ID] = &d
 		docs = append(docs, d)
 	}
 	if len(docs) == 0 {
@@ -79,7 +88,7 @@ func csvReader(text string) *csv.Reader {
 }
 
 // row makes a document of one question and its answer.
-func row(header, record []string) (assist.Document, error) {
+func row(ctx context.Context, header, record []string) (assist.Document, error) {
 	d := assist.Document{Kind: assist.KindFAQ}
 	var question, answer string
 	for i, name := range header {
@@ -101,7 +110,7 @@ func row(header, record []string) (assist.Document, error) {
 	if answer == "" {
 		return d, errors.New("the answer is empty")
 	}
-	if err := markdownDocument(&d, answer); err != nil {
+	if err := markdownDocument(ctx, &d, answer); err != nil {
 		return d, err
 	}
 	if len(d.Passages) == 0 {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +33,8 @@ type file struct {
 	source string // absolute path of the folder or file that was given
 	dir    string // absolute folder that rel starts from
 	rel    string
-	id     string // of its document, unless its front matter says another
+	id     string   // of its document, unless its front matter says another
+	url    *url.URL // of a page; nil for a file
 }
 
 // parsed is what a file gave.
@@ -45,8 +49,8 @@ type parsed struct {
 }
 
 // format makes documents from a file's text. The fields id, title, language and
-// audience that it leaves empty get their defaults.
-type format func(f file, text string) (docs []assist.Document, warnings []string, err error)
+// audience that it leaves empty get their defaults. It stops with the context.
+type format func(ctx context.Context, f file, text string) (docs []assist.Document, warnings []string, err error)
 
 var formats = map[string]format{
 	".md": parseMarkdown, ".markdown": parseMarkdown,
@@ -55,7 +59,47 @@ var formats = map[string]format{
 	".csv": parseCSV,
 }
 
-const formatNames = ".md, .html, .txt or .csv"
+const formatNames = ".md, .html, .txt, .csv, .pdf or .docx"
+
+// known reports whether files with this ending are read.
+func known(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return formats[ext] != nil || ext == ".pdf" || ext == ".docx"
+}
+
+// timeLimit is how long one file may take. Parsers ask the clock as they go.
+const timeLimit = 20 * time.Second
+
+var errTooLong = fmt.Errorf("it takes longer than %v to read: split it", timeLimit)
+
+// reader reads files of all formats.
+type reader struct {
+	opt Options
+	as  string // id of the one document, whatever it says itself; "": its own
+	pdf pdfReader
+	web *web // nil: no addresses are read
+}
+
+func newReader(opt Options) *reader {
+	allow, pace := public, opt.pace
+	if opt.AllowPrivate {
+		allow = func(netip.AddrPort) error { return nil }
+	}
+	if opt.allow != nil {
+		allow = opt.allow
+	}
+	if pace == 0 {
+		pace = webPace
+	}
+	return &reader{opt: opt, web: newWeb(allow, pace, opt.AllowPrivate)}
+}
+
+func (r *reader) close() {
+	r.pdf.close()
+	if r.web != nil {
+		r.web.close()
+	}
+}
 
 // walk lists the files of a folder, or the one file. Hidden files and folders,
 // symbolic links inside a folder (they may lead in circles, or out of it) and
@@ -76,7 +120,7 @@ func walk(path string, warn func(path, text string)) (files []file, source strin
 		if !info.Mode().IsRegular() {
 			return nil, "", errors.New("it is neither a file nor a folder")
 		}
-		if formats[strings.ToLower(filepath.Ext(abs))] == nil {
+		if !known(abs) {
 			return nil, "", errors.New("this format is not supported: give " + formatNames)
 		}
 		dir, name := filepath.Split(abs)
@@ -101,7 +145,7 @@ func walk(path string, warn func(path, text string)) (files []file, source strin
 			}
 		case d.Type()&fs.ModeSymlink != 0:
 			warn(shown, "symbolic links are not followed")
-		case d.Type().IsRegular() && formats[strings.ToLower(filepath.Ext(p))] != nil:
+		case d.Type().IsRegular() && known(p):
 			files = append(files, newFile(shown, abs, abs, rel))
 		}
 		return nil
@@ -122,29 +166,76 @@ func plainError(err error) error {
 	return err
 }
 
-// parse reads and parses one file. A panic in a parser is that file's fault.
-func parse(f file, opt Options) (p parsed) {
+// parse reads and parses one file.
+func (r *reader) parse(ctx context.Context, f file) (p parsed) {
 	p.oldIDs = []string{f.id}
 	p.unknownIDs = true // until it is read
-	defer func() {
-		if v := recover(); v != nil {
-			p.docs, p.err = nil, fmt.Errorf("it could not be parsed: %.200s", fmt.Sprint(v))
+	if f.url != nil {
+		p.unknownIDs = false // pages over the web have the id of their address
+		at, ext, data, err := r.web.fetch(ctx, f.url)
+		if err != nil {
+			p.err = err
+			return p
 		}
-	}()
-	text, err := read(filepath.Join(f.dir, filepath.FromSlash(f.rel)))
+		f.url = at
+		return r.document(ctx, f, ext, data)
+	}
+	data, err := read(filepath.Join(f.dir, filepath.FromSlash(f.rel)))
 	if err != nil {
 		p.err = err
 		return p
 	}
-	ext := strings.ToLower(filepath.Ext(f.rel))
-	p.unknownIDs = ext == ".csv" && hasColumn(text, "id")
-	if id := claimedID(text); id != "" {
-		p.oldIDs = append(p.oldIDs, id)
+	return r.document(ctx, f, strings.ToLower(filepath.Ext(f.rel)), data)
+}
+
+// document parses a file's bytes. A panic in a parser is that file's fault, as
+// is taking too long.
+func (r *reader) document(ctx context.Context, f file, ext string, data []byte) (p parsed) {
+	p.oldIDs = []string{f.id}
+	if ext == ".pdf" {
+		r.pdf.mu.Lock()
+		defer r.pdf.mu.Unlock()
 	}
-	p.docs, p.warnings, p.err = formats[ext](f, text)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errTooLong)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			p.docs, p.err = nil, fmt.Errorf("it could not be parsed: %.200s", fmt.Sprint(v))
+			if ctx.Err() != nil {
+				p.err = context.Cause(ctx)
+			}
+		}
+	}()
+	switch ext {
+	case ".pdf":
+		p.docs, p.warnings, p.err = r.pdf.document(ctx, data)
+	case ".docx":
+		p.docs, p.warnings, p.err = parseDOCX(ctx, data)
+	default:
+		text, err := decode(data)
+		if err != nil {
+			p.unknownIDs, p.err = true, err
+			return p
+		}
+		text, dropped := visible(text)
+		p.unknownIDs = ext == ".csv" && hasColumn(text, "id")
+		if id := claimedID(text); id != "" {
+			p.oldIDs = append(p.oldIDs, id)
+		}
+		p.docs, p.warnings, p.err = formats[ext](ctx, f, text)
+		if dropped > 0 {
+			p.warnings = append(p.warnings, fmt.Sprintf("%d characters that nobody can see were left out", dropped))
+		}
+	}
 	for i := range p.docs {
+		if r.as != "" {
+			p.docs[i].ID = r.as
+		}
+		if f.url != nil {
+			ofPage(&p.docs[i], f)
+		}
 		if p.err == nil {
-			p.err = finish(&p.docs[i], f, opt)
+			p.err = finish(&p.docs[i], f, r.opt)
 		}
 	}
 	if p.err != nil {
@@ -153,24 +244,42 @@ func parse(f file, opt Options) (p parsed) {
 	return p
 }
 
-// read gives a file's text with line ends as \n.
-func read(path string) (string, error) {
+// ofPage gives a document from the web the id and the address of its page. What
+// the page says of them counts only for an address of the same host: a page must
+// not take the place of another, or send readers elsewhere.
+func ofPage(d *assist.Document, f file) {
+	d.ID = f.id
+	if u, err := url.Parse(d.URL); err != nil || d.URL == "" || !strings.EqualFold(u.Host, f.url.Host) {
+		d.URL = f.url.String()
+	}
+}
+
+// read gives a file's bytes.
+func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", plainError(err)
+		return nil, plainError(err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return "", plainError(err)
+		return nil, plainError(err)
 	}
-	return decode(data)
+	return data, checkSize(data)
 }
 
-func decode(data []byte) (string, error) {
+func checkSize(data []byte) error {
 	if len(data) > maxFile {
-		return "", fmt.Errorf("it is larger than %d MB: split it", maxFile>>20)
+		return fmt.Errorf("it is larger than %d MB: split it", maxFile>>20)
 	}
+	if len(data) == 0 {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+// decode gives a file's text with line ends as \n.
+func decode(data []byte) (string, error) {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return "", errors.New("it is UTF-16 text: save it as UTF-8")
 	}

@@ -1,8 +1,12 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,8 +22,8 @@ import (
 
 // parseHTML turns a page into Markdown and takes it from there. What surrounds
 // the text of a page, and what is not text, is dropped.
-func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
-	root, err := html.Parse(strings.NewReader(text))
+func parseHTML(ctx context.Context, f file, text string) ([]assist.Document, []string, error) {
+	root, err := html.Parse(timedInput{ctx, strings.NewReader(text)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("it is not readable HTML: %w", err)
 	}
@@ -30,19 +34,42 @@ func parseHTML(_ file, text string) ([]assist.Document, []string, error) {
 		return nil, nil, fmt.Errorf("its tables have %d rows and up to %d columns: that is data, not a page", rows, columns)
 	}
 	var d assist.Document
-	page := look(root, &d)
-	markdown, err := converter.NewConverter(converter.WithPlugins(base.NewBasePlugin(), commonmark.NewCommonmarkPlugin(), table.NewTablePlugin())).ConvertNode(page)
+	page, hidden := look(root, f.url, &d)
+	var warnings []string
+	if hidden > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d parts of the page that nobody can see were left out", hidden))
+	}
+	mustGoOn(ctx)
+	c := converter.NewConverter(converter.WithPlugins(base.NewBasePlugin(), commonmark.NewCommonmarkPlugin(), table.NewTablePlugin()))
+	c.Register.Renderer(func(converter.Context, converter.Writer, *html.Node) converter.RenderStatus {
+		mustGoOn(ctx)
+		return converter.RenderTryNext
+	}, converter.PriorityEarly)
+	markdown, err := c.ConvertNode(page)
 	if err != nil {
-		return nil, nil, fmt.Errorf("it could not be turned into text: %w", err)
+		return nil, warnings, fmt.Errorf("it could not be turned into text: %w", err)
 	}
-	body := strings.TrimSpace(string(markdown)) + "\n"
+	body := blankLine.ReplaceAllString(strings.TrimSpace(string(markdown)), "") + "\n"
 	if body == "\n" {
-		return nil, nil, errors.New("there is no text on the page")
+		return nil, warnings, errors.New("there is no text on the page")
 	}
-	if err := markdownDocument(&d, body); err != nil {
-		return nil, nil, err
+	if err := markdownDocument(ctx, &d, body); err != nil {
+		return nil, warnings, err
 	}
-	return []assist.Document{d}, nil, nil
+	return []assist.Document{d}, warnings, nil
+}
+
+// timedInput ends the parsing of a page when its time is over.
+type timedInput struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (t timedInput) Read(p []byte) (int, error) {
+	if t.ctx.Err() != nil {
+		return 0, context.Cause(t.ctx)
+	}
+	return t.r.Read(p)
 }
 
 // maxBoxes is how deep lists, quotes and tables may nest: the converter rewrites
@@ -91,10 +118,12 @@ func boxes(n *html.Node) int {
 	return most
 }
 
-// look reads title and language, drops what is not the page's text, and gives
-// the part to convert: the only <main> or <article>, else everything.
-func look(root *html.Node, d *assist.Document) *html.Node {
+// look reads title, language and address, drops what is not the page's text, and
+// gives the part to convert: the only <main> or <article>, else everything. It
+// says how many parts with text were hidden from people.
+func look(root *html.Node, base *url.URL, d *assist.Document) (page *html.Node, hidden int) {
 	var mains, articles, drop []*html.Node
+	sheet := hiding(root)
 	for n := range root.Descendants() {
 		if n.Type == html.CommentNode {
 			drop = append(drop, n)
@@ -104,15 +133,19 @@ func look(root *html.Node, d *assist.Document) *html.Node {
 		}
 		switch n.DataAtom {
 		case atom.Html:
-			for _, a := range n.Attr {
-				if a.Key == "lang" && d.Language == "" && set(d, "language", a.Val) != nil {
-					d.Language = "" // not worth failing for
-				}
+			if lang := attribute(n, "lang"); d.Language == "" && set(d, "language", lang) != nil {
+				d.Language = "" // not worth failing for
 			}
 		case atom.Title:
 			if n.FirstChild != nil && d.Title == "" && (n.Parent == nil || n.Parent.DataAtom == atom.Head) {
 				d.Title = strings.Join(strings.Fields(n.FirstChild.Data), " ")
 			}
+		case atom.Link:
+			if d.URL == "" && strings.EqualFold(attribute(n, "rel"), "canonical") {
+				_ = set(d, "url", attribute(n, "href")) // a relative one says nothing; not worth failing for
+			}
+		case atom.A:
+			address(n, base)
 		case atom.Main:
 			mains = append(mains, n)
 		case atom.Article:
@@ -120,11 +153,21 @@ func look(root *html.Node, d *assist.Document) *html.Node {
 		case atom.Script, atom.Style, atom.Nav, atom.Footer, atom.Aside, atom.Noscript, atom.Template, atom.Iframe, atom.Form,
 			atom.Svg, atom.Button, atom.Object, atom.Embed, atom.Canvas, atom.Video, atom.Audio, atom.Head, atom.Dialog:
 			drop = append(drop, n)
+			continue
+		case atom.Header:
+			if n.Parent != nil && n.Parent.DataAtom == atom.Body {
+				drop = append(drop, n) // the site's; an article's own has its title
+				continue
+			}
 		}
-		for _, a := range n.Attr {
-			if a.Key == "hidden" || a.Key == "aria-hidden" && a.Val == "true" {
-				drop = append(drop, n)
-				break
+		if attribute(n, "aria-hidden") == "true" || banner.MatchString(attribute(n, "id")+" "+attribute(n, "class")) && n.DataAtom != atom.Body && n.DataAtom != atom.Html || roles[attribute(n, "role")] {
+			drop = append(drop, n)
+			continue
+		}
+		if unseenElement(n, sheet) {
+			drop = append(drop, n)
+			if hasText(n) {
+				hidden++
 			}
 		}
 	}
@@ -135,9 +178,125 @@ func look(root *html.Node, d *assist.Document) *html.Node {
 	}
 	switch {
 	case len(mains) == 1:
-		return mains[0]
+		return mains[0], hidden
 	case len(articles) == 1:
-		return articles[0]
+		return articles[0], hidden
 	}
-	return root
+	return root, hidden
+}
+
+// address makes a link's address absolute where it can be, and drops one that
+// leads to no page.
+func address(n *html.Node, base *url.URL) {
+	for i, a := range n.Attr {
+		if a.Key != "href" {
+			continue
+		}
+		u, err := url.Parse(strings.TrimSpace(a.Val))
+		if err == nil && base != nil && !strings.HasPrefix(a.Val, "#") {
+			u = base.ResolveReference(u)
+			n.Attr[i].Val = u.String()
+		}
+		if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "mailto" && u.Scheme != "tel" {
+			n.Attr[i].Val = ""
+		}
+	}
+}
+
+func attribute(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func hasText(n *html.Node) bool {
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	banner = regexp.MustCompile(`(?i)(?:^|[\s_-])(?:cookie|consent|gdpr|breadcrumbs?|skip-link)(?:$|[\s_-]|s\b|banner|bar|notice)`)
+	roles  = map[string]bool{"navigation": true, "banner": true, "contentinfo": true, "search": true, "dialog": true, "alertdialog": true}
+
+	gone      = regexp.MustCompile(`(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0*\.?0*\s*(?:;|!|$)|font-size\s*:\s*0*(?:\.0+)?(?:px|pt|em|rem|%)?\s*(?:;|!|$)|(?:left|top|text-indent)\s*:\s*-\d{4,}|clip\s*:\s*rect\(\s*0)`)
+	whiteText = regexp.MustCompile(`(?:^|;)\s*color\s*:\s*(?:white|#fff(?:fff)?|rgb\(\s*255\s*,\s*255\s*,\s*255\s*\)|transparent)\s*(?:;|!|$)`)
+	ground    = regexp.MustCompile(`(?:^|;)\s*background(?:-color|-image)?\s*:\s*(?:[^;]*)`)
+	cssRule   = regexp.MustCompile(`([^{}]+)\{([^{}]*)\}`)
+	blankLine = regexp.MustCompile(`(?m)^[ \t]+$`)
+	simpleCSS = regexp.MustCompile(`^[.#][A-Za-z][\w-]*$`)
+)
+
+// hiding is the simple selectors (.class or #id) that a page's own style sheets
+// hide. Rules inside @media and the like are for some screens only.
+func hiding(root *html.Node) map[string]bool {
+	sheet := map[string]bool{}
+	for n := range root.Descendants() {
+		if n.DataAtom != atom.Style || n.FirstChild == nil || strings.Contains(n.FirstChild.Data, "@media") {
+			continue
+		}
+		for _, m := range cssRule.FindAllStringSubmatch(n.FirstChild.Data, 2000) {
+			style := strings.ToLower(m[2])
+			if !gone.MatchString(style) && !white(style) {
+				continue
+			}
+			for s := range strings.SplitSeq(m[1], ",") {
+				if s = strings.TrimSpace(s); simpleCSS.MatchString(s) {
+					sheet[s] = true
+				}
+			}
+		}
+	}
+	return sheet
+}
+
+// white reports whether a style makes its text white and leaves the ground as it
+// is, or white as well.
+func white(style string) bool {
+	if !whiteText.MatchString(style) {
+		return false
+	}
+	g := ground.FindString(style)
+	return g == "" || strings.Contains(g, "white") || strings.Contains(g, "#fff")
+}
+
+// unseenElement reports whether an element is hidden by itself: its attributes,
+// or the page's style sheets.
+func unseenElement(n *html.Node, sheet map[string]bool) bool {
+	for _, a := range n.Attr {
+		switch a.Key {
+		case "hidden":
+			return true
+		case "style":
+			style := strings.ToLower(a.Val)
+			if gone.MatchString(style) {
+				return true
+			}
+			if white(style) {
+				for p := n.Parent; p != nil; p = p.Parent {
+					if ground.MatchString(strings.ToLower(attribute(p, "style"))) || attribute(p, "bgcolor") != "" {
+						return false
+					}
+				}
+				return true
+			}
+		case "class":
+			for c := range strings.FieldsSeq(a.Val) {
+				if sheet["."+c] {
+					return true
+				}
+			}
+		case "id":
+			if sheet["#"+a.Val] {
+				return true
+			}
+		}
+	}
+	return false
 }

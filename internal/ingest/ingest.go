@@ -1,4 +1,4 @@
-// Package ingest turns files and folders into documents and passages. Reading
+// Package ingest turns files, folders and web pages into documents and passages. Reading
 // and splitting use all cores; writing happens in the order of the files, whole
 // documents only. A broken file is reported by name and skipped, and what it
 // said before stays. Nothing here trusts a file: size, nesting and encoding are
@@ -7,14 +7,15 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/aside-project/aside/internal/assist"
 )
@@ -34,9 +35,15 @@ type Store interface {
 
 // Options say how to read files that do not say it themselves.
 type Options struct {
-	Audience assist.Audience         // of files without one; "": internal
-	Language string                  // of files without one; "": guessed from the text
-	Warn     func(path, text string) // told of oddities that fail nothing; nil: nobody is. Calls come one at a time
+	Audience assist.Audience // of files without one; "": internal
+	Language string          // of files without one; "": guessed from the text
+	// AllowPrivate lets web addresses lead to hosts that are not public, as on an
+	// intranet; a page then reaches whatever this machine reaches.
+	AllowPrivate bool
+	Warn         func(path, text string) // told of oddities that fail nothing; nil: nobody is. Calls come one at a time
+
+	allow func(netip.AddrPort) error // instead of public, for tests
+	pace  rate.Limit                 // requests per second and host; 0: webPace
 }
 
 // Progress is where a run stands, in files.
@@ -67,7 +74,7 @@ const (
 	batchPassages  = 2000 // about; one document may have more
 )
 
-// Run ingests files and folders into the store. It is idempotent: documents that
+// Run ingests files, folders, web pages and sitemaps into the store. It is idempotent: documents that
 // did not change are not sent again, and documents of a given folder or file that
 // are gone from it are removed. It returns an error only when the store fails or
 // ctx is done; the report then says how far it came. Faults of files are in
@@ -80,15 +87,16 @@ func Run(ctx context.Context, opt Options, store Store, paths []string, progress
 	if !opt.Audience.Valid() {
 		return Report{Failed: []Failure{}}, fmt.Errorf("audience must be %s or %s, not %q", assist.AudiencePublic, assist.AudienceInternal, opt.Audience)
 	}
-	r := run{opt: opt, store: store, byID: map[string]string{}, keep: map[string][]string{}, hold: map[string]string{}}
+	r := run{reader: newReader(opt), store: store, byID: map[string]string{}, keep: map[string][]string{}, hold: map[string]string{}}
 	r.report.Failed = []Failure{}
+	defer r.reader.close()
 	err := r.run(ctx, paths, progress)
 	return r.report, err
 }
 
 // run is the state of one Run, owned by its goroutine.
 type run struct {
-	opt       Options
+	reader    *reader
 	store     Store
 	report    Report
 	revisions map[string]string
@@ -100,7 +108,7 @@ type run struct {
 }
 
 func (r *run) run(ctx context.Context, paths []string, progress func(Progress)) error {
-	files, sources := r.find(paths)
+	files, sources := r.find(ctx, paths)
 	var err error
 	if r.revisions, err = r.store.Revisions(ctx); err != nil {
 		return fmt.Errorf("read what is known already: %w", err)
@@ -163,7 +171,7 @@ func (r *run) each(ctx context.Context, files []file, take func(int, parsed) err
 	for range workers {
 		group.Go(func() error {
 			for i := range jobs {
-				slots[i] <- parse(files[i], r.opt)
+				slots[i] <- r.reader.parse(gctx, files[i])
 			}
 			return nil
 		})
@@ -264,22 +272,23 @@ func (r *run) flush(ctx context.Context) error {
 }
 
 func (r *run) warn(path, text string) {
-	if r.opt.Warn != nil {
-		r.opt.Warn(path, text)
+	if r.reader.opt.Warn != nil {
+		r.reader.opt.Warn(path, text)
 	}
 }
 
-var errWebAddress = errors.New("web addresses are not supported: save the page as an .html file and give that")
-
 // find lists the files to read and the sources they come from, in order.
-func (r *run) find(paths []string) (files []file, sources []string) {
+func (r *run) find(ctx context.Context, paths []string) (files []file, sources []string) {
 	seen := map[string]bool{}
 	for _, path := range paths {
+		var found []file
+		var source string
+		var err error
 		if strings.Contains(path, "://") {
-			r.report.Failed = append(r.report.Failed, Failure{path, errWebAddress.Error()})
-			continue
+			found, source, err = r.reader.web.pages(ctx, path, r.warn)
+		} else {
+			found, source, err = walk(path, r.warn)
 		}
-		found, source, err := walk(path, r.warn)
 		if err != nil {
 			r.report.Failed = append(r.report.Failed, Failure{path, err.Error()})
 			if source != "" {
@@ -287,7 +296,10 @@ func (r *run) find(paths []string) (files []file, sources []string) {
 			}
 		}
 		for _, f := range found {
-			abs := filepath.Join(f.dir, f.rel)
+			abs := f.rel
+			if f.url == nil {
+				abs = filepath.Join(f.dir, f.rel)
+			}
 			if !seen[abs] {
 				seen[abs] = true
 				files = append(files, f)

@@ -227,13 +227,13 @@ func TestBadFiles(t *testing.T) {
 func TestPaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"kb/a.md": "A text.", "kb/.hidden/b.md": "B", "kb/.c.md": "C", "kb/photo.png": "x", "kb/sub/d.txt": "D text.",
-		"one/e.md": "E text.", "one/f.pdf": "x"})
+		"one/e.md": "E text.", "one/f.odt": "x"})
 	if err := os.Symlink(filepath.Join(dir, "kb"), filepath.Join(dir, "kb", "loop")); err != nil {
 		t.Fatal(err)
 	}
 	var warned []string
 	r, err := Run(t.Context(), Options{Audience: assist.AudiencePublic, Warn: func(p, _ string) { warned = append(warned, filepath.Base(p)) }}, newMemory(),
-		[]string{filepath.Join(dir, "kb"), filepath.Join(dir, "one", "e.md"), filepath.Join(dir, "one", "f.pdf"), filepath.Join(dir, "none"), "https://shop.example/"}, nil)
+		[]string{filepath.Join(dir, "kb"), filepath.Join(dir, "one", "e.md"), filepath.Join(dir, "one", "f.odt"), filepath.Join(dir, "none"), "ftp://shop.example/"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestPaths(t *testing.T) {
 	for _, f := range r.Failed {
 		failed = append(failed, filepath.Base(f.Path)+": "+f.Error)
 	}
-	want := []string{"f.pdf: this format is not supported: give .md, .html, .txt or .csv", "none: there is no such file or folder", "shop.example: " + errWebAddress.Error()}
+	want := []string{"f.odt: this format is not supported: give " + formatNames, "none: there is no such file or folder", "shop.example: addresses must begin with https:// or http://, not ftp"}
 	if d := gocmp.Diff(want, failed); d != "" {
 		t.Errorf("failed -want +got\n%s", d)
 	}
@@ -324,7 +324,7 @@ func TestSplit(t *testing.T) {
 		{"one giant line", strings.Repeat("word ", 1<<18), 2185, 120},
 		{"code", "```\n" + strings.Repeat("a line of some code here\n", 100) + "```\n", 5, 180},
 	} {
-		s, _, err := sections(c.body)
+		s, _, err := sections(t.Context(), c.body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +353,7 @@ func nested(depth int) string {
 func TestTableKeepsHead(t *testing.T) {
 	head := "| item | price |\n|---|---|\n"
 	body := head + strings.Repeat("| a thing with some words to its name | 5 |\n", 60)
-	s, _, err := sections(body)
+	s, _, err := sections(t.Context(), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,12 +396,12 @@ func FuzzMarkdown(f *testing.F) {
 		if _, err := decode([]byte(text)); err != nil {
 			return
 		}
-		docs, _, err := parseMarkdown(file{}, text)
+		docs, _, err := parseMarkdown(t.Context(), file{}, text)
 		if err != nil {
 			return
 		}
 		lossless(t, docs[0].Body, docs[0].Passages)
-		if docs, _, err = parseText(file{}, text); err == nil {
+		if docs, _, err = parseText(t.Context(), file{}, text); err == nil {
 			lossless(t, docs[0].Body, docs[0].Passages)
 		}
 	})

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,20 +17,20 @@ import (
 // parser's time grows with the square of it.
 const maxNesting = 40
 
-func parseMarkdown(_ file, text string) ([]assist.Document, []string, error) {
+func parseMarkdown(ctx context.Context, _ file, text string) ([]assist.Document, []string, error) {
 	d, body, warnings, err := frontMatter(text)
 	if err != nil {
 		return nil, warnings, err
 	}
-	if err := markdownDocument(&d, body); err != nil {
+	if err := markdownDocument(ctx, &d, body); err != nil {
 		return nil, warnings, err
 	}
 	return []assist.Document{d}, warnings, nil
 }
 
 // markdownDocument sets body, title and passages from Markdown.
-func markdownDocument(d *assist.Document, body string) error {
-	sections, title, err := sections(body)
+func markdownDocument(ctx context.Context, d *assist.Document, body string) error {
+	sections, title, err := sections(ctx, body)
 	if err != nil {
 		return err
 	}
@@ -68,13 +69,14 @@ const (
 
 // sections finds the headings and blocks of a Markdown text, and its first heading
 // of level 1, which is the title of a page that has no other.
-func sections(body string) (all []section, title string, err error) {
+func sections(ctx context.Context, body string) (all []section, title string, err error) {
 	if line := nestedLine(body); line > 0 {
 		return nil, "", fmt.Errorf("line %d nests more than %d quotes or lists", line, maxNesting)
 	}
 	source := []byte(body)
-	root := parser.NewParser(parser.WithBlockParsers(parser.DefaultBlockParsers()...),
-		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...)).Parse(text.NewReader(source))
+	// Without paragraph transformers: only link definitions are one, and its time
+	// grows with the square of their number. readable drops them.
+	root := parser.NewParser(parser.WithBlockParsers(parser.DefaultBlockParsers()...)).Parse(&timedReader{Reader: text.NewReader(source), ctx: ctx})
 	all = []section{{}}
 	var levels []int // of the headings above
 	var path []string
@@ -179,11 +181,12 @@ func headingText(h *ast.Heading, source []byte) string {
 
 var (
 	image    = regexp.MustCompile(`!\[([^\]\n]*)\]\([^()\n]*\)`)
-	link     = regexp.MustCompile(`\[([^\]\n]+)\]\(<?([^()\s>]+)>?(?: "[^"\n]*")?\)`)
+	link     = regexp.MustCompile(`\\?\[([^\]\n]+)\]\(<?([^()\s>]+)>?(?: "[^"\n]*")?\)`)
 	strong   = regexp.MustCompile(`\*\*([^\s*](?:[^*\n]*[^\s*])?)\*\*|\b__([^\s_](?:[^_\n]*[^\s_])?)__\b`)
 	emphasis = regexp.MustCompile(`\*([^\s*](?:[^*\n]*[^\s*])?)\*`)
 	comment  = regexp.MustCompile(`(?s)<!--.*?-->`)
-	escape   = regexp.MustCompile(`\\([!-/:-@\[-` + "`" + `{-~])`)
+	escape   = regexp.MustCompile(`\\([!-/:-@\[-` + "`" + `{}~])`) // not \\|, which is no border of a cell
+	defined  = regexp.MustCompile(`(?m)^ {0,3}\[[^\]\n]+\]:[ \t]+\S+(?:[ \t]+["'(][^\n]*)?$`)
 	heading  = regexp.MustCompile(`(?m)^#{1,6} `)
 )
 
@@ -193,8 +196,12 @@ var (
 func readable(s string) string {
 	if strings.ContainsAny(s, "*_[<\\#") {
 		s = comment.ReplaceAllString(s, "")
+		s = defined.ReplaceAllString(s, "")
 		s = image.ReplaceAllString(s, "$1")
 		s = link.ReplaceAllStringFunc(s, func(l string) string {
+			if l[0] == '\\' {
+				return l
+			}
 			m := link.FindStringSubmatch(l)
 			if m[1] == m[2] || strings.HasPrefix(m[2], "#") {
 				return m[1]
@@ -220,4 +227,27 @@ func guessKind(body string) assist.Kind {
 		return assist.KindProcedure
 	}
 	return assist.KindPolicy
+}
+
+// timedReader ends a parse when its time is over. The parser takes no context and
+// asks its reader all the time.
+type timedReader struct {
+	text.Reader
+	ctx   context.Context
+	asked int
+}
+
+func (r *timedReader) PeekLine() ([]byte, text.Segment) {
+	if r.asked++; r.asked%64 == 0 {
+		mustGoOn(r.ctx)
+	}
+	return r.Reader.PeekLine()
+}
+
+// mustGoOn panics with errTooLong when the time is over. It is for callbacks of
+// parsers that know no other way out; safely recovers it.
+func mustGoOn(ctx context.Context) {
+	if ctx.Err() != nil {
+		panic(context.Cause(ctx))
+	}
 }

@@ -135,8 +135,12 @@ func (b block) pieces(body string) []piece {
 		cuts = append(cuts, s.Start)
 	}
 	// The markers of a list stand before the sentence: keep them with it.
+	at, seen := 0, 0 // start of the line, and how far it was looked for
 	for i, c := range cuts {
-		at := lineStart(whole.text, c)
+		if n := strings.LastIndexByte(whole.text[seen:c], '\n'); n >= 0 {
+			at = seen + n + 1
+		}
+		seen = c
 		if (i == 0 || at > cuts[i-1]) && strings.Trim(whole.text[at:c], " \t-*+>#•.)0123456789") == "" {
 			cuts[i] = at
 		}
@@ -228,13 +232,14 @@ func index(d *assist.Document) {
 	for i := range d.Passages {
 		p := &d.Passages[i]
 		p.DocumentID = d.ID
-		sum := sha256.Sum256([]byte(p.Heading + "\x00" + p.Text))
+		heading := pageless(p.Heading)
+		sum := sha256.Sum256([]byte(heading + "\x00" + p.Text))
 		p.ID = d.ID + "#" + hex.EncodeToString(sum[:4])
 		if seen[p.ID]++; seen[p.ID] > 1 {
 			p.ID = fmt.Sprintf("%s-%d", p.ID, seen[p.ID])
 		}
 		// The title counts twice: measured, +1 point of recall@5 on policy pages.
-		p.Terms = count(title, title, lex.Terms(p.Heading, d.Language), lex.Terms(p.Text, d.Language))
+		p.Terms = count(title, title, lex.Terms(heading, d.Language), lex.Terms(p.Text, d.Language))
 	}
 }
 

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -8,7 +9,7 @@ import (
 
 // parseText reads plain text: paragraphs between blank lines. A short first line
 // that stands alone is the title.
-func parseText(_ file, text string) ([]assist.Document, []string, error) {
+func parseText(_ context.Context, _ file, text string) ([]assist.Document, []string, error) {
 	d := assist.Document{Body: text}
 	s := section{}
 	start, end := 0, 0

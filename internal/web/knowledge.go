@@ -28,7 +28,7 @@ func (s *server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
-		return assist.Errorf(assist.Invalid, "Content-Type is missing or malformed: text/markdown, text/html and text/plain are understood")
+		return assist.Errorf(assist.Invalid, "Content-Type is missing or malformed: Markdown, HTML, plain text, PDF and DOCX are understood; /docs has their types")
 	}
 	body, err := readBody(w, r, maxDocumentBody)
 	if err != nil {
