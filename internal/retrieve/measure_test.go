@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/aside-project/aside/internal/assist"
-	"github.com/aside-project/aside/internal/lex"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/memindex"
@@ -127,14 +126,7 @@ func corpus(t *testing.T, dir string) []assist.Document {
 		Title string `json:"title"`
 		Text  string `json:"text"`
 	}](t, filepath.Join(dir, "corpus.jsonl")) {
-		counts := map[string]float64{}
-		for _, term := range lex.Terms(p.Title+"\n"+p.Text, "en") {
-			counts[term]++
-		}
-		var terms []assist.Term
-		for term, n := range counts {
-			terms = append(terms, assist.Term{Text: term, Weight: n})
-		}
+		terms := retrieve.PassageTerms(p.Title, "", p.Text, "en")
 		docs = append(docs, assist.Document{ID: p.ID, Title: p.Title, Language: "en", Audience: assist.AudienceInternal,
 			Passages: []assist.Passage{{ID: p.ID, DocumentID: p.ID, Text: p.Text, End: len(p.Text), Terms: terms}}})
 	}

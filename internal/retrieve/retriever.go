@@ -103,7 +103,7 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if lexicon.Terms == nil {
 			return nil
 		}
-		if words = weigh(q.Terms, lexicon, r.opt.Budget); len(words.query.Candidates) == 0 {
+		if words = weigh(q.Terms, lexicon, r.opt.Budget); len(words.query.Candidates)+len(words.query.Learned.Candidates) == 0 {
 			return nil
 		}
 		if lexical, err = r.index.Lexical(gctx, wide, words.query); err != nil {
@@ -232,28 +232,36 @@ const coreTerms = 8
 // the passages they occur in use up the budget. The rarest is always among them.
 func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 	w := weighed{query: LexicalQuery{Weights: map[int32]float32{}}, n: l.Passages, df: l.Terms}
-	type candidate struct {
-		id int32
-		df int
+	learned := &w.query.Learned
+	if l.Learned > 0 {
+		learned.Weights, learned.Mass = map[int32]float32{}, 1
 	}
-	var candidates []candidate
+	var words, asked []candidate
 	var masses []float64
 	for _, t := range terms {
 		if t.Weight <= 0 {
 			continue
 		}
 		stat, known := l.Terms[t.Text]
-		weight := t.Weight * idf(l.Passages, stat.DF)
 		masses = append(masses, t.Weight*idf(l.Passages, max(stat.DF, 1))) // an unknown word says as much as the rarest known
+		if l.Learned > 0 {
+			weight := t.Weight * askedIDF(l.Questions, stat.Asked)
+			learned.Mass += weight
+			if stat.Asked > 0 {
+				if _, twice := learned.Weights[stat.ID]; !twice {
+					asked = append(asked, candidate{stat.ID, min(int(math.Ceil(stat.Asked)), l.Learned)})
+				}
+				learned.Weights[stat.ID] += float32(weight)
+			}
+		}
 		if !known || stat.DF <= 0 {
 			continue
 		}
 		if _, twice := w.query.Weights[stat.ID]; !twice {
-			candidates = append(candidates, candidate{stat.ID, stat.DF})
+			words = append(words, candidate{stat.ID, stat.DF})
 		}
-		w.query.Weights[stat.ID] += float32(weight)
+		w.query.Weights[stat.ID] += float32(t.Weight * idf(l.Passages, stat.DF))
 	}
-	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.df, b.df), cmp.Compare(a.id, b.id)) })
 	slices.Sort(masses)
 	for i, m := range masses {
 		w.mass += m
@@ -261,13 +269,37 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 			w.core += m
 		}
 	}
+	w.query.Mass = w.mass
+	w.query.Candidates = rarest(words, budget, l.Passages)
+	learned.Candidates = rarest(asked, budget, l.Learned)
+	return w
+}
+
+// candidate is a term and about how many passages it brings.
+type candidate struct {
+	id int32
+	df int
+}
+
+// rarest gives the terms whose passages fit the budget, rarest first, at least
+// one.
+func rarest(candidates []candidate, budget, passages int) []int32 {
+	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.df, b.df), cmp.Compare(a.id, b.id)) })
+	if passages <= budget {
+		budget = math.MaxInt // all of them fit, whatever their terms
+	}
+	var ids []int32
 	for i, c := range candidates {
-		if budget -= c.df; budget < 0 && i > 0 && l.Passages > 0 {
+		if budget -= c.df; budget < 0 && i > 0 {
 			break
 		}
-		w.query.Candidates = append(w.query.Candidates, c.id)
+		ids = append(ids, c.id)
 	}
-	return w
+	return ids
+}
+
+func askedIDF(questions, asked float64) float64 {
+	return math.Log(1 + max(questions-asked+0.5, 0)/(asked+0.5))
 }
 
 func idf(n, df int) float64 {
