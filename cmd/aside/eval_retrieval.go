@@ -12,7 +12,7 @@ import (
 
 // evalData are the files that a measurement of retrieval reads.
 type evalData struct {
-	corpus, policies, queries, qrels, learnQueries, learnQrels string
+	corpus, policies, queries, qrels, learnQueries, learnQrels, withdraw string
 }
 
 func (d *evalData) define(o *options) {
@@ -61,6 +61,11 @@ func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, qu
 	} else {
 		if c.Documents, err = eval.ReadCorpus(d.corpus); err != nil {
 			return c, nil, nil, err
+		}
+		if d.withdraw != "" {
+			if c.Documents, queries, err = eval.Withdraw(d.withdraw, c.Documents, queries); err != nil {
+				return c, nil, nil, err
+			}
 		}
 		if err := c.Put(ctx, db); err != nil {
 			return c, nil, nil, err

@@ -47,6 +47,7 @@ type App struct {
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
+	learner   *learner
 	model     *openai.Client   // nil: none configured
 	embedder  *openai.Embedder // nil: none configured
 	http      *http.Server
@@ -100,6 +101,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
+	a.learner = newLearner(a.db.DB, retriever, log)
+
 	counts := newMetrics()
 	bus := countedBus{pubsub.New[assist.Event](), counts}
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
@@ -107,6 +110,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Owner:    processName(),
 		Checker:  checker{},
 		Prefetch: a.prefetch(retriever),
+		Replied:  a.learner.replied,
 	})
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
@@ -194,6 +198,8 @@ func (a *App) Start() error {
 		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
 	}
 	a.listener = l
+	a.learner.start()
+	a.onStop("learning", a.learner.stop)
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)

@@ -20,11 +20,12 @@ const QueueTopic = "queue"
 // Options are the parts and numbers of a Service; the zero value of each has a
 // sensible meaning.
 type Options struct {
-	Logger   *slog.Logger      // nil: slog.Default
-	Owner    string            // names this process in leases; "": random
-	Now      func() time.Time  // nil: time.Now
-	Checker  Checker           // nil: CheckDraft finds nothing
-	Prefetch func(text string) // called with what a customer is typing; must not block
+	Logger   *slog.Logger                                 // nil: slog.Default
+	Owner    string                                       // names this process in leases; "": random
+	Now      func() time.Time                             // nil: time.Now
+	Checker  Checker                                      // nil: CheckDraft finds nothing
+	Prefetch func(text string)                            // called with what a customer is typing; must not block
+	Replied  func(conversation string, reply assist.Turn) // called once with each stored turn of an agent, after its commit; must not block
 
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min

@@ -93,14 +93,17 @@ func ReadQrels(file string) (Qrels, error) {
 func ReadCorpus(file string) ([]assist.Document, error) {
 	var docs []assist.Document
 	err := readLines(file, func(n int, p struct {
-		ID    string `json:"_id"`
-		Title string `json:"title"`
-		Text  string `json:"text"`
+		ID       string `json:"_id"`
+		Title    string `json:"title"`
+		Text     string `json:"text"`
+		Metadata struct {
+			Document string `json:"document"`
+		} `json:"metadata"`
 	}) error {
 		if p.ID == "" {
 			return fmt.Errorf(`line %d has no "_id"`, n)
 		}
-		docs = append(docs, corpusDocument(p.ID, p.Title, p.Text))
+		docs = append(docs, corpusDocument(p.ID, p.Metadata.Document, p.Title, p.Text))
 		return nil
 	})
 	if err == nil && len(docs) == 0 {
@@ -109,11 +112,11 @@ func ReadCorpus(file string) ([]assist.Document, error) {
 	return docs, err
 }
 
-func corpusDocument(id, title, text string) assist.Document {
+func corpusDocument(id, page, title, text string) assist.Document {
 	language := lex.Language(title + "\n" + text)
 	return assist.Document{
 		ID: id, Title: title, Kind: assist.KindFAQ, Audience: assist.AudienceInternal, Language: language,
-		Source: "corpus", Path: id, Revision: "1", Body: text,
+		Source: "corpus", Path: page, Revision: "1", Body: text,
 		Passages: []assist.Passage{{ID: id, DocumentID: id, Text: text, End: len(text), Terms: retrieve.PassageTerms(title, "", text, language)}},
 	}
 }

@@ -83,3 +83,55 @@ func TestLearnedRanking(t *testing.T) {
 		t.Errorf("after forgetting: -want +got\n%s", d)
 	}
 }
+
+func TestCited(t *testing.T) {
+	draft := &assist.Draft{Sentences: []assist.Sentence{
+		{Text: "Hello!", Courtesy: true},
+		{Text: "Boots can be sent back within 30 days of delivery.", Citations: []assist.Citation{{PassageID: "returns"}, {PassageID: "boots"}}},
+		{Text: "Express shipping to Europe costs 9 dollars.", Citations: []assist.Citation{{PassageID: "shipping"}}},
+	}}
+	for _, c := range []struct {
+		name, reply string
+		want        []retrieve.Ground
+	}{
+		{"as it is", "Hello! Boots can be sent back within 30 days of delivery. Express shipping to Europe costs 9 dollars.",
+			[]retrieve.Ground{{Passage: "returns", Weight: 1}, {Passage: "boots", Weight: 1}, {Passage: "shipping", Weight: 1}}},
+		{"one sentence, edited", "Sure, you can send your boots back within 30 days after delivery.",
+			[]retrieve.Ground{{Passage: "returns", Weight: 1}, {Passage: "boots", Weight: 1}}},
+		{"written anew", "Let me ask a colleague about that.", nil},
+	} {
+		if d := cmp.Diff(c.want, retrieve.Cited(c.reply, "en", draft, nil, draft)); d != "" {
+			t.Errorf("%s: -want +got\n%s", c.name, d)
+		}
+	}
+}
+
+func TestGuess(t *testing.T) {
+	x := memindex.New(shop())
+	r := retrieve.New(x, nil, retrieve.Options{})
+	turns := transcript("c: how do I get my money?")
+	guess := func(reply string) []retrieve.Ground {
+		t.Helper()
+		grounds, err := r.Guess(t.Context(), turns, reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return grounds
+	}
+	got := guess("We pay the refund to the card you used, that takes 5 days.")
+	if len(got) != 1 || got[0].Passage != "returns#1" || got[0].Weight < 0.6 || got[0].Weight > 0.9 {
+		t.Fatalf("guessed %v", got)
+	}
+	for _, vague := range []string{"Of course!", "Let me look that up for you, one moment please.", "Our new autumn catalogue lists seventeen kinds of umbrellas."} {
+		if g := guess(vague); len(g) > 0 {
+			t.Errorf("%q: guessed %v", vague, g)
+		}
+	}
+	// What was guessed before does not make the same guess surer.
+	if _, err := x.Learn(t.Context(), []retrieve.Lesson{retrieve.NewLesson("c", 2, turns, got)}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(got, guess("We pay the refund to the card you used, that takes 5 days.")); d != "" {
+		t.Errorf("after learning: -want +got\n%s", d)
+	}
+}

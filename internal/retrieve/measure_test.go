@@ -192,7 +192,7 @@ func TestWeak(t *testing.T) {
 			return 1 - float64(i)/float64(len(e))
 		}
 		line := ""
-		for _, bar := range []float64{0.08, 0.12, retrieve.DefaultWeakBelow, 0.2, 0.25, 0.3, 0.4} {
+		for _, bar := range []float64{0.02, 0.05, retrieve.DefaultWeakBelow, 0.2, 0.3, 0.5, 0.7} {
 			line += fmt.Sprintf("  %.2f: %.3f/%.3f", bar, kept(yes, bar), kept(no, bar))
 		}
 		t.Logf("%-18s answerable %d, not %d; AUROC %.3f; kept of both at %s", set, len(yes), len(no), wins/float64(len(yes)*len(no)), line)
