@@ -37,11 +37,11 @@ var allowed = map[string][]string{
 	"internal/ws":             {"internal/assist"},
 	"internal/auth":           {"internal/assist"},
 	"internal/web":            {"internal/assist", "internal/auth"},
-	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm"},
+	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve"},
+	"internal/eval":           {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve", "internal/suggest", "internal/playbook", "internal/check", "evals"},
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
-	"internal/eval":           {"internal/assist", "internal/playbook"},
 	"internal/app":            {"*"},
 }
 

@@ -101,7 +101,7 @@ func (p progressLine) clear() {
 }
 
 // shut closes the database a command opened and keeps the first error.
-func shut(db *app.Database, err *error) {
+func shut(db interface{ Shut() error }, err *error) {
 	if serr := db.Shut(); serr != nil && *err == nil {
 		*err = serr
 	}

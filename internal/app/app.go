@@ -48,6 +48,7 @@ type App struct {
 	sockets   *ws.Server
 	knowledge *Knowledge
 	guide     *guide
+	learner   *learner
 	model     *openai.Client   // nil: none configured
 	embedder  *openai.Embedder // nil: none configured
 	http      *http.Server
@@ -101,6 +102,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
+	a.learner = newLearner(a.db.DB, retriever, log)
+
 	counts := newMetrics()
 	bus := countedBus{pubsub.New[assist.Event](), counts}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
@@ -113,6 +116,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Checker:  checker{},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
+		Replied:  a.learner.replied,
 	})
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
@@ -201,6 +205,8 @@ func (a *App) Start() error {
 		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
 	}
 	a.listener = l
+	a.learner.start()
+	a.onStop("learning", a.learner.stop)
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)

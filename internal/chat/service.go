@@ -20,11 +20,12 @@ const QueueTopic = "queue"
 // Options are the parts and numbers of a Service; the zero value of each has a
 // sensible meaning.
 type Options struct {
-	Logger   *slog.Logger      // nil: slog.Default
-	Owner    string            // names this process in leases; "": random
-	Now      func() time.Time  // nil: time.Now
-	Checker  Checker           // nil: CheckDraft finds nothing
-	Prefetch func(text string) // called with what a customer is typing; must not block
+	Logger   *slog.Logger                                 // nil: slog.Default
+	Owner    string                                       // names this process in leases; "": random
+	Now      func() time.Time                             // nil: time.Now
+	Checker  Checker                                      // nil: CheckDraft finds nothing
+	Prefetch func(text string)                            // called with what a customer is typing; must not block
+	Replied  func(conversation string, reply assist.Turn) // called once with each stored turn of an agent, after its commit; must not block
 
 	// Acted is called after the commit with every reported action and every
 	// reply or turn of an agent, once; it must not block.

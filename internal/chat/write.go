@@ -49,6 +49,7 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		}
 	case assist.RoleAgent, assist.RoleBot:
 		s.end(l, errAnswered, st.Turn.Seq)
+		s.replied(l, st)
 	}
 	return st.Turn, false, nil
 }
@@ -88,6 +89,7 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	if !st.Repeat {
 		s.acted(l.id, st.Turn)
 	}
+	s.replied(l, st)
 	return st.Turn, st.Repeat, nil
 }
 
@@ -112,6 +114,14 @@ func (s *Service) authorityOf(agent string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.roles[agent]
+}
+
+// replied hands what an agent said to whoever learns from it. A repeat taught
+// before, and what an agent did in another system is not speech.
+func (s *Service) replied(l *live, st Stored) {
+	if s.opts.Replied != nil && !st.Repeat && st.Turn.Role == assist.RoleAgent && st.Turn.Action == nil {
+		s.opts.Replied(l.id, st.Turn)
+	}
 }
 
 // SetStep ticks a next step. Agents only. It gives the event's seq, as do the

@@ -13,11 +13,11 @@ import (
 // kept as a sparse vector by term id. The question's side is idf × importance;
 // the inner product of the two is the score.
 const (
-	k1 = 0.9
-	b  = 0.4
+	k1 = 1.5
+	b  = 0.5
 
 	// drift is how far the average length may move before all weights are made
-	// again. With b = 0.4 a weight moves by less than a fifth of it.
+	// again. With b = 0.5 a weight moves by less than a fifth of it.
 	drift = 0.05
 
 	// dimensions is that of every sparse vector: the most pgvector allows, far

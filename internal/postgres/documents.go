@@ -487,8 +487,13 @@ func (w *writer) hide(ctx context.Context, documents []string) error {
 	const gone = `UPDATE passage_vectors v SET audience = 'internal' FROM passages p
 		WHERE p.id = v.passage_id AND p.document_id = ANY($1) AND NOT p.current AND p.audience = 'internal' AND v.audience <> 'internal'
 		AND NOT EXISTS (SELECT FROM passages c WHERE c.id = v.passage_id AND c.current)`
+	const learned = `UPDATE learned l SET audience = p.audience FROM passages p
+		WHERE p.id = l.passage_id AND p.document_id = ANY($1) AND p.current AND l.audience <> p.audience`
+	const unlearned = `UPDATE learned l SET audience = 'internal' FROM passages p
+		WHERE p.id = l.passage_id AND p.document_id = ANY($1) AND NOT p.current AND p.audience = 'internal' AND l.audience <> 'internal'
+		AND NOT EXISTS (SELECT FROM passages c WHERE c.id = l.passage_id AND c.current)`
 	var batch pgx.Batch
-	for _, sql := range []string{earlier, vectors, gone} {
+	for _, sql := range []string{earlier, vectors, gone, learned, unlearned} {
 		batch.Queue(sql, documents)
 	}
 	return w.tx.SendBatch(ctx, &batch).Close()

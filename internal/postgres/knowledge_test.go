@@ -122,7 +122,7 @@ func TestLexicalIsBM25(t *testing.T) {
 					tf++
 				}
 			}
-			score += idf(len(texts), df) * tf * 1.9 / (tf + 0.9*(1-0.4+0.4*float64(len(strings.Fields(s)))/average))
+			score += idf(len(texts), df) * tf * 2.5 / (tf + 1.5*(1-0.5+0.5*float64(len(strings.Fields(s)))/average))
 		}
 		if score > 0 {
 			want[fmt.Sprintf("d/%d", i)] = score
@@ -173,7 +173,7 @@ func TestWeightsFollowTheAverage(t *testing.T) {
 			t.Fatalf("weighed with %v, average is %v", weighed, average)
 		}
 		tf := float64(r[3].([]any)[0].(int16))
-		want := tf * 1.9 / (tf + 0.9*(1-0.4+0.4*float64(r[2].(int32))/weighed))
+		want := tf * 2.5 / (tf + 1.5*(1-0.5+0.5*float64(r[2].(int32))/weighed))
 		var id int
 		var got float64
 		if _, err := fmt.Sscanf(r[4].(string), "{%d:%g", &id, &got); err != nil || math.Abs(got-want) > 1e-5 {

@@ -20,10 +20,11 @@ var publicGrants = []string{
 	`events (conversation_id, seq, type, public_data)`,
 	`documents (id, title, kind, audience, collection, language, url, valid_from, valid_to, revision, body, updated_at)`,
 	`passages`,
-	`lexicon (id, term, df_public)`,
-	`knowledge_stats (version, passages_public)`,
+	`lexicon (id, term, df_public, asked_public)`,
+	`knowledge_stats (version, passages_public, questions_public, learned)`,
 	`vector_models`,
 	`passage_vectors`,
+	`learned`,
 }
 
 // ensureRole makes the public role if need be and lets the main user take it.
@@ -104,7 +105,7 @@ func grantSelect(what, schema, role string) string {
 // limit: a superuser, the tables' owner, a role with BYPASSRLS.
 func limited(ctx context.Context, c *pgx.Conn) error {
 	const sql = `SELECT current_user, row_security_active('passages') AND row_security_active('documents')
-		AND row_security_active('turns') AND row_security_active('events') AND row_security_active('passage_vectors')`
+		AND row_security_active('turns') AND row_security_active('events') AND row_security_active('passage_vectors') AND row_security_active('learned')`
 	var user string
 	var active bool
 	if err := c.QueryRow(ctx, sql).Scan(&user, &active); err != nil {

@@ -97,6 +97,8 @@ func TestPublicRole(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	learn(t, db, lesson("c1", 1, "words asked", 1, "open/0"), lesson("c2", 1, "secret canary", 1, "closed/0", "undeclared/0"))
+
 	tables, err := db.Query(t.Context(), "turns", `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`)
 	if err != nil || len(tables) < 11 {
 		t.Fatal(tables, err)
@@ -106,8 +108,9 @@ func TestPublicRole(t *testing.T) {
 		`SELECT conversation_id, seq, type, public_data FROM events`:                1 + 1, // an action's event shows that something happened, not what
 		`SELECT id, title, body FROM documents`:                                     1,
 		`SELECT * FROM passages`:                                                    1,
-		`SELECT id, term, df_public FROM lexicon`:                                   2,
-		`SELECT version, passages_public FROM knowledge_stats`:                      1,
+		`SELECT id, term, df_public, asked_public FROM lexicon`:                     4,
+		`SELECT version, passages_public, questions_public FROM knowledge_stats`:    1,
+		`SELECT * FROM learned`:                                                     1,
 		`SELECT * FROM vector_models`:                                               1,
 		`SELECT * FROM passage_vectors`:                                             1,
 	}

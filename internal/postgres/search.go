@@ -46,20 +46,20 @@ func hits(s retrieve.Scope) int {
 // when the scope asks about the past.
 func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
 	// The public role may not read the columns that count internal passages.
-	stats, df := `SELECT version, passages FROM knowledge_stats`, `SELECT term, id, df FROM lexicon WHERE term = ANY($1) AND df > 0`
+	stats, df := `SELECT version, passages, questions, learned FROM knowledge_stats`, `SELECT term, id, df, asked FROM lexicon WHERE term = ANY($1) AND (df > 0 OR asked > 0)`
 	if scope.Audience != assist.AudienceInternal {
-		stats, df = `SELECT version, passages_public FROM knowledge_stats`, `SELECT term, id, df_public FROM lexicon WHERE term = ANY($1)`
+		stats, df = `SELECT version, passages_public, questions_public, learned FROM knowledge_stats`, `SELECT term, id, df_public, asked_public FROM lexicon WHERE term = ANY($1)`
 	}
 	const dense = `SELECT name FROM vector_models WHERE missing = 0 ORDER BY id DESC LIMIT 1`
 	var l retrieve.Lexicon
 	err := db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
 		l = retrieve.Lexicon{Terms: make(map[string]retrieve.TermStat, len(terms))}
 		var b pgx.Batch
-		b.Queue(stats).QueryRow(func(row pgx.Row) error { return row.Scan(&l.Version, &l.Passages) })
+		b.Queue(stats).QueryRow(func(row pgx.Row) error { return row.Scan(&l.Version, &l.Passages, &l.Questions, &l.Learned) })
 		b.Queue(df, terms).Query(func(rows pgx.Rows) error {
 			var term string
 			var s retrieve.TermStat
-			_, err := pgx.ForEachRow(rows, []any{&term, &s.ID, &s.DF}, func() error { l.Terms[term] = s; return nil })
+			_, err := pgx.ForEachRow(rows, []any{&term, &s.ID, &s.DF, &s.Asked}, func() error { l.Terms[term] = s; return nil })
 			return err
 		})
 		b.Queue(dense).Query(func(rows pgx.Rows) error {
@@ -88,26 +88,44 @@ func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 }
 
 // Lexical implements retrieve.Index. Passages with a candidate term come from
-// the index on terms; the inner product ranks them, all of them: exact as long
+// the indexes on terms; the inner products rank them, all of them: exact as long
 // as the candidates hold all of the question's terms. Under the public role the
-// index cannot be used, because the database must apply the policy before any
+// indexes cannot be used, because the database must apply the policy before any
 // operator that it cannot trust with hidden rows; all public rows are read.
 // Quote is left to the caller.
 func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, err error) {
-	const sql = `SELECT ` + hitColumns + `, -c.distance
+	const words = `SELECT ` + hitColumns + `, -c.distance
 		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM passages p
 		      WHERE p.terms && $5::int[] AND ` + visible + `
 		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
 		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.distance, p.id`
-	if len(q.Candidates) == 0 || len(q.Weights) == 0 {
+	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
+	// learned, $11 trust, $12 half, $13 power.
+	const both = `SELECT ` + hitColumns + `, c.score
+		FROM (SELECT p.row_id, -(p.weights <#> $4) + CASE WHEN l.evidence > 0 THEN
+		             $9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8) * power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8)
+		             ELSE 0 END AS score
+		      FROM passages p LEFT JOIN learned l ON l.passage_id = p.id
+		      WHERE (p.terms && $5::int[] OR p.id = ANY(ARRAY(SELECT a.passage_id FROM learned a WHERE a.terms && $8::int[]))) AND ` + visible + `
+		      ORDER BY score DESC, p.id LIMIT $6) c
+		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.score DESC, p.id`
+	learned := q.Learned
+	if len(q.Candidates) == 0 && len(learned.Candidates) == 0 {
 		return nil, nil
 	}
-	if len(q.Weights) > maxTerms {
+	if max(len(q.Weights), len(learned.Weights)) > maxTerms {
 		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
 	}
+	sql, args := words, filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope))
+	if len(learned.Candidates) > 0 {
+		sql = both
+		args = append(args, sparse(learned.Weights), learned.Candidates, q.Mass, learned.Mass,
+			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
+	}
 	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
-		found, err = collect(ctx, conn, scanHit, sql, filter(scope, sparse(q.Weights), q.Candidates, hits(scope))...)
+		found, err = collect(ctx, conn, scanHit, sql, args...)
 		return err
 	})
 	for i := range found {

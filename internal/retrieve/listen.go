@@ -46,7 +46,8 @@ const longTurn = 5
 // The customer's last messages in a row are one turn. A message that only
 // greets, thanks or agrees is quiet; one that only answers what the agent asked
 // ("yes", a name, an order number) leaves the need that was open in its place.
-// These are rules, never a model: the same transcript is always the same question.
+// A quiet question still has the terms of what is open, for whoever asks all the
+// same. These are rules, never a model: the same transcript is always the same question.
 func Listen(turns []assist.Turn) assist.Question { return listen(turns, listens) }
 
 func listen(turns []assist.Turn, weights listening) assist.Question {
@@ -86,9 +87,13 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 		}
 	default:
 		q.Text, q.Quiet = said[last].text, quiets[kind]
-		return q
+		if need = openNeed(said, last); need < 0 {
+			return q
+		}
 	}
-	q.Text = said[need].text
+	if q.Quiet == "" {
+		q.Text = said[need].text
+	}
 
 	names := map[string]bool{}
 	for _, s := range said {

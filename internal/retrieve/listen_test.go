@@ -71,10 +71,32 @@ func TestListen(t *testing.T) {
 		if q.Text != c.text || q.Quiet != c.quiet {
 			t.Errorf("%s: text %q quiet %q, want %q and %q", c.name, q.Text, q.Quiet, c.text, c.quiet)
 		}
-		if (len(q.Terms) == 0) != (q.Quiet != "") {
-			t.Errorf("%s: quiet %q with terms %v", c.name, q.Quiet, q.Terms)
+		if open := strings.Contains(c.name, "need") || len(c.turns) > 1 && q.Quiet != retrieve.QuietIdentity && q.Quiet != retrieve.QuietEmpty; len(q.Terms) == 0 && (q.Quiet == "" || open) {
+			t.Errorf("%s: quiet %q without the terms of what is open", c.name, q.Quiet)
 		}
 	}
+}
+
+func TestQuietKeepsWhatIsOpen(t *testing.T) {
+	need := transcript("c: I want to return my boots", "a: Let me see.")
+	for _, last := range []string{"c: ok", "c: thank you", "c: one moment"} {
+		q := retrieve.Listen(append(need[:2:2], transcript(last)...))
+		if q.Quiet == "" || !hasTerm(q, "boot") {
+			t.Errorf("%s: quiet %q, terms %v", last, q.Quiet, q.Terms)
+		}
+	}
+	if q := retrieve.Listen(transcript("c: hello")); len(q.Terms) > 0 {
+		t.Errorf("a greeting has terms %v", q.Terms)
+	}
+}
+
+func hasTerm(q assist.Question, term string) bool {
+	for _, t := range q.Terms {
+		if t.Text == term && t.Weight > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func TestListenWeights(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/aside-project/aside/internal/assist"
-	"github.com/aside-project/aside/internal/lex"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/memindex"
@@ -127,14 +126,7 @@ func corpus(t *testing.T, dir string) []assist.Document {
 		Title string `json:"title"`
 		Text  string `json:"text"`
 	}](t, filepath.Join(dir, "corpus.jsonl")) {
-		counts := map[string]float64{}
-		for _, term := range lex.Terms(p.Title+"\n"+p.Text, "en") {
-			counts[term]++
-		}
-		var terms []assist.Term
-		for term, n := range counts {
-			terms = append(terms, assist.Term{Text: term, Weight: n})
-		}
+		terms := retrieve.PassageTerms(p.Title, "", p.Text, "en")
 		docs = append(docs, assist.Document{ID: p.ID, Title: p.Title, Language: "en", Audience: assist.AudienceInternal,
 			Passages: []assist.Passage{{ID: p.ID, DocumentID: p.ID, Text: p.Text, End: len(p.Text), Terms: terms}}})
 	}
@@ -200,7 +192,7 @@ func TestWeak(t *testing.T) {
 			return 1 - float64(i)/float64(len(e))
 		}
 		line := ""
-		for _, bar := range []float64{0.08, 0.12, retrieve.DefaultWeakBelow, 0.2, 0.25, 0.3, 0.4} {
+		for _, bar := range []float64{0.02, 0.05, retrieve.DefaultWeakBelow, 0.2, 0.3, 0.5, 0.7} {
 			line += fmt.Sprintf("  %.2f: %.3f/%.3f", bar, kept(yes, bar), kept(no, bar))
 		}
 		t.Logf("%-18s answerable %d, not %d; AUROC %.3f; kept of both at %s", set, len(yes), len(no), wins/float64(len(yes)*len(no)), line)

@@ -86,10 +86,13 @@ func anythingElse(asked string) bool {
 	return false
 }
 
+var introductions = []string{"my name is ", "my name's ", "name is ", "this is ", "ich heiße ", "ich heisse ", "mein name ist ",
+	"je m'appelle ", "mon nom est ", "me llamo ", "mi nombre es "}
+
 // introduces reports whether somebody says their name, and it alone.
 func introduces(text string) bool {
 	lower := strings.ToLower(text)
-	for _, w := range []string{"my name is ", "my name's ", "name is ", "this is ", "ich heiße ", "ich heisse ", "mein name ist ", "je m'appelle ", "mon nom est ", "me llamo ", "mi nombre es "} {
+	for _, w := range introductions {
 		if _, name, ok := strings.Cut(lower, w); ok && name != "" {
 			return true
 		}

@@ -26,9 +26,10 @@ type Index interface {
 	// Lexicon gives the database's view of terms: their ids and in how many
 	// visible passages they occur. Unknown terms are left out.
 	Lexicon(ctx context.Context, scope Scope, terms []string) (Lexicon, error)
-	// Lexical ranks passages by the inner product of the weights with their
-	// BM25 vectors, best first. Candidates are passages with any of the terms
-	// in Candidates; ranking uses all of Weights.
+	// Lexical ranks passages, best first, by the inner product of the weights
+	// with their BM25 vectors and what their learned vectors add to it; Score
+	// says how. Candidates are passages with any of the terms in Candidates, in
+	// their words or in what was learned of them; ranking uses all weights.
 	Lexical(ctx context.Context, scope Scope, q LexicalQuery) ([]assist.Hit, error)
 	// Dense ranks passages by cosine similarity to vector, which came from the
 	// named model, best first.
@@ -39,20 +40,42 @@ type Index interface {
 
 // Lexicon is what the index knows about some terms.
 type Lexicon struct {
-	Version   int64 // of the knowledge: changes whenever any passage does
-	Passages  int   // visible passages, the N of idf
+	Version   int64   // of the knowledge: changes whenever any passage does, or what was learned
+	Passages  int     // visible passages, the N of idf
+	Questions float64 // learned questions, the N of the learned idf
+	Learned   int     // passages of which something was learned; 0: search words alone
 	Terms     map[string]TermStat
 	DenseName string // model whose vectors are complete, "" for none
 }
 
 // TermStat is one term in the lexicon.
 type TermStat struct {
-	ID int32
-	DF int // visible passages that contain it
+	ID    int32
+	DF    int     // visible passages that contain it
+	Asked float64 // learned questions that contain it
 }
 
 // LexicalQuery is a question in the index's own term ids.
 type LexicalQuery struct {
 	Weights    map[int32]float32 // idf × importance
 	Candidates []int32           // rarest first, within the term budget
+	Mass       float64           // what a passage of usual length with every term once would score
+	Learned    LearnedQuery      // zero where nothing was learned
+}
+
+// LearnedQuery is a question to the learned vectors.
+type LearnedQuery struct {
+	Weights    map[int32]float32 // idf among learned questions × importance
+	Candidates []int32
+	Mass       float64 // as of LexicalQuery
+}
+
+// Score is a passage's score of the inner products of its two vectors with the
+// question's, in the unit of the first: so it stays comparable where nothing was
+// learned.
+func (q LexicalQuery) Score(words, learned, evidence float64) float64 {
+	if q.Learned.Mass <= 0 {
+		return words
+	}
+	return words + q.Mass*Learned(evidence, learned/q.Learned.Mass)
 }

@@ -15,8 +15,8 @@ import (
 
 // The parameters of BM25, as in the real index.
 const (
-	k1 = 0.9
-	b  = 0.4
+	k1 = 1.5
+	b  = 0.5
 )
 
 // Index is a fixed set of documents. Its methods may be called side by side.
@@ -28,6 +28,12 @@ type Index struct {
 	passages []passage
 	ids      map[string]int32
 	postings [][]posting // by term id
+
+	lessons        []retrieve.Lesson
+	learned        map[int]*learned // by passage
+	asked          map[int32]float64
+	questions      float64
+	learnedAverage float64
 }
 
 type passage struct {
@@ -56,12 +62,7 @@ func New(docs []assist.Document) *Index {
 				Audience: d.Audience, URL: d.URL, Revision: d.Revision, UpdatedAt: d.UpdatedAt}})
 			var length float64
 			for _, t := range p.Terms {
-				id, known := x.ids[t.Text]
-				if !known {
-					id = int32(len(x.ids))
-					x.ids[t.Text] = id
-					x.postings = append(x.postings, nil)
-				}
+				id := x.term(t.Text)
 				x.postings[id] = append(x.postings[id], posting{n, t.Weight})
 				length += t.Weight
 			}
@@ -74,6 +75,16 @@ func New(docs []assist.Document) *Index {
 		x.passages[i].norm = k1 * (1 - b + b*l/max(avg, 1))
 	}
 	return x
+}
+
+func (x *Index) term(text string) int32 {
+	id, known := x.ids[text]
+	if !known {
+		id = int32(len(x.ids))
+		x.ids[text] = id
+		x.postings = append(x.postings, nil)
+	}
+	return id
 }
 
 func visible(d *assist.Document, scope retrieve.Scope) bool {
@@ -89,7 +100,7 @@ func visible(d *assist.Document, scope retrieve.Scope) bool {
 
 // Lexicon implements retrieve.Index.
 func (x *Index) Lexicon(_ context.Context, scope retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
-	l := retrieve.Lexicon{Version: 1, Terms: map[string]retrieve.TermStat{}, DenseName: x.DenseName}
+	l := retrieve.Lexicon{Version: 1, Terms: map[string]retrieve.TermStat{}, DenseName: x.DenseName, Questions: x.questions, Learned: len(x.learned)}
 	for _, p := range x.passages {
 		if visible(p.doc, scope) {
 			l.Passages++
@@ -106,8 +117,8 @@ func (x *Index) Lexicon(_ context.Context, scope retrieve.Scope, terms []string)
 				df++
 			}
 		}
-		if df > 0 {
-			l.Terms[t] = retrieve.TermStat{ID: id, DF: df}
+		if asked := x.asked[id]; df > 0 || asked > 0 {
+			l.Terms[t] = retrieve.TermStat{ID: id, DF: df, Asked: asked}
 		}
 	}
 	return l, nil
@@ -121,12 +132,22 @@ func (x *Index) Lexical(_ context.Context, scope retrieve.Scope, q retrieve.Lexi
 			candidate[p.passage] = true
 		}
 	}
+	for i, of := range x.learned {
+		for _, id := range q.Learned.Candidates {
+			candidate[i] = candidate[i] || of.sums[id] > 0
+		}
+	}
 	scores := make([]float64, len(x.passages))
 	for id, w := range q.Weights {
 		for _, p := range x.postings[id] {
 			if candidate[p.passage] {
 				scores[p.passage] += float64(w) * p.tf * (k1 + 1) / (p.tf + x.passages[p.passage].norm)
 			}
+		}
+	}
+	for i := range scores {
+		if product, evidence := x.learnedProduct(i, q.Learned); candidate[i] && evidence > 0 {
+			scores[i] = q.Score(scores[i], product, evidence)
 		}
 	}
 	return x.best(scope, scores, func(h *assist.Hit, rank int, score float64) {

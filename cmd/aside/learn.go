@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+func defineLearn(o *options, cfg *app.Config) runner {
+	database(o, cfg)
+
+	return func(ctx context.Context, s streams, args []string) (err error) {
+		if len(args) != 1 {
+			return usageError{"name one file of conversations, one JSON object a line"}
+		}
+		f, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		if err != nil {
+			return err
+		}
+		defer shut(db, &err)
+		report, err := app.LearnFile(ctx, db.DB, retrieve.New(db, nil, retrieve.Options{}), f, func(line int, why string) {
+			s.log.Warn("a line was skipped", "file", args[0], "line", line, "why", why)
+		})
+		if err != nil {
+			return err
+		}
+		return s.print(report, func(w io.Writer) {
+			fmt.Fprintf(w, "%d conversations: %d answered questions and %d steps learned; %d lines skipped\n",
+				report.Conversations, report.Questions, report.Steps, report.Skipped)
+		})
+	}
+}

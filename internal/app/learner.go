@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+const (
+	learnQueue = 1000             // replies that wait to be learned from; more are let go, with a warning
+	learnFor   = 10 * time.Second // bound of one
+	learnTurns = 60               // of the transcript that a question is made of
+)
+
+// learner learns from sent replies, one after the other, behind the agents'
+// backs: no reply waits for it. What it could not learn is lost, not sent again.
+type learner struct {
+	db        *postgres.DB
+	retriever *retrieve.Retriever
+	log       *slog.Logger
+	queue     chan sentReply
+	stopping  chan struct{}
+	done      chan struct{}
+}
+
+type sentReply struct {
+	conversation string
+	turn         assist.Turn
+}
+
+func newLearner(db *postgres.DB, r *retrieve.Retriever, log *slog.Logger) *learner {
+	return &learner{db: db, retriever: r, log: log, queue: make(chan sentReply, learnQueue), stopping: make(chan struct{}), done: make(chan struct{})}
+}
+
+// start begins the one goroutine, for which stop waits.
+func (l *learner) start() { go l.run() }
+
+// replied takes note of a stored reply. It never blocks.
+func (l *learner) replied(conversation string, turn assist.Turn) {
+	select {
+	case l.queue <- sentReply{conversation, turn}:
+	default:
+		l.log.Warn("a reply was not learned from: too many wait", "conversation", conversation, "seq", turn.Seq)
+	}
+}
+
+// stop learns from what waits, as long as ctx allows.
+func (l *learner) stop(ctx context.Context) error {
+	close(l.stopping)
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+	}
+	for len(l.queue) > 0 { // let the rest go
+		select {
+		case <-l.queue:
+		default:
+		}
+	}
+	<-l.done
+	return nil
+}
+
+func (l *learner) run() {
+	defer close(l.done)
+	for {
+		select {
+		case s := <-l.queue:
+			l.learn(s)
+			continue
+		default:
+		}
+		select {
+		case s := <-l.queue:
+			l.learn(s)
+		case <-l.stopping:
+			if len(l.queue) == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (l *learner) learn(s sentReply) {
+	ctx, cancel := context.WithTimeout(context.Background(), learnFor)
+	defer cancel()
+	lesson, err := l.lesson(ctx, s)
+	if err == nil && len(lesson.Grounds) > 0 {
+		_, err = l.db.Learn(ctx, []retrieve.Lesson{lesson})
+	}
+	if err != nil {
+		l.log.Warn("a reply was not learned from", "conversation", s.conversation, "seq", s.turn.Seq, "error", err)
+	}
+}
+
+// lesson finds what the reply answered and the passages it stood on: those that
+// the suggestion cited and the agent kept, else the one its words point at.
+func (l *learner) lesson(ctx context.Context, s sentReply) (retrieve.Lesson, error) {
+	turns, _, err := l.db.Transcript(ctx, s.conversation, learnTurns)
+	if err != nil {
+		return retrieve.Lesson{}, err
+	}
+	turns = slices.DeleteFunc(turns, func(t assist.Turn) bool { return t.Seq >= s.turn.Seq })
+	var grounds []retrieve.Ground
+	if s.turn.SuggestionID != "" {
+		suggestion, err := l.db.Suggestion(ctx, s.turn.SuggestionID)
+		if err != nil {
+			return retrieve.Lesson{}, err
+		}
+		grounds = retrieve.Cited(s.turn.Text, suggestion.Question.Language, suggestion.Draft, suggestion.Instant)
+	}
+	if len(grounds) == 0 {
+		if grounds, err = l.retriever.Guess(ctx, turns, s.turn.Text); err != nil {
+			return retrieve.Lesson{}, err
+		}
+	}
+	return retrieve.NewLesson(s.conversation, s.turn.Seq, turns, grounds), nil
+}
