@@ -68,9 +68,17 @@ func known(name string) bool {
 }
 
 // timeLimit is how long one file may take. Parsers ask the clock as they go.
-const timeLimit = 20 * time.Second
+// A machine with other work to do needs its time for a thousand pages; a hostile
+// page of a PDF is stopped after pageLimit.
+const (
+	timeLimit = time.Minute
+	pageLimit = 10 * time.Second
+)
 
-var errTooLong = fmt.Errorf("it takes longer than %v to read: split it", timeLimit)
+var (
+	errTooLong     = fmt.Errorf("it takes longer than %v to read: split it", timeLimit)
+	errPageTooLong = fmt.Errorf("a page takes longer than %v to read", pageLimit)
+)
 
 // reader reads files of all formats.
 type reader struct {

@@ -198,7 +198,7 @@ func address(n *html.Node, base *url.URL) {
 			n.Attr[i].Val = u.String()
 		}
 		if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "mailto" && u.Scheme != "tel" {
-			n.Attr[i].Val = ""
+			n.DataAtom, n.Data = atom.Span, "span"
 		}
 	}
 }

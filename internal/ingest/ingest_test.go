@@ -433,3 +433,31 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportMetric(float64(passages)/b.Elapsed().Seconds(), "passages/s")
 }
+
+// BenchmarkFormats parses one fixture of each format, again and again.
+func BenchmarkFormats(b *testing.B) {
+	for _, name := range []string{"handbook.pdf", "refund.docx", "shop.html", "lists.md"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filepath.Ext(name)[1:], func(b *testing.B) {
+			r := reader{opt: Options{Audience: assist.AudienceInternal}}
+			defer r.close()
+			passages := 0
+			one := func() {
+				p := r.document(b.Context(), file{id: "x"}, filepath.Ext(name), data)
+				if p.err != nil {
+					b.Fatal(p.err)
+				}
+				passages += len(p.docs[0].Passages)
+			}
+			one() // the first PDF starts its reader
+			passages = 0
+			for b.Loop() {
+				one()
+			}
+			b.ReportMetric(float64(passages)/b.Elapsed().Seconds(), "passages/s")
+		})
+	}
+}

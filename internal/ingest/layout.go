@@ -19,8 +19,9 @@ func (b box) grow(by float64) box { return box{b.l - by, b.b - by, b.r + by, b.t
 // pdfWord is a word where it stands on its page.
 type pdfWord struct {
 	box
-	text string
-	bold bool
+	text   string
+	bold   bool
+	turned bool // it runs up or down the page
 }
 
 // pdfPage is what a person can read on a page, in the order of the file.
@@ -83,7 +84,7 @@ func layout(pages []pdfPage) (body string, starts []int) {
 // segments puts a page's words into lines by where they stand, and cuts the lines
 // at wide gaps.
 func segments(words []pdfWord) []segment {
-	words = slices.Clone(words)
+	words = upright(words)
 	middle := func(b box) float64 { return (b.b + b.t) / 2 }
 	slices.SortStableFunc(words, func(a, b pdfWord) int { return cmp.Compare(middle(b.box), middle(a.box)) })
 	var rows [][]pdfWord
@@ -124,6 +125,16 @@ func segments(words []pdfWord) []segment {
 		}
 	}
 	return all
+}
+
+// upright drops what runs up the margin of a page, but not of a page that is all
+// turned. The result is the caller's own.
+func upright(words []pdfWord) []pdfWord {
+	straight := slices.DeleteFunc(slices.Clone(words), func(w pdfWord) bool { return w.turned })
+	if 2*len(straight) < len(words) {
+		return slices.Clone(words)
+	}
+	return straight
 }
 
 var (
@@ -311,6 +322,7 @@ type writer struct {
 	body       float64   // size of most letters
 	leading    float64   // usual distance between lines, in sizes
 	levels     []float64 // sizes of headings, from the largest
+	bolds      bool      // bold lines are headings: there is not much of it
 
 	para   strings.Builder
 	prefix string // of the paragraph: "## ", "- " or nothing
@@ -323,11 +335,15 @@ type writer struct {
 func (w *writer) measure(pages [][]segment) {
 	sizes := map[float64]int{}
 	var steps []float64
+	bold := 0
 	for _, segs := range pages {
 		lines := lineUp(segs)
 		for i, l := range lines {
 			for _, s := range l.segments {
 				sizes[math.Round(s.size*2)/2] += len(s.text())
+				if s.bold {
+					bold += len(s.text())
+				}
 			}
 			if i > 0 {
 				if step := (lines[i-1].b - l.b) / l.segments[0].size; step > 0.5 && step < 2.5 {
@@ -342,13 +358,25 @@ func (w *writer) measure(pages [][]segment) {
 			w.body, most = size, n
 		}
 	}
+	// What a tenth of all letters have is no heading's size: notes and abstracts
+	// are often set smaller than the text, and there may be many of them.
+	total, largest := 0, w.body
+	for _, n := range sizes {
+		total += n
+	}
+	w.bolds = 5*bold < total
+	for size, n := range sizes {
+		if 10*n >= total {
+			largest = max(largest, size)
+		}
+	}
 	slices.Sort(steps)
 	w.leading = 1.2
 	if len(steps) > 0 {
 		w.leading = steps[len(steps)/4]
 	}
 	for size := range sizes {
-		if size >= 1.15*w.body {
+		if size >= 1.15*largest {
 			w.levels = append(w.levels, size)
 		}
 	}
@@ -362,7 +390,7 @@ func (w *writer) level(l line) int {
 	}
 	s := l.segments[0]
 	text := s.text()
-	if len(s.words) > 15 || !strings.ContainsFunc(text, unicode.IsLetter) || strings.ContainsRune(".,;:", rune(text[len(text)-1])) {
+	if len(s.words) > 15 || strings.HasPrefix(text, "-") || !strings.ContainsFunc(text, unicode.IsLetter) || strings.ContainsRune(".,;:", rune(text[len(text)-1])) {
 		return 0
 	}
 	size := math.Round(s.size*2) / 2
@@ -371,7 +399,7 @@ func (w *writer) level(l line) int {
 			return min(i+1, 4)
 		}
 	}
-	if s.bold && size >= w.body && len(s.words) <= 10 {
+	if w.bolds && s.bold && size >= w.body && len(s.words) <= 10 {
 		return min(len(w.levels)+1, 5)
 	}
 	return 0
@@ -527,7 +555,7 @@ func (w *writer) table(lines []line) int {
 			row[c] = strings.TrimSpace(row[c] + " " + s.text())
 		}
 		// A line without a first cell goes on with the row above.
-		if k := len(rows); k > 1 && row[0] == "" {
+		if k := len(rows); k > 0 && row[0] == "" {
 			for c := range row {
 				rows[k-1][c] = strings.TrimSpace(rows[k-1][c] + " " + row[c])
 			}

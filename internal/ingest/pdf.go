@@ -7,8 +7,10 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/enums"
@@ -124,6 +126,10 @@ func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, ti
 	if err := r.open(); err != nil {
 		return nil, "", err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(pageLimit, func() { cancel(errPageTooLong) })
+	defer stall.Stop()
 	instance, err := r.pool.GetInstanceWithContext(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("start the PDF reader: %w", err)
@@ -151,7 +157,7 @@ func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, ti
 				err = fmt.Errorf("it could not be parsed: %.200s", fmt.Sprint(v))
 			}
 		}()
-		pages, title, err = readPDF(ctx, instance, data)
+		pages, title, err = readPDF(ctx, instance, data, func() { stall.Reset(pageLimit) })
 	}()
 	kerr := group.Wait()
 	cerr := instance.Close()
@@ -182,7 +188,8 @@ func pdfModule(in pdfium.Pdfium) (api.Module, error) {
 	return nil, errors.New("the PDF reader cannot be stopped: its library changed")
 }
 
-func readPDF(ctx context.Context, in pdfium.Pdfium, data []byte) ([]pdfPage, string, error) {
+// readPDF calls next before each page.
+func readPDF(ctx context.Context, in pdfium.Pdfium, data []byte, next func()) ([]pdfPage, string, error) {
 	doc, err := in.OpenDocument(&requests.OpenDocument{File: &data})
 	switch {
 	case errors.Is(err, pdferrors.ErrPassword), errors.Is(err, pdferrors.ErrSecurity):
@@ -202,6 +209,7 @@ func readPDF(ctx context.Context, in pdfium.Pdfium, data []byte) ([]pdfPage, str
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
 		}
+		next()
 		page, err := readPage(in, doc.Document, i)
 		if err != nil {
 			return nil, "", fmt.Errorf("page %d: %w", i+1, err)
@@ -310,6 +318,8 @@ func readPage(in pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (pdfPag
 	return p, err
 }
 
+var boldFont = regexp.MustCompile(`(?i)bold|black|heavy|demi|-medi$|cmbx`)
+
 // glyphs looks at the letters of one page.
 type glyphs struct {
 	in    pdfium.Pdfium
@@ -339,8 +349,9 @@ func (g *glyphs) word(first, last int) (w pdfWord, seen bool, err error) {
 	// The box is as high as the font's tallest letter, far more than a line.
 	if size, err := g.in.FPDFText_GetFontSize(&requests.FPDFText_GetFontSize{TextPage: g.text, Index: first}); err == nil {
 		if m, err := g.in.FPDFText_GetMatrix(&requests.FPDFText_GetMatrix{TextPage: g.text, Index: first}); err == nil {
+			w.turned = math.Abs(float64(m.Matrix.B)) > math.Abs(float64(m.Matrix.A))
 			em := size.FontSize * math.Hypot(float64(m.Matrix.C), float64(m.Matrix.D))
-			if middle := (w.b + w.t) / 2; em < w.t-w.b {
+			if middle := (w.b + w.t) / 2; em > 0 && !w.turned {
 				w.b, w.t = middle-em/2, middle+em/2
 			}
 		}
@@ -348,11 +359,9 @@ func (g *glyphs) word(first, last int) (w pdfWord, seen bool, err error) {
 	if w.t-w.b < 1 || w.r < g.edge.l || w.l > g.edge.r || w.t < g.edge.b || w.b > g.edge.t {
 		return w, false, nil
 	}
-	if f, err := g.in.FPDFText_GetFontWeight(&requests.FPDFText_GetFontWeight{TextPage: g.text, Index: first}); err == nil {
-		w.bold = f.FontWeight >= 600
-	}
+	// By its name: the weight that PDFium guesses is high for ordinary fonts too.
 	if s, err := g.in.FPDFText_GetFontInfo(&requests.FPDFText_GetFontInfo{TextPage: g.text, Index: first}); err == nil {
-		w.bold = w.bold || strings.Contains(s.FontName, "Bold")
+		w.bold = boldFont.MatchString(s.FontName)
 	}
 	if c, err := g.in.FPDFText_GetFillColor(&requests.FPDFText_GetFillColor{TextPage: g.text, Index: first}); err == nil {
 		if c.A < 8 || c.R > 245 && c.G > 245 && c.B > 245 && !g.painted(w.box) {

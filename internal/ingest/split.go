@@ -13,7 +13,7 @@ import (
 
 // splitVersion names the way passages and terms are made. Change it with them:
 // documents then count as changed and are made anew.
-const splitVersion = "1"
+const splitVersion = "2"
 
 const (
 	passageWords = 120               // a passage grows to about this
