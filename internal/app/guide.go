@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/eval"
 	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -299,10 +300,15 @@ func PutAuthority(ctx context.Context, db *postgres.DB, paths []string) error {
 	return nil
 }
 
-// LearnSteps learns order and choice of next steps from past conversations and
-// stores it: `aside learn`.
-func LearnSteps(ctx context.Context, db *postgres.DB, past []playbook.Past, log *slog.Logger) (playbook.Learned, error) {
+// LearnSteps learns order and choice of next steps from a file of past
+// conversations and stores it: the steps of `aside learn`. A running server has
+// it from its next start.
+func LearnSteps(ctx context.Context, db *postgres.DB, file string, log *slog.Logger) (playbook.Learned, error) {
 	book, err := loadBook(ctx, db, log)
+	if err != nil {
+		return playbook.Learned{}, err
+	}
+	past, err := eval.ReadPast(book, file)
 	if err != nil {
 		return playbook.Learned{}, err
 	}

@@ -270,6 +270,16 @@ func labelChats(chats map[string]pastChat, points string) error {
 	return nil
 }
 
+// ReadPast reads conversations to learn next steps from. The procedure of one
+// that names none, or one that is not in the book, is left to be inferred.
+func ReadPast(book *playbook.Book, file string) ([]playbook.Past, error) {
+	chats, err := readChats(file)
+	if err != nil {
+		return nil, err
+	}
+	return pasts(book, chats), nil
+}
+
 func pasts(book *playbook.Book, chats map[string]pastChat) []playbook.Past {
 	documents := map[string]string{}
 	for _, id := range book.Documents() {

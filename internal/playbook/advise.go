@@ -453,14 +453,13 @@ func upper(s string) string {
 // agent's limit is the lead's, with the reason.
 func (c Case) gestures(m Mood) []assist.Option {
 	var found []wanted
-	for i := range c.Book.procs {
-		p := &c.Book.procs[i]
-		for _, s := range p.Steps {
-			for _, b := range s.Conditions {
-				if g, amount, ok := c.named(b.Text); ok && suits(b.Text, m) > 0 {
-					found = append(found, wanted{suits(b.Text, m), g, amount, assist.PolicyRef{DocumentID: p.DocumentID, PassageID: s.PassageID, Title: p.Title, Quote: b.Text}})
-				}
-			}
+	for _, b := range c.Book.amends {
+		fits := suits(b.text, m)
+		if fits == 0 {
+			continue
+		}
+		if g, amount, ok := c.named(b.text); ok {
+			found = append(found, wanted{fits, g, amount, assist.PolicyRef{DocumentID: b.proc.DocumentID, PassageID: b.step.PassageID, Title: b.proc.Title, Quote: b.text}})
 		}
 	}
 	if len(found) == 0 {
@@ -525,11 +524,10 @@ type wanted struct {
 
 // named finds the gesture that a sentence speaks of, and how much of it.
 func (c Case) named(text string) (Gesture, Amount, bool) {
-	low := strings.ToLower(text)
+	have := lex.Terms(text, "en")
 	for _, g := range c.Authority.Gestures {
 		words := lex.Terms(g.Title, "en")
 		n := 0
-		have := lex.Terms(low, "en")
 		for _, w := range words {
 			if slices.Contains(have, w) {
 				n++

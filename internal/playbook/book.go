@@ -17,6 +17,14 @@ type Book struct {
 	terms   map[string][]posting
 	long    []float64 // length of each page in terms
 	average float64
+	amends  []amend // bullets that say what to give when somebody was let down
+}
+
+// amend is a bullet with its place.
+type amend struct {
+	proc *Procedure
+	step Step
+	text string
 }
 
 // button is an action a page names.
@@ -38,6 +46,13 @@ func NewBook(procs []Procedure) *Book {
 	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}}
 	for i, p := range procs {
 		b.index[p.DocumentID] = i
+		for _, s := range p.Steps {
+			for _, c := range s.Conditions {
+				if suits(c.Text, Mood{Broken: []string{""}, Contact: 3}) > 0 {
+					b.amends = append(b.amends, amend{&b.procs[i], s, c.Text})
+				}
+			}
+		}
 		b.buttons = append(b.buttons, buttonsOf(p))
 		count := map[string]float64{}
 		n := 0.0

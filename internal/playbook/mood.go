@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -39,24 +40,32 @@ func (m Mood) Why() string {
 // What they said of earlier contacts holds for the whole chat.
 const moodTurns = 3
 
+// The patterns read lower-case text.
 var (
-	angry = regexp.MustCompile(`(?i)\b(angry|furious|livid|upset|outraged|fuming|ridiculous|unacceptable|terrible|awful|horrible|appalling|disgrace\w*|worst|disappoint\w*|frustrat\w*|annoy(ed|ing)|fed up|sick of|had enough|disgust\w*|a joke|useless|incompetent|outrageous|scam\w*|ripp?(ed|ing) (me )?off|rip-?off|nightmare|wasting my time|never (again|buy\w*|order\w*|shop\w*)|pathetic|pissed|damn|lousy|let down|wtf|bullshit|lawyer|` +
+	angry = regexp.MustCompile(`\b(angry|furious|livid|upset|outraged|fuming|ridiculous|unacceptable|terrible|awful|horrible|appalling|disgrace\w*|worst|disappoint\w*|frustrat\w*|annoy(ed|ing)|fed up|sick of|had enough|disgust\w*|a joke|useless|incompetent|outrageous|scam\w*|ripp?(ed|ing) (me )?off|rip-?off|nightmare|wasting my time|never (again|buy\w*|order\w*|shop\w*)|pathetic|pissed|damn|lousy|let down|wtf|bullshit|lawyer|` +
 		`wütend|sauer|verärgert|unverschämt\w*|frechheit|enttäusch\w*|unfassbar|katastrophe|saftladen|reicht('s| es)? mir|` +
 		`furieu\w*|énervée?|inadmissible|inacceptable|honteu\w*|scandaleu\w*|déçue?|ras le bol|en colère|` +
 		`furios[oa]|indignad[oa]|inaceptable|vergüenza|decepcionad[oa]|hart[oa] de|enfadad[oa]|enojad[oa]|pésim[oa]|` +
 		`furios[oa]|inaceitável|vergonha|decepcionad[oa]|absurdo|péssim[oa]|cansad[oa] de|raiva)\b`)
-	sarcasm = regexp.MustCompile(`(?i)(\bthanks? (you )?(so much )?for (nothing|wasting|ruining|losing|breaking|ignoring)|\bthanks a lot for (nothing|ruining|losing)|^\W*(oh,? |well,? |wow,? |just )+(great|wonderful|brilliant|lovely|fantastic|perfect|super)\b|\b(great|nice|good|fantastic|amazing|excellent|brilliant) (job|work|service)\b.*\b(broke\w*|lost|late|wrong|never|still|again|weeks?|nobody|nothing|missing|damaged)\b|\bwell done\b.*\b(broke\w*|lost|late|wrong|never|still|again)\b|\b(love|enjoy)(ing)? (waiting|being ignored|talking to (bots|robots))\b|\bslow clap\b|\bwhat a (surprise|joke)\b|^\W*(well,? )?so much for\b|\bsuper service\b.*\b(kaputt|wieder|nicht)\b|\bna toll\b|\bbravo\b.*\b(perdu|cassé|encore)\b)`)
-	calm    = regexp.MustCompile(`(?i)\b(not|isn't|aren't|wasn't|never|no longer|nicht|kein\w*|pas|não|no) (at all |really |so |that |even |angry or )?$`)
-	others  = regexp.MustCompile(`(?i)\b(my|our|the|his|her) (neighbou?r\w*|boss|wife|husband|partner|mother|mom|mum|father|dad|son|daughter|kids?|child\w*|friend\w*|ex|landlord|dog|cat|cats|brother|sister|colleague|coworker|roommate|airline|hotel|bank|weather|traffic|government|postman|other (shop|store|company))\b|\b(mein|meine) (nachbar\w*|chef\w*|frau|mann|freund\w*|mutter|vater)\b|\b(mon|ma) (voisin\w*|patron\w*|mari|femme|ami\w*)\b|\bmi (vecin[oa]|jef[ea]|marido|mujer|herman[oa])\b`)
-	us      = regexp.MustCompile(`(?i)\b(you|your|you're|you've|you guys|this (company|shop|store|service|is)|customer service|support|sie|ihr|ihre\w*|vous|votre|vos|usted\w*|vocês?)\b`)
-	again   = regexp.MustCompile(`(?i)(\b(second|third|fourth|fifth|sixth|2nd|3rd|4th|5th|\d+th) (message|email|e-mail|chat|call|contact|request|attempt|ticket)\b|\b(second|third|fourth|fifth|2nd|3rd|4th|\d+th|umpteenth) time (that )?(i|i'm|i am|i've|i have|we|we've|having)\b.{0,12}?\b(writ\w*|wrote|contact\w*|ask\w*|call\w*|messag\w*|chat\w*|tell\w*|told|explain\w*|complain\w*|reach\w*|had to)|\balready (wrote|written|told|asked|contacted|called|explained|emailed|chatted|reported)|\b(contacted|wrote|written to|called|emailed|messaged|asked|told) (you|support|you guys|customer service) (before|twice|already|again|last week|yesterday|several|many|three|two|four)|\bno(body| one) (has )?(ever )?(answered|replied|responded|got back|helped|called)|\bkeep (asking|writing|calling|explaining)|\b(twice|three times|four times) (already|now)\b|\bnever (heard|got) (a |an |any )?(back|answer|reply|response)|\b(following|follow) up on my (last|previous|earlier)|` +
+	sarcasm = regexp.MustCompile(`(\bthanks? (you )?(so much )?for (nothing|wasting|ruining|losing|breaking|ignoring)|\bthanks a lot for (nothing|ruining|losing)|^\W*(oh,? |well,? |wow,? |just )+(great|wonderful|brilliant|lovely|fantastic|perfect|super)\b|\b(great|nice|good|fantastic|amazing|excellent|brilliant) (job|work|service)\b.*\b(broke\w*|lost|late|wrong|never|still|again|weeks?|nobody|nothing|missing|damaged)\b|\bwell done\b.*\b(broke\w*|lost|late|wrong|never|still|again)\b|\b(love|enjoy)(ing)? (waiting|being ignored|talking to (bots|robots))\b|\bslow clap\b|\bwhat a (surprise|joke)\b|^\W*(well,? )?so much for\b|\bsuper service\b.*\b(kaputt|wieder|nicht)\b|\bna toll\b|\bbravo\b.*\b(perdu|cassé|encore)\b)`)
+	calm    = regexp.MustCompile(`\b(not|isn't|aren't|wasn't|never|no longer|nicht|kein\w*|pas|não|no) (at all |really |so |that |even |angry or )?$`)
+	others  = regexp.MustCompile(`\b(my|our|the|his|her) (neighbou?r\w*|boss|wife|husband|partner|mother|mom|mum|father|dad|son|daughter|kids?|child\w*|friend\w*|ex|landlord|dog|cat|cats|brother|sister|colleague|coworker|roommate|airline|hotel|bank|weather|traffic|government|postman|other (shop|store|company))\b|\b(mein|meine) (nachbar\w*|chef\w*|frau|mann|freund\w*|mutter|vater)\b|\b(mon|ma) (voisin\w*|patron\w*|mari|femme|ami\w*)\b|\bmi (vecin[oa]|jef[ea]|marido|mujer|herman[oa])\b`)
+	us      = regexp.MustCompile(`\b(you|your|you're|you've|you guys|this (company|shop|store|service|is)|customer service|support|sie|ihr|ihre\w*|vous|votre|vos|usted\w*|vocês?)\b`)
+	again   = regexp.MustCompile(`(\b(second|third|fourth|fifth|sixth|2nd|3rd|4th|5th|\d+th) (message|email|e-mail|chat|call|contact|request|attempt|ticket)\b|\b(second|third|fourth|fifth|2nd|3rd|4th|\d+th|umpteenth) time (that )?(i|i'm|i am|i've|i have|we|we've|having)\b.{0,12}?\b(writ\w*|wrote|contact\w*|ask\w*|call\w*|messag\w*|chat\w*|tell\w*|told|explain\w*|complain\w*|reach\w*|had to)|\balready (wrote|written|told|asked|contacted|called|explained|emailed|chatted|reported)|\b(contacted|wrote|written to|called|emailed|messaged|asked|told) (you|support|you guys|customer service) (before|twice|already|again|last week|yesterday|several|many|three|two|four)|\bno(body| one) (has )?(ever )?(answered|replied|responded|got back|helped|called)|\bkeep (asking|writing|calling|explaining)|\b(twice|three times|four times) (already|now)\b|\bnever (heard|got) (a |an |any )?(back|answer|reply|response)|\b(following|follow) up on my (last|previous|earlier)|` +
 		`\bzum (zweiten|dritten|vierten|fünften|x-ten) mal|\bschon (mehrmals|zweimal|dreimal)|\bniemand (hat )?(geantwortet|antwortet|meldet)|\bbereits (geschrieben|angerufen)|` +
 		`\b(deuxième|troisième|quatrième) (fois|message|mail)|\bpersonne (ne |n')?(m')?(a )?répond|\bdéjà (écrit|contacté|appelé)|` +
 		`\b(segunda|tercera|cuarta|terceira|quarta) (vez|mensaje|mensagem)|\bnadie (me )?(ha )?(respond|contest)\w*|\bninguém (me )?respond\w*|\bya (les )?(escribí|llamé)|\bjá (escrevi|liguei))`)
-	broken = regexp.MustCompile(`(?i)(\b(you|your (colleague|team|agent|support|website|site|company)|they|support|the agent|someone) (guys )?(said|told (me|us)|promised|guaranteed|assured (me|us)|swore|confirmed)\b.{0,60}\b(would|will|by|within|today|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|days?|weeks?|hours?)\b|\b(was|were|been|i'm|got) (told|promised|assured|guaranteed)\b|\b(broken|broke|empty|false) (your )?promises?\b|\bshould have (been (here|delivered|refunded|sent|shipped|credited)|arrived|come|shipped)\b|\b(was|were) (supposed|meant) to (arrive|be (here|delivered|refunded|sent)|come|call|hear|get)|\bpromised (refund|delivery|call|date|reply)|` +
+	broken = regexp.MustCompile(`(\b(you|your (colleague|team|agent|support|website|site|company)|they|support|the agent|someone) (guys )?(said|told (me|us)|promised|guaranteed|assured (me|us)|swore|confirmed)\b.{0,60}\b(would|will|by|within|today|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|days?|weeks?|hours?)\b|\b(was|were|been|i'm|got) (told|promised|assured|guaranteed)\b|\b(broken|broke|empty|false) (your )?promises?\b|\bshould have (been (here|delivered|refunded|sent|shipped|credited)|arrived|come|shipped)\b|\b(was|were) (supposed|meant) to (arrive|be (here|delivered|refunded|sent)|come|call|hear|get)|\bpromised (refund|delivery|call|date|reply)|` +
 		`\bversprochen|\bhätte(n)? .{0,30}(ankommen|kommen|da sein|geliefert) |\bzugesagt|` +
 		`\b(vous (m')?(aviez|avez) (promis|dit que|assuré)|promis)\b|\b(me )?(prometieron|dijeron que)|\bprometid[oa]|\bprometeram|\b(disseram que))`)
-	number = regexp.MustCompile(`(?i)\b(second|2nd|zweiten|deuxième|segunda|twice)\b|\b(third|3rd|dritten|troisième|tercera|terceira|three times|fourth|4th|fifth|5th|sixth|umpteenth|vierten|fünften|quatrième|cuarta|quarta|\d+th)\b`)
+	number = regexp.MustCompile(`\b(second|2nd|zweiten|deuxième|segunda|twice)\b|\b(third|3rd|dritten|troisième|tercera|terceira|three times|fourth|4th|fifth|5th|sixth|umpteenth|vierten|fünften|quatrième|cuarta|quarta|\d+th)\b`)
+)
+
+// Each match of again and broken holds one of these.
+var (
+	againHints = []string{"time", "message", "mail", "chat", "call", "contact", "request", "attempt", "ticket", "already", "asked", "told", "wrote", "written",
+		"nobody", "no one", "keep ", "twice", "heard", "got back", "got a", "up on my", "mal", "niemand", "bereits", "fois", "personne", "déjà", "vez", "mensa", "nadie", "ninguém", "ya ", "já ", "got an"}
+	brokenHints = []string{"said", "told", "promis", "guarant", "assur", "swore", "confirm", "should have", "suppos", "meant", "verspr", "hätte", "zugesagt", "dit", "promet", "dijeron", "disseram"}
 )
 
 // Feel reads the customer's turns. It sees words, not hearts: what it finds is
@@ -75,13 +84,14 @@ func Feel(turns []assist.Turn) Mood {
 		}
 		for _, span := range lex.Sentences(text) {
 			s := span.In(text)
-			elsewhere := others.MatchString(s) && !us.MatchString(s)
+			low := strings.ToLower(s)
+			elsewhere := others.MatchString(low) && !us.MatchString(low)
 			if left > 0 && !elsewhere {
-				if w := upsetWords(s); w != "" {
+				if w := upsetWords(s, low); w != "" {
 					m.Upset = append(m.Upset, w)
 				}
 			}
-			if w := again.FindString(s); w != "" && !elsewhere {
+			if w := find(again, againHints, low); w != "" && !elsewhere {
 				m.Again = append(m.Again, clean(w))
 				m.Contact = max(m.Contact, 2)
 				for _, g := range number.FindAllStringSubmatch(w, -1) {
@@ -90,7 +100,7 @@ func Feel(turns []assist.Turn) Mood {
 					}
 				}
 			}
-			if w := broken.FindString(s); w != "" && !elsewhere {
+			if w := find(broken, brokenHints, low); w != "" && !elsewhere {
 				m.Broken = append(m.Broken, clean(w))
 			}
 		}
@@ -99,15 +109,26 @@ func Feel(turns []assist.Turn) Mood {
 	return m
 }
 
-func upsetWords(s string) string {
-	if at := sarcasm.FindStringIndex(s); at != nil {
+// find is a pattern's first match in a text that holds one of its hints: looking
+// for plain words first is many times faster.
+func find(pattern *regexp.Regexp, hints []string, low string) string {
+	if !slices.ContainsFunc(hints, func(h string) bool { return strings.Contains(low, h) }) {
+		return ""
+	}
+	return pattern.FindString(low)
+}
+
+// upsetWords gives the words of a sentence that sound angry, "" when none do.
+// low is the sentence in lower case.
+func upsetWords(s, low string) string {
+	if sarcasm.MatchString(low) {
 		return clean(s)
 	}
-	for _, at := range angry.FindAllStringIndex(s, -1) {
-		if calm.MatchString(s[:at[0]]) && !strings.HasPrefix(strings.ToLower(s[at[0]:]), "never") {
+	for _, at := range angry.FindAllStringIndex(low, -1) {
+		if calm.MatchString(low[:at[0]]) && !strings.HasPrefix(low[at[0]:], "never") {
 			continue
 		}
-		return s[at[0]:at[1]]
+		return low[at[0]:at[1]]
 	}
 	if shouts(s) {
 		return clean(s)

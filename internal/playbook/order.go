@@ -106,22 +106,14 @@ func (w *Weights) choose(c *collector, b *Book, s scene, clues Clues) []Likely {
 	sim := b.similar(s)
 	top := slices.Max(append([]float64{1e-9}, sim...))
 	var scores []float64
-	var procs []int
-	some := clues.Only && (len(clues.Hits) > 0 || clues.Ticked != "")
-	for p := range b.procs {
+	procs := eligible(b, sim, clues)
+	for _, p := range procs {
 		id := b.procs[p].DocumentID
-		if clues.Not[id] {
-			continue
-		}
-		if some && clues.Hits[id] == 0 && clues.Ticked != id {
-			continue
-		}
 		w.procedureFeatures(c, b, p, s, sim[p]/top, clues)
 		for t := range s.topic {
 			c.add(1, "pt", id, t)
 		}
 		fs := c.take()
-		procs = append(procs, p)
 		scores = append(scores, w.score(fs))
 	}
 	softmax(scores)
@@ -134,6 +126,30 @@ func (w *Weights) choose(c *collector, b *Book, s scene, clues Clues) []Likely {
 		if i == considered || i > 0 && out[i].Share < negligible {
 			return out[:i]
 		}
+	}
+	return out
+}
+
+// weighed is how many procedures are weighed by their words; in a larger book
+// those that speak least of the transcript are left out, which bounds the time.
+const weighed = 64
+
+// eligible are the procedures to choose from.
+func eligible(b *Book, sim []float64, clues Clues) []int {
+	some := clues.Only && (len(clues.Hits) > 0 || clues.Ticked != "")
+	var out []int
+	for p := range b.procs {
+		id := b.procs[p].DocumentID
+		clue := clues.Hits[id] > 0 || clues.Ticked == id && id != ""
+		if !clues.Not[id] && (clue || !some) {
+			out = append(out, p)
+		}
+	}
+	if len(out) > weighed {
+		slices.SortStableFunc(out, func(x, y int) int {
+			return cmp.Compare(sim[y]+1000*clues.Hits[b.procs[y].DocumentID], sim[x]+1000*clues.Hits[b.procs[x].DocumentID])
+		})
+		out = out[:weighed]
 	}
 	return out
 }

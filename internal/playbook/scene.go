@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -74,6 +75,7 @@ func see(turns []assist.Turn) scene {
 	for f := range fact {
 		s.facts = append(s.facts, f)
 	}
+	slices.Sort(s.facts)
 	if n := len(turns); n > 0 {
 		who := speaker(turns[n-1])
 		for i, w := range lex.Words(turns[n-1].Text) {
