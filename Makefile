@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify bench fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify bench bench-quality fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-11s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 setup: ## find or install PostgreSQL with pgvector (nothing is asked; nothing is done when it is there)
 	@sh deploy/postgres.sh
@@ -30,6 +30,9 @@ verify: lint test ## what a change must pass: lint, tests with their goldens, ti
 
 bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+bench-quality: setup ## measure retrieval on every data set (minutes), print the table, rewrite evals/quality.txt
+	@go test ./internal/eval -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

@@ -101,14 +101,17 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.distance, p.id`
 	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
-	// learned, $11 trust, $12 half, $13 power.
+	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
+	// of the two could use neither.
+	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
+		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
 	const both = `SELECT ` + hitColumns + `, c.score
-		FROM (SELECT p.row_id, -(p.weights <#> $4) + CASE WHEN l.evidence > 0 THEN
-		             $9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8) * power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8)
-		             ELSE 0 END AS score
-		      FROM passages p LEFT JOIN learned l ON l.passage_id = p.id
-		      WHERE (p.terms && $5::int[] OR p.id = ANY(ARRAY(SELECT a.passage_id FROM learned a WHERE a.terms && $8::int[]))) AND ` + visible + `
-		      ORDER BY score DESC, p.id LIMIT $6) c
+		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
+		      FROM passages p LEFT JOIN learned l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, ` + score + `
+		      FROM learned l JOIN passages p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY score DESC, id LIMIT $6) c
 		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.score DESC, p.id`
 	learned := q.Learned

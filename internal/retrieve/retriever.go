@@ -59,7 +59,8 @@ func New(index Index, embedder llm.Embedder, opt Options) *Retriever {
 
 // Result is what a search found.
 type Result struct {
-	Hits             []assist.Hit // best first
+	Hits             []assist.Hit  // best first
+	Searched         []assist.Term // what was looked for, also when nothing was found
 	KnowledgeVersion int64
 	Dense            string  // the embedding model that took part; "" if it did not
 	DenseOff         string  // why a configured one did not, for the log and the doctor; "" otherwise
@@ -121,7 +122,7 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	if err := group.Wait(); err != nil {
 		return Result{}, err
 	}
-	res.KnowledgeVersion = lexicon.Version
+	res.KnowledgeVersion, res.Searched = lexicon.Version, q.Terms
 	if r.embedder != nil && res.DenseOff == "" {
 		res.Dense = r.embedder.Name()
 	}
