@@ -1,8 +1,9 @@
 -- +goose Up
 
 -- What was learned of a passage: the words of the questions that agents really
--- answered with it. A passage's id is made of its words, so when those change
--- the new passage starts anew, and a question about the past still meets the old.
+-- answered with it. A passage's id is made of its words: when those change, the new
+-- passage inherits a part (internal/postgres/inherit.go), and a question about the
+-- past still meets the old.
 CREATE TABLE learned (
     passage_id text PRIMARY KEY,
     audience   text   NOT NULL DEFAULT 'internal' CHECK (audience IN ('public', 'internal')),
@@ -29,6 +30,8 @@ CREATE TABLE lessons (
     at              timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (conversation_id, seq)
 );
+
+CREATE INDEX lessons_passages ON lessons USING gin (passages) WITH (fastupdate = off);
 
 ALTER TABLE lexicon ADD COLUMN asked real NOT NULL DEFAULT 0;        -- learned questions that contain it
 ALTER TABLE lexicon ADD COLUMN asked_public real NOT NULL DEFAULT 0; -- … and were answered from a public passage

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/eval"
@@ -57,7 +58,11 @@ func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, qu
 		if err != nil {
 			return c, nil, nil, err
 		}
-		c.ByPage = true
+		folder, err := filepath.Abs(d.policies)
+		if err != nil {
+			return c, nil, nil, err
+		}
+		c.ByPage, c.Folder, right = true, filepath.Base(folder), right.ByPage()
 	} else {
 		if c.Documents, err = eval.ReadCorpus(d.corpus); err != nil {
 			return c, nil, nil, err
@@ -81,6 +86,9 @@ func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, qu
 	answered, err := eval.ReadQrels(d.learnQrels)
 	if err != nil {
 		return c, nil, nil, err
+	}
+	if c.ByPage {
+		answered = answered.ByPage()
 	}
 	return c, queries, right, eval.Learn(ctx, db, c, past, answered)
 }

@@ -42,6 +42,7 @@ type RetrievalReport struct {
 type Corpus struct {
 	Documents []assist.Document // to put in; nil: the knowledge is there already
 	ByPage    bool              // qrels name documents, without the ending of their file, not passages
+	Folder    string            // that the pages were ingested from: their ids begin with its name
 }
 
 // Put stores the documents in few, large steps.
@@ -147,12 +148,12 @@ func (c Corpus) bestPassage(ctx context.Context, r *retrieve.Retriever, q Query,
 		return "", fmt.Errorf("query %s: %w", q.ID, err)
 	}
 	for _, h := range res.Hits {
-		if pageID(h.DocumentID) == page {
+		if c.page(h.DocumentID) == page {
 			return h.ID, nil
 		}
 	}
 	for _, d := range c.Documents {
-		if pageID(d.ID) == page && len(d.Passages) > 0 {
+		if c.page(d.ID) == page && len(d.Passages) > 0 {
 			return d.Passages[0].ID, nil
 		}
 	}
@@ -165,7 +166,7 @@ func (c Corpus) ids(hits []assist.Hit) []string {
 	for _, h := range hits {
 		id := h.ID
 		if c.ByPage {
-			id = pageID(h.DocumentID)
+			id = c.page(h.DocumentID)
 		}
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -174,14 +175,30 @@ func (c Corpus) ids(hits []assist.Hit) []string {
 	return ids
 }
 
-// pageID is a document's id without the ending of its file.
+// pageID is what a page is called, whether by its file or by the qrels: without
+// the ending, and with "--" for the slash that a file's name cannot have.
 func pageID(document string) string {
 	for _, ending := range []string{".md", ".markdown", ".html", ".txt"} {
-		if id, ok := strings.CutSuffix(document, ending); ok {
-			return id
+		document = strings.TrimSuffix(document, ending)
+	}
+	return strings.ReplaceAll(document, "/", "--")
+}
+
+// page is pageID of a document of the corpus.
+func (c Corpus) page(document string) string {
+	return pageID(strings.TrimPrefix(document, c.Folder+"/"))
+}
+
+// ByPage gives the qrels with the names of pages.
+func (q Qrels) ByPage() Qrels {
+	out := make(Qrels, len(q))
+	for query, ids := range q {
+		out[query] = map[string]bool{}
+		for id := range ids {
+			out[query][pageID(id)] = true
 		}
 	}
-	return document
+	return out
 }
 
 // compare scores one ranking.

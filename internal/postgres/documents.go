@@ -244,6 +244,9 @@ func (w *writer) put(ctx context.Context, docs []assist.Document) ([]assist.Chan
 	if err := w.storePassages(ctx, rows, was, w.now, average); err != nil {
 		return nil, err
 	}
+	if err := w.inherit(ctx, rows, was); err != nil {
+		return nil, err
+	}
 	if err := w.hide(ctx, ids); err != nil {
 		return nil, err
 	}

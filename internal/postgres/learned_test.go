@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -134,5 +135,44 @@ func TestLearnedAudience(t *testing.T) {
 	}
 	if rows, err := db.Query(t.Context(), "public", `SELECT passage_id FROM learned`); err != nil || len(rows) != 0 {
 		t.Errorf("after it became internal customers read %v of learned (%v)", rows, err)
+	}
+}
+
+// An edited passage keeps a part of what was learned of its former words; one with
+// other words starts anew; and forgetting still takes all of it.
+func TestLearnedOutlivesAnEdit(t *testing.T) {
+	db := testdb.Open(t)
+	const text = "lost consignments are traced within five working days of the report"
+	before := document("d", assist.AudienceInternal, "a: "+text, "b: gifts can be wrapped")
+	put(t, db, before)
+	learn(t, db, lesson("c1", 1, "parcel missing", 1, "d/a"), lesson("c2", 1, "parcel vanished", 1, "d/a"))
+	trust := func() float64 {
+		t.Helper()
+		rows, err := db.Query(t.Context(), "turns", `SELECT coalesce(sum(l.evidence), 0)::float8 FROM learned l JOIN passages p ON p.id = l.passage_id AND p.current`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows[0][0].(float64)
+	}
+	whole := trust()
+	put(t, db, document("d", assist.AudienceInternal, "a2: "+strings.Replace(text, "five", "seven", 1), "b: gifts can be wrapped"))
+	if part := trust(); part <= 0 || part >= 0.6*whole {
+		t.Errorf("evidence after an edit is %v of %v", part, whole)
+	}
+	if hits := ask(t, db, inside, "where is my parcel"); len(hits) != 1 || hits[0].ID != "d/a2" {
+		t.Errorf("after an edit: %v", ids(hits))
+	}
+	for _, c := range []string{"c1", "c2"} {
+		if err := db.Forget(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hits := ask(t, db, inside, "where is my parcel"); len(hits) != 0 || trust() != 0 {
+		t.Errorf("after forgetting: %v", ids(hits))
+	}
+	learn(t, db, lesson("c3", 1, "parcel missing", 1, "d/a2"))
+	put(t, db, document("d", assist.AudienceInternal, "a3: couriers ring twice and leave a card", "b: gifts can be wrapped"))
+	if hits := ask(t, db, inside, "where is my parcel"); len(hits) != 0 {
+		t.Errorf("after new words: %v", ids(hits))
 	}
 }

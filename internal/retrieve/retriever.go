@@ -326,22 +326,15 @@ const (
 	sureAmount = 2.0
 	sureShare  = 1.0
 	sureScale  = 1.5
-	sureMiddle = 0.4 // where it is as likely as not, in sets with as many questions of either kind
-
-	// fewPassages are too few for a word to be rare among them: then the share
-	// alone speaks.
-	fewPassages = 20
+	sureMiddle = 0.9 // where it is as likely as not, in sets with as many questions of either kind
 )
 
 func evidence(score, share float64, passages int) float64 {
 	if score <= 0 {
 		return 0
 	}
-	if passages < fewPassages {
-		return share
-	}
-	rarest := math.Log(float64(passages) + 1)
-	z := sureAmount*math.Log((1+score)/(1+rarest)) + sureShare*math.Log(share+0.02)
+	amount := score / idf(passages, 1)
+	z := sureAmount*math.Log(amount+0.2) + sureShare*math.Log(share+0.02)
 	return 1 / (1 + math.Exp(-sureScale*(z-sureMiddle)))
 }
 
