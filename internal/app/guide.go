@@ -42,6 +42,7 @@ type guide struct {
 	book    suggest.Playbook
 
 	queue    chan actedIn
+	stale    chan struct{}
 	stopping chan struct{}
 	done     chan struct{}
 }
@@ -54,7 +55,7 @@ type actedIn struct {
 // newGuide loads what was learned. Malformed limits are an error.
 func newGuide(ctx context.Context, db *postgres.DB, log *slog.Logger) (*guide, error) {
 	g := &guide{db: db, log: log, now: time.Now, weights: playbook.NewWeights(),
-		queue: make(chan actedIn, actedQueue), stopping: make(chan struct{}), done: make(chan struct{})}
+		queue: make(chan actedIn, actedQueue), stale: make(chan struct{}, 1), stopping: make(chan struct{}), done: make(chan struct{})}
 	learned, err := db.StepWeights(ctx)
 	if err != nil {
 		return nil, err
@@ -65,13 +66,53 @@ func newGuide(ctx context.Context, db *postgres.DB, log *slog.Logger) (*guide, e
 }
 
 // Playbook implements suggest.Guide. It is made again when the knowledge has
-// changed, and each minute, for procedures begin and end with their dates.
+// changed, and behind the agents' backs each minute, for procedures begin and
+// end with their dates and limits may change.
 func (g *guide) Playbook(ctx context.Context, version int64) (suggest.Playbook, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.book.Book != nil && g.version == version && g.now().Sub(g.made) < time.Minute {
-		return g.book, nil
+	if g.book.Book == nil || g.version != version {
+		return g.remake(ctx, version)
 	}
+	if g.now().Sub(g.made) > time.Minute {
+		select {
+		case g.stale <- struct{}{}:
+		default: // asked for already
+		}
+	}
+	return g.book, nil
+}
+
+// refresh makes the playbook again without keeping anybody waiting meanwhile.
+func (g *guide) refresh() {
+	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
+	defer cancel()
+	g.mu.Lock()
+	version := g.version
+	g.mu.Unlock()
+	fresh, err := g.load(ctx)
+	if err != nil {
+		g.log.Warn("the playbook stays as it was a minute ago", "err", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.made = g.now()
+	if err == nil && g.version == version {
+		g.book = fresh
+	}
+}
+
+// remake loads the playbook; mu must be held.
+func (g *guide) remake(ctx context.Context, version int64) (suggest.Playbook, error) {
+	book, err := g.load(ctx)
+	if err != nil {
+		return suggest.Playbook{}, err
+	}
+	g.book, g.version, g.made = book, version, g.now()
+	return book, nil
+}
+
+func (g *guide) load(ctx context.Context) (suggest.Playbook, error) {
 	book, err := loadBook(ctx, g.db, g.log)
 	if err != nil {
 		return suggest.Playbook{}, err
@@ -86,8 +127,7 @@ func (g *guide) Playbook(ctx context.Context, version int64) (suggest.Playbook, 
 			return suggest.Playbook{}, fmt.Errorf("stored authority: %w", err)
 		}
 	}
-	g.book, g.version, g.made = suggest.Playbook{Book: book, Weights: g.weights, Authority: authority}, version, g.now()
-	return g.book, nil
+	return suggest.Playbook{Book: book, Weights: g.weights, Authority: authority}, nil
 }
 
 func loadBook(ctx context.Context, db *postgres.DB, log *slog.Logger) (*playbook.Book, error) {
@@ -192,6 +232,8 @@ func (g *guide) run() {
 			g.learn(a)
 		case <-tick.C:
 			g.flush()
+		case <-g.stale:
+			g.refresh()
 		case <-g.stopping:
 			for {
 				select {

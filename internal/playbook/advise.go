@@ -60,6 +60,9 @@ func (w *Weights) Advise(c Case) Advice {
 		a.Procedure = p.DocumentID
 		a.Steps = checklist(p, f, c, a.Mood.Needed())
 	}
+	if f.Move() == MoveEnd || len(p.Steps) > 0 && !slices.ContainsFunc(a.Steps, func(s assist.NextStep) bool { return s.State == assist.StepTodo }) {
+		a.Steps = listen(a.Steps, c.Ticks)
+	}
 	a.Options = c.options(p, a)
 	if a.Mood.Needed() {
 		a.Steps = c.recover(a)
@@ -113,6 +116,19 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 		next = append(next, n)
 	}
 	return next
+}
+
+// listen keeps what was done in sight and says that there is nothing left to do.
+func listen(steps []assist.NextStep, ticks []assist.StepChange) []assist.NextStep {
+	done := slices.DeleteFunc(slices.Clone(steps), func(s assist.NextStep) bool { return s.State == assist.StepTodo })
+	n := assist.NextStep{ID: "listen", Kind: assist.StepSay, State: assist.StepTodo, Current: true,
+		Text: "Nothing to do but listen: ask whether all is well, or say goodbye."}
+	for _, t := range ticks {
+		if t.StepID == n.ID {
+			n.State, n.Current = t.State, t.State == assist.StepTodo
+		}
+	}
+	return append(done[:min(len(done), Shown-1)], n)
 }
 
 func stepOf(p Procedure, s Step, state assist.StepState, current bool) assist.NextStep {

@@ -168,6 +168,15 @@ func TestNeverOffersBeyondLimit(t *testing.T) {
 	}
 }
 
+func TestNothingButListen(t *testing.T) {
+	c := caseOf(t, "", "c: the zipper of my jacket broke, I want to return it", "do: Pull Up Account", "do: Validate Purchase", "a: All done, you get the money on Friday. Bye!", "c: thanks, bye")
+	a := NewWeights().Advise(c)
+	if s := current(a.Steps); s.ID != "listen" {
+		show(t, a)
+		t.Errorf("after goodbye: %+v", s)
+	}
+}
+
 func TestMissingFact(t *testing.T) {
 	s := Step{Text: "[Pull Up Account] Ask for the email address or the order number."}
 	for text, want := range map[string]string{"hello": "email address", "it is dana@example.com": "", "order WF-20417": "", "It's 7 days": "email address"} {

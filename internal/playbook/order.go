@@ -18,7 +18,7 @@ var shipped = map[string]float64{
 	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
 	"b:done": -2.5, "b:last": -1, "b:said": 1.5,
 	"m:say": 0.9, "m:end": -2.2, "m:press|f|number|c": 0.8, "m:press|f|email|c": 0.9, "m:press|f|short|c": 0.2, "m:press|sure": 0.3,
-	"m:press|said|": -0.9, "m:end|l|c:bye": 4, "m:end|l|a:bye": 3, "m:end|l|c:goodbye": 4, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1,
+	"m:press|said|": -0.9, "m:end|l|c:bye": 7, "m:end|l|a:bye": 5, "m:end|l|c:goodbye": 7, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1, "m:end|l|a:day": 2,
 	"m:end|said|aca": 0.5, "m:end|said|aac": -0.2, "m:press|l|a:moment": 1.5, "m:press|l|a:check": 1,
 }
 
