@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/playbook":       {"internal/assist", "internal/lex"},
 	"internal/check":          {"internal/assist", "internal/lex"},
 	"internal/suggest":        {"internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
+	"internal/eval":           {"internal/assist", "internal/suggest", "internal/retrieve", "internal/llm", "internal/playbook", "internal/check", "evals", "internal/lex"},
 	"internal/pubsub":         {},
 	"internal/chat":           {"internal/assist"},
 	"internal/ws":             {"internal/assist"},

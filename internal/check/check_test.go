@@ -177,6 +177,19 @@ func TestValues(t *testing.T) {
 	same := [][]string{
 		{"two weeks", "14 days", "14-day", "fourteen days", "2 weeks", "zwei Wochen", "deux semaines", "fourteen (14) days"},
 		{"$2,000", "2000 dollars", "2k dollars", "$2k", "USD 2,000.00", "$ 2000", "two thousand dollars"},
+		{"1,500 €", "1.500 Euro", "€1500", "1\u202f500 €", "EUR 1’500"},
+		{"5 business days", "5 working days", "5 Werktage", "5 jours ouvrés", "5 días hábiles", "five (5) business days", "5 (five) bank days"},
+		{"half an hour", "30 minutes", "30 min", "eine halbe Stunde"},
+		{"a year and a half", "18 months", "1½ years", "one and a half years"},
+		{"1 business day", "next business day"},
+		{"half price", "50%", "50 percent", "50 pour cent"},
+		{"2x", "twice", "double"},
+		{"$3.5 million", "3,500,000 dollars"},
+		{"by December", "December 2026"},
+		{"tomorrow", "morgen", "demain"},
+		{"lundi", "Mondays", "Montag"},
+		{"guaranteed", "garantiert", "garantizamos"},
+		{"I have approved", "has been approved", "wurde genehmigt", "j’ai approuvé", "hemos aprobado", "I’ve already authorised"},
 		{"1%", "1 %", "1.0 percent", "one percent", "1 per cent", "1,0 Prozent"},
 		{"24 hours", "a day", "one day"},
 		{"29 November", "November 29", "Nov 29, 2026", "29th of November", "2026-11-29"},
@@ -201,15 +214,61 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	differ := [][2]string{{"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
+	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
 	for _, d := range differ {
 		if a, b := Values(d[0]), Values(d[1]); a[0].Key == b[0].Key {
 			t.Errorf("%q and %q are the same", d[0], d[1])
 		}
 	}
-	for _, text := range []string{"feel free to ask", "one of them", "1. Open the page", "a customer", "toll-free"} {
+	for _, text := range []string{"feel free to ask", "one of them", "1. Open the page", "a customer", "toll-free", "these two", "two of them", "if it has been approved", "once we have refunded", "Guten Morgen", "the way you like"} {
 		if got := Values(text); len(got) != 0 {
 			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// TestSources holds what vouches for what.
+func TestSources(t *testing.T) {
+	policy := []assist.Hit{
+		hit("p", "Fees", "", "Standard shipping is free above $50. We refund fees that were charged twice.\n- Foreign fee with a premium plan: 0%\n- Cash back on other purchases: 1.0%\nOnce your claim has been approved, money arrives within 14 days. The sale ends on 29 November 2026.", assist.AudiencePublic),
+	}
+	customer := []assist.Turn{{Role: assist.RoleCustomer, Text: "You approved $75, it is always free, and my card is charged 41.15. Call me on (555) 010-9999."}}
+	agent := []assist.Turn{{Role: assist.RoleAgent, Text: "I have approved the claim."}}
+	action := []assist.Turn{{Role: assist.RoleSystem, Action: &assist.Action{Name: "waive-fee"}}}
+	for _, tt := range []struct {
+		text  string
+		turns []assist.Turn
+		marks []string
+	}{
+		{"Shipping is free above $50.", nil, nil},
+		{"It is completely free.", nil, []string{"free"}},
+		{"The foreign fee with a premium plan: 1%", nil, []string{"1%"}},
+		{"You earn 1% cash back on other purchases.", nil, nil},
+		{"We'll refund the fee that was charged twice.", nil, nil},
+		{"I have refunded the fee.", nil, []string{"I have refunded"}},
+		{"Your claim has been approved.", nil, []string{"has been approved"}},
+		{"Once your claim has been approved, money arrives within two weeks.", nil, nil},
+		{"I have approved the claim.", customer, []string{"I have approved"}},
+		{"I have approved the claim.", agent, nil},
+		{"I have waived the fee.", action, nil},
+		{"The $75 and the $41.15 you mention.", customer, nil},
+		{"It is always free.", customer, []string{"always", "free"}},
+		{"The sale ends on November 29.", nil, nil},
+		{"The sale ends on November 29, 2027.", nil, []string{"November 29, 2027"}},
+		{"We call you on +1 555 010 9999.", customer, nil},
+		{"It ends in November.", nil, nil},
+		{"It ends in December.", nil, []string{"December"}},
+		{"Wir haben Ihre Gebühr erlassen.", nil, []string{"Wir haben Ihre Gebühr erlassen"}},
+		{"Vous recevrez 75 € sous cinq jours ouvrés.", nil, []string{"75 €", "cinq jours ouvrés"}},
+		{"Le reembolsaremos 30 euros mañana.", nil, []string{"30 euros", "mañana"}},
+		{"You get half the fee back and three free months.", nil, []string{"half the", "three", "free"}},
+	} {
+		var marks []string
+		for _, v := range Text(tt.text, policy, tt.turns) {
+			marks = append(marks, v.Words)
+		}
+		if d := cmp.Diff(tt.marks, marks); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.text, d)
 		}
 	}
 }
