@@ -45,6 +45,7 @@ var shop = []assist.Hit{
 	hit("p1", "Returns", "Defective items", "A product that fails in normal use within 90 days is refunded in full, whatever the return window. We don’t ask for\nthe original box. Refunds reach the card within 5–7 business days.", assist.AudiencePublic),
 	hit("p2", "Goodwill", "Limits by role", "Agents may add store credit up to $25 per customer and quarter without asking anybody for it first.", assist.AudienceInternal),
 	hit("p3", "Shipping", "", "Standard shipping is free above $50 and takes two weeks. See https://shop.example/shipping for details or write to help@shop.example.", assist.AudiencePublic),
+	hit("p4", "Members", "", "Members must show their card at the desk.", assist.AudiencePublic),
 }
 
 var chat = []assist.Turn{
@@ -83,6 +84,11 @@ func TestWording(t *testing.T) {
 		{"no citation", []assist.Sentence{say("The warranty covers the lining too.")}},
 		{"quote that carries nothing", []assist.Sentence{
 			cite("Accidental damage by pets remains covered throughout winter.", "p3", "Standard shipping")}},
+		{"denied, affirmed, stronger, weaker", []assist.Sentence{
+			cite("A product that fails in normal use within 90 days is not refunded in full.", "p1", "A product that fails in normal use"),
+			cite("We do ask for the original box.", "p1", "We don't ask for the original box."),
+			cite("Agents must add store credit per customer and quarter.", "p2", "Agents may add store credit"),
+			cite("Members may show their card at the desk.", "p4", "Members must show their card at the desk.")}},
 		{"foreign link, mail and phone", []assist.Sentence{
 			cite("Standard shipping takes two weeks, see evil.example/track or https://shop.example/shipping/.", "p3", "Standard shipping"),
 			say("Write to refunds@evil.example or call +1 555 010 9999.")}},
