@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 	"internal/retrieve":       {"internal/assist", "internal/lex", "internal/llm"},
 	"internal/playbook":       {"internal/assist", "internal/lex"},
 	"internal/check":          {"internal/assist", "internal/lex"},
-	"internal/suggest":        {"internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
+	"internal/privacy":        {},
+	"internal/suggest":        {"internal/privacy", "internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
 	"internal/eval":           {"internal/assist", "internal/suggest", "internal/retrieve", "internal/llm", "internal/playbook", "internal/check", "evals", "internal/lex"},
 	"internal/pubsub":         {},
 	"internal/chat":           {"internal/assist"},
@@ -59,7 +60,7 @@ var owners = map[string][]string{
 }
 
 // standardOnly names packages that import nothing but the standard library.
-var standardOnly = []string{"internal/assist", "internal/llm", "internal/pubsub", "internal/chat", "internal/check"}
+var standardOnly = []string{"internal/assist", "internal/llm", "internal/pubsub", "internal/chat", "internal/check", "internal/privacy"}
 
 // TestDirection parses the files rather than asking go list: the test cache
 // sees files that a test opens, and would answer from yesterday otherwise.

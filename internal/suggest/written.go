@@ -11,6 +11,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/check"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/privacy"
 )
 
 // outcome is what became of the model's draft.
@@ -47,7 +48,7 @@ func (r *run) startWriting(ctx context.Context, w assist.Watcher) *writing {
 		wr.done <- outcome{skipped: true, reason: r.m.SkipModel}
 		return wr
 	}
-	job := writeJob{s: r.s, m: r.m, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps}
+	job := writeJob{s: r.s, m: r.told, turns: r.m.Turns, mask: r.mask, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps}
 	go func() { wr.done <- job.write(ctx, wr.delta) }()
 	return wr
 }
@@ -83,7 +84,9 @@ func (wr *writing) wait() outcome { return <-wr.done }
 // writeJob is all that the model call may look at.
 type writeJob struct {
 	s        *Suggester
-	m        assist.Moment
+	m        assist.Moment // masked
+	turns    []assist.Turn // as they are: what the model writes is held against them
+	mask     *privacy.Mask
 	began    time.Time
 	question assist.Question
 	hits     []assist.Hit
@@ -114,7 +117,7 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 		defer timer.Stop()
 		tooLate = timer.Stop
 	}
-	screen := screen{hits: j.hits, turns: j.m.Turns, show: show}
+	screen := screen{hits: j.hits, turns: j.turns, mask: j.mask, show: show}
 	var text extractor
 	response, err := model.Chat(call, llm.Request{
 		Messages:   []llm.Message{{Role: "system", Content: rendered.System}, {Role: "user", Content: rendered.User}},
@@ -211,6 +214,7 @@ func malformed(format string, args ...any) error {
 type screen struct {
 	hits  []assist.Hit
 	turns []assist.Turn
+	mask  *privacy.Mask
 	show  func(string)
 	rest  string // a word that has not ended
 }
@@ -243,7 +247,7 @@ func (s *screen) end() {
 }
 
 func (s *screen) out(words string) {
-	words = mark.ReplaceAllString(words, "")
+	words = s.mask.Restore(mark.ReplaceAllString(words, ""))
 	draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: words}})
 	var b strings.Builder
 	at := 0
