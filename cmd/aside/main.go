@@ -53,6 +53,7 @@ func commands() []command {
 		{"ingest", "PATH…", "Read files and folders (Markdown, HTML, text, CSV) into the knowledge.", defineIngest},
 		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
 		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
+		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
 		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},

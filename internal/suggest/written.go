@@ -117,7 +117,7 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 		defer timer.Stop()
 		tooLate = timer.Stop
 	}
-	screen := screen{hits: j.hits, turns: j.turns, mask: j.mask, show: show}
+	screen := screen{links: check.NewLinkCheck(j.hits, j.turns), mask: j.mask, show: show}
 	var text extractor
 	response, err := model.Chat(call, llm.Request{
 		Messages:   []llm.Message{{Role: "system", Content: rendered.System}, {Role: "user", Content: rendered.User}},
@@ -212,8 +212,7 @@ func malformed(format string, args ...any) error {
 // link that is not known, no image, no markup, no [n]: what streams is not yet
 // checked, and must be harmless all the same.
 type screen struct {
-	hits  []assist.Hit
-	turns []assist.Turn
+	links check.LinkCheck
 	mask  *privacy.Mask
 	show  func(string)
 	rest  string // a word that has not ended
@@ -248,10 +247,9 @@ func (s *screen) end() {
 
 func (s *screen) out(words string) {
 	words = s.mask.Restore(mark.ReplaceAllString(words, ""))
-	draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: words}})
 	var b strings.Builder
 	at := 0
-	for _, v := range check.Links(draft, s.hits, s.turns) {
+	for _, v := range s.links.In(words) {
 		if v.Start < at {
 			continue
 		}
