@@ -134,6 +134,21 @@ func write(b *strings.Builder, text string, verdicts []assist.Verdict, t *testin
 	}
 }
 
+// TestGestures holds the wording of limits and of hints.
+func TestGestures(t *testing.T) {
+	limits := []Limit{{"Store credit", Money, "usd", 25, "this quarter"}, {"Percent off the next order", Percent, "", 10, ""}, {"Refund of the shipping", Money, "usd", 0, "for this order"}}
+	var b strings.Builder
+	for _, text := range []string{
+		"I can add $25 store credit.", "I'd like to add $40 of store credit.", "Take 15% off your next order, ten percent to begin with.", "The refund of your shipping is $5.", "The jacket costs $400.",
+		"I promise you it will be fixed.", "You don't really need that.", "As I already said, no.", "That's not my department.", "It's company policy, my hands are tied.", "I'll take care of it.",
+	} {
+		fmt.Fprintf(&b, "# %s\n", text)
+		write(&b, text, append(Authority(text, limits), Tone(text)...), t)
+		b.WriteByte('\n')
+	}
+	golden(t, "gestures.txt", b.String())
+}
+
 func TestFind(t *testing.T) {
 	text := "We don’t ask for\n  the “original” box, for $50 or $5.50."
 	tests := map[string]string{
