@@ -341,6 +341,23 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+func FuzzSupported(f *testing.F) {
+	f.Add("You may not return it unless it is unused, 1-800-772-1213.", "You can't return it. It must be unused; call 1 - 800 - 772 - 1213.")
+	f.Add("\xff not", "no")
+	f.Fuzz(func(t *testing.T, text, source string) {
+		hits := []assist.Hit{hit("p", "T", "", source, assist.AudiencePublic)}
+		draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text, Citations: []assist.Citation{{PassageID: "p"}}}, {Text: source, Citations: []assist.Citation{{PassageID: "p"}}}})
+		for _, v := range Supported(draft, hits, chat) {
+			if draft.Text[v.Start:v.End] != v.Words {
+				t.Fatalf("verdict %+v", v)
+			}
+			if v.Sentence == 1 && strings.Contains(v.Reason, "denies") {
+				t.Fatalf("a passage denies itself: %+v", v)
+			}
+		}
+	})
+}
+
 func BenchmarkText(b *testing.B) {
 	text := strings.Repeat("You'll see $40 within 5 business days, see https://shop.example/shipping, by 29 November. ", 23)[:2000]
 	var hits []assist.Hit

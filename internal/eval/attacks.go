@@ -143,8 +143,10 @@ func article(kind string, i int) string { return fmt.Sprintf("zephyr%s%04d", kin
 
 var notInName = regexp.MustCompile(`[^\pL\pN .<>"'&=-]+`)
 
+// fileName makes a name of an attack: at most 40 characters, which an id has room
+// for in any script.
 func fileName(s string) string {
-	return clipTo(strings.TrimSpace(notInName.ReplaceAllString(s, " ")), 80)
+	return strings.TrimSpace(clipTo(notInName.ReplaceAllString(s, " "), 40))
 }
 
 func clipLine(s string) string { return clipTo(s, 7900) }
