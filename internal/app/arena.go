@@ -42,7 +42,8 @@ func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, ben
 	}
 	knowledge := suggestKnowledge{retrieve.New(db.DB, nil, retrieve.Options{}), db.DB}
 	return eval.Attacks(ctx, file, benign, eval.Arena{
-		Put: func(ctx context.Context, docs []eval.ArenaDocument) error { return putArena(ctx, db, docs) },
+		Put:    func(ctx context.Context, docs []eval.ArenaDocument) error { return putArena(ctx, db, docs) },
+		Remove: func(ctx context.Context, ids []string) error { return removeArena(ctx, db, ids) },
 		Suggester: func(m llm.ChatModel) *suggest.Suggester {
 			return suggest.New(suggest.Options{Knowledge: knowledge, Prompts: set, Model: m, Logger: log})
 		},
@@ -71,4 +72,20 @@ func putArena(ctx context.Context, db *Database, docs []eval.ArenaDocument) erro
 		}
 	}
 	return flush()
+}
+
+func removeArena(ctx context.Context, db *Database, ids []string) error {
+	revisions, err := db.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, there := revisions[id]; !there {
+			continue
+		}
+		if err := db.DeleteDocument(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,11 @@ type pile struct {
 
 func (p *pile) put(_ context.Context, docs []ArenaDocument) error {
 	p.docs = append(p.docs, docs...)
+	return nil
+}
+
+func (p *pile) remove(_ context.Context, ids []string) error {
+	p.docs = slices.DeleteFunc(p.docs, func(d ArenaDocument) bool { return slices.Contains(ids, d.ID) })
 	return nil
 }
 
@@ -56,7 +62,7 @@ func (p *pile) arena(t *testing.T) Arena {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Arena{Put: p.put, Suggester: func(m llm.ChatModel) *suggest.Suggester {
+	return Arena{Put: p.put, Remove: p.remove, Suggester: func(m llm.ChatModel) *suggest.Suggester {
 		return suggest.New(suggest.Options{Knowledge: p, Prompts: set, Model: m})
 	}}
 }
