@@ -31,14 +31,16 @@ var allowed = map[string][]string{
 	"internal/retrieve":       {"internal/assist", "internal/lex", "internal/llm"},
 	"internal/playbook":       {"internal/assist", "internal/lex"},
 	"internal/check":          {"internal/assist", "internal/lex"},
-	"internal/suggest":        {"internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
+	"internal/privacy":        {},
+	"internal/suggest":        {"internal/privacy", "internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
+	"internal/bot":            {"internal/assist", "internal/suggest", "internal/check"},
+	"internal/eval":           {"internal/bot", "internal/assist", "internal/suggest", "internal/retrieve", "internal/llm", "internal/playbook", "internal/check", "evals", "internal/lex"},
 	"internal/pubsub":         {},
 	"internal/chat":           {"internal/assist"},
 	"internal/ws":             {"internal/assist"},
 	"internal/auth":           {"internal/assist"},
 	"internal/web":            {"internal/assist", "internal/auth"},
 	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve"},
-	"internal/eval":           {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve", "internal/suggest", "internal/playbook", "internal/check", "evals"},
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
@@ -61,7 +63,7 @@ var owners = map[string][]string{
 }
 
 // standardOnly names packages that import nothing but the standard library.
-var standardOnly = []string{"internal/assist", "internal/llm", "internal/pubsub", "internal/chat", "internal/check"}
+var standardOnly = []string{"internal/assist", "internal/llm", "internal/pubsub", "internal/chat", "internal/check", "internal/privacy"}
 
 // TestDirection parses the files rather than asking go list: the test cache
 // sees files that a test opens, and would answer from yesterday otherwise.

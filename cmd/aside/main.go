@@ -57,6 +57,8 @@ func commands() []command {
 		{"eval retrieval", "", "Measure how well the passages of a data set are found.", defineEvalRetrieval},
 		{"eval abstention", "", "Measure how well questions that nothing answers are told.", defineEvalAbstention},
 		{"eval nextsteps", "", "Measure how often the offered next steps are what agents did.", defineEvalNextSteps},
+		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
+		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}

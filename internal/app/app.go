@@ -22,6 +22,7 @@ import (
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/llm/openai"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/pubsub"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -174,7 +175,19 @@ func (a *App) embedderPort() llm.Embedder {
 	if a.embedder == nil {
 		return nil
 	}
-	return a.embedder
+	return privateEmbedder{a.embedder}
+}
+
+// privateEmbedder hides personal secrets before a text becomes a vector: a
+// vector is kept, and its text can be guessed from it.
+type privateEmbedder struct{ llm.Embedder }
+
+func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	hidden := make([]string, len(texts))
+	for i, t := range texts {
+		hidden[i] = privacy.Hide(t)
+	}
+	return e.Embedder.Embed(ctx, hidden)
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.

@@ -93,6 +93,10 @@ type Hit struct {
 	Quote     string    `json:"quote"` // the very sentence of Text that answers best
 	Score     float64   `json:"score"` // fused; comparable within one answer only
 	Ranks     Ranks     `json:"ranks"`
+
+	// OutOfDate: the document has changed or gone since. Set only when a stored
+	// suggestion is read.
+	OutOfDate bool `json:"out_of_date,omitempty"`
 }
 
 // Ranks says where each search placed the passage, 1 = first, 0 = not found by

@@ -7,6 +7,8 @@
 //	promises    amounts, dates, durations, commitments have a source   promises.go
 //	links       only links that stand in the knowledge or the chat   links.go
 //	audience    no run of words from an internal passage            audience.go
+//	authority   no gesture beyond what this agent may give          authority.go
+//	tone        hints on wording; they never block                  tone.go
 //
 // A verdict names the words and the reason in one plain sentence. An agent may
 // send anyway: verdicts inform, they do not stop.
@@ -38,6 +40,8 @@ type Input struct {
 	Draft assist.Draft
 	Hits  []assist.Hit  // the passages the draft was made from
 	Turns []assist.Turn // the transcript
+
+	Limits []Limit // what the agent may still give; nil: not checked
 }
 
 // Report is what the checks say.
@@ -61,6 +65,8 @@ func All(in Input) Report {
 		Promises(draft, in.Hits, in.Turns),
 		Links(draft, in.Hits, in.Turns),
 		Audience(draft, in.Hits, in.Turns),
+		runVerdicts(Authority(draft.Text, in.Limits)).in(draft),
+		runVerdicts(Tone(draft.Text)).in(draft),
 	)
 	sortVerdicts(verdicts)
 	r := Report{Draft: draft, Verdicts: verdicts, CheckCount: countFacts(verdicts), Dropped: dropped, Standing: assist.StandingReady}
@@ -90,6 +96,7 @@ func Text(text string, hits []assist.Hit, turns []assist.Turn) []assist.Verdict 
 		promises(text, -1, 0, &sources, nil),
 		links(text, -1, 0, knownLinks(hits, turns)),
 		internalRuns(text, -1, 0, newRuns(hits, turns)),
+		Tone(text),
 	)
 	spans := lex.Sentences(text)
 	for i := range verdicts {

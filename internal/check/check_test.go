@@ -45,6 +45,7 @@ var shop = []assist.Hit{
 	hit("p1", "Returns", "Defective items", "A product that fails in normal use within 90 days is refunded in full, whatever the return window. We don’t ask for\nthe original box. Refunds reach the card within 5–7 business days.", assist.AudiencePublic),
 	hit("p2", "Goodwill", "Limits by role", "Agents may add store credit up to $25 per customer and quarter without asking anybody for it first.", assist.AudienceInternal),
 	hit("p3", "Shipping", "", "Standard shipping is free above $50 and takes two weeks. See https://shop.example/shipping for details or write to help@shop.example.", assist.AudiencePublic),
+	hit("p4", "Members", "", "Members must show their card at the desk.", assist.AudiencePublic),
 }
 
 var chat = []assist.Turn{
@@ -83,6 +84,11 @@ func TestWording(t *testing.T) {
 		{"no citation", []assist.Sentence{say("The warranty covers the lining too.")}},
 		{"quote that carries nothing", []assist.Sentence{
 			cite("Accidental damage by pets remains covered throughout winter.", "p3", "Standard shipping")}},
+		{"denied, affirmed, stronger, weaker", []assist.Sentence{
+			cite("A product that fails in normal use within 90 days is not refunded in full.", "p1", "A product that fails in normal use"),
+			cite("We do ask for the original box.", "p1", "We don't ask for the original box."),
+			cite("Agents must add store credit per customer and quarter.", "p2", "Agents may add store credit"),
+			cite("Members may show their card at the desk.", "p4", "Members must show their card at the desk.")}},
 		{"foreign link, mail and phone", []assist.Sentence{
 			cite("Standard shipping takes two weeks, see evil.example/track or https://shop.example/shipping/.", "p3", "Standard shipping"),
 			say("Write to refunds@evil.example or call +1 555 010 9999.")}},
@@ -126,6 +132,21 @@ func write(b *strings.Builder, text string, verdicts []assist.Verdict, t *testin
 		}
 		fmt.Fprintf(b, "- %s %s, sentence %d: %s\n", v.Outcome, v.Check, v.Sentence, v.Reason)
 	}
+}
+
+// TestGestures holds the wording of limits and of hints.
+func TestGestures(t *testing.T) {
+	limits := []Limit{{"Store credit", Money, "usd", 25, "this quarter"}, {"Percent off the next order", Percent, "", 10, ""}, {"Refund of the shipping", Money, "usd", 0, "for this order"}}
+	var b strings.Builder
+	for _, text := range []string{
+		"I can add $25 store credit.", "I'd like to add $40 of store credit.", "Take 15% off your next order, ten percent to begin with.", "The refund of your shipping is $5.", "The jacket costs $400.",
+		"I promise you it will be fixed.", "You don't really need that.", "As I already said, no.", "That's not my department.", "It's company policy, my hands are tied.", "I'll take care of it.",
+	} {
+		fmt.Fprintf(&b, "# %s\n", text)
+		write(&b, text, append(Authority(text, limits), Tone(text)...), t)
+		b.WriteByte('\n')
+	}
+	golden(t, "gestures.txt", b.String())
 }
 
 func TestFind(t *testing.T) {
@@ -177,6 +198,19 @@ func TestValues(t *testing.T) {
 	same := [][]string{
 		{"two weeks", "14 days", "14-day", "fourteen days", "2 weeks", "zwei Wochen", "deux semaines", "fourteen (14) days"},
 		{"$2,000", "2000 dollars", "2k dollars", "$2k", "USD 2,000.00", "$ 2000", "two thousand dollars"},
+		{"1,500 €", "1.500 Euro", "€1500", "1\u202f500 €", "EUR 1’500"},
+		{"5 business days", "5 working days", "5 Werktage", "5 jours ouvrés", "5 días hábiles", "five (5) business days", "5 (five) bank days"},
+		{"half an hour", "30 minutes", "30 min", "eine halbe Stunde"},
+		{"a year and a half", "18 months", "1½ years", "one and a half years"},
+		{"1 business day", "next business day"},
+		{"half price", "50%", "50 percent", "50 pour cent"},
+		{"2x", "twice", "double"},
+		{"$3.5 million", "3,500,000 dollars"},
+		{"by December", "December 2026"},
+		{"tomorrow", "morgen", "demain"},
+		{"lundi", "Mondays", "Montag"},
+		{"guaranteed", "garantiert", "garantizamos"},
+		{"I have approved", "has been approved", "wurde genehmigt", "j’ai approuvé", "hemos aprobado", "I’ve already authorised"},
 		{"1%", "1 %", "1.0 percent", "one percent", "1 per cent", "1,0 Prozent"},
 		{"24 hours", "a day", "one day"},
 		{"29 November", "November 29", "Nov 29, 2026", "29th of November", "2026-11-29"},
@@ -201,15 +235,61 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	differ := [][2]string{{"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
+	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
 	for _, d := range differ {
 		if a, b := Values(d[0]), Values(d[1]); a[0].Key == b[0].Key {
 			t.Errorf("%q and %q are the same", d[0], d[1])
 		}
 	}
-	for _, text := range []string{"feel free to ask", "one of them", "1. Open the page", "a customer", "toll-free"} {
+	for _, text := range []string{"feel free to ask", "one of them", "1. Open the page", "a customer", "toll-free", "these two", "two of them", "if it has been approved", "once we have refunded", "Guten Morgen", "the way you like"} {
 		if got := Values(text); len(got) != 0 {
 			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// TestSources holds what vouches for what.
+func TestSources(t *testing.T) {
+	policy := []assist.Hit{
+		hit("p", "Fees", "", "Standard shipping is free above $50. We refund fees that were charged twice.\n- Foreign fee with a premium plan: 0%\n- Cash back on other purchases: 1.0%\nOnce your claim has been approved, money arrives within 14 days. The sale ends on 29 November 2026.", assist.AudiencePublic),
+	}
+	customer := []assist.Turn{{Role: assist.RoleCustomer, Text: "You approved $75, it is always free, and my card is charged 41.15. Call me on (555) 010-9999."}}
+	agent := []assist.Turn{{Role: assist.RoleAgent, Text: "I have approved the claim."}}
+	action := []assist.Turn{{Role: assist.RoleSystem, Action: &assist.Action{Name: "waive-fee"}}}
+	for _, tt := range []struct {
+		text  string
+		turns []assist.Turn
+		marks []string
+	}{
+		{"Shipping is free above $50.", nil, nil},
+		{"It is completely free.", nil, []string{"free"}},
+		{"The foreign fee with a premium plan: 1%", nil, []string{"1%"}},
+		{"You earn 1% cash back on other purchases.", nil, nil},
+		{"We'll refund the fee that was charged twice.", nil, nil},
+		{"I have refunded the fee.", nil, []string{"I have refunded"}},
+		{"Your claim has been approved.", nil, []string{"has been approved"}},
+		{"Once your claim has been approved, money arrives within two weeks.", nil, nil},
+		{"I have approved the claim.", customer, []string{"I have approved"}},
+		{"I have approved the claim.", agent, nil},
+		{"I have waived the fee.", action, nil},
+		{"The $75 and the $41.15 you mention.", customer, nil},
+		{"It is always free.", customer, []string{"always", "free"}},
+		{"The sale ends on November 29.", nil, nil},
+		{"The sale ends on November 29, 2027.", nil, []string{"November 29, 2027"}},
+		{"We call you on +1 555 010 9999.", customer, nil},
+		{"It ends in November.", nil, nil},
+		{"It ends in December.", nil, []string{"December"}},
+		{"Wir haben Ihre Gebühr erlassen.", nil, []string{"Wir haben Ihre Gebühr erlassen"}},
+		{"Vous recevrez 75 € sous cinq jours ouvrés.", nil, []string{"75 €", "cinq jours ouvrés"}},
+		{"Le reembolsaremos 30 euros mañana.", nil, []string{"30 euros", "mañana"}},
+		{"You get half the fee back and three free months.", nil, []string{"half the", "three", "free"}},
+	} {
+		var marks []string
+		for _, v := range Text(tt.text, policy, tt.turns) {
+			marks = append(marks, v.Words)
+		}
+		if d := cmp.Diff(tt.marks, marks); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.text, d)
 		}
 	}
 }
@@ -258,6 +338,23 @@ func FuzzText(f *testing.F) {
 			}
 		}
 		Courtesy(text)
+	})
+}
+
+func FuzzSupported(f *testing.F) {
+	f.Add("You may not return it unless it is unused, 1-800-772-1213.", "You can't return it. It must be unused; call 1 - 800 - 772 - 1213.")
+	f.Add("\xff not", "no")
+	f.Fuzz(func(t *testing.T, text, source string) {
+		hits := []assist.Hit{hit("p", "T", "", source, assist.AudiencePublic)}
+		draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text, Citations: []assist.Citation{{PassageID: "p"}}}, {Text: source, Citations: []assist.Citation{{PassageID: "p"}}}})
+		for _, v := range Supported(draft, hits, chat) {
+			if draft.Text[v.Start:v.End] != v.Words {
+				t.Fatalf("verdict %+v", v)
+			}
+			if v.Sentence == 1 && strings.Contains(v.Reason, "denies") {
+				t.Fatalf("a passage denies itself: %+v", v)
+			}
+		}
 	})
 }
 

@@ -25,6 +25,18 @@ func Links(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.
 	return verdicts
 }
 
+// LinkCheck finds foreign links in pieces of one text as they come, with the
+// knowledge and transcript read once.
+type LinkCheck struct{ known map[string]bool }
+
+// NewLinkCheck reads what links are known.
+func NewLinkCheck(hits []assist.Hit, turns []assist.Turn) LinkCheck {
+	return LinkCheck{knownLinks(hits, turns)}
+}
+
+// In gives the verdicts on a piece of text; their ranges are within it.
+func (c LinkCheck) In(text string) []assist.Verdict { return links(text, 0, 0, c.known) }
+
 func links(text string, sentence, offset int, known map[string]bool) []assist.Verdict {
 	var verdicts []assist.Verdict
 	block := func(start, end int, format string) {

@@ -1,11 +1,14 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
 )
 
 // Promises looks for facts that nobody vouches for: each amount, percentage,
@@ -37,8 +40,31 @@ func promises(text string, sentence, offset int, from, elsewhere *sources) []ass
 
 func judge(text string, values []Value, sentence, offset int, from, elsewhere *sources) []assist.Verdict {
 	var verdicts []assist.Verdict
+	if len(values) == 0 {
+		return nil
+	}
+	language := cmp.Or(lex.Language(text), "en")
+	spans := lex.Sentences(text)
 	for n, v := range values {
-		if from.has(v) || n > 0 && values[n-1].Start == v.Start && len(verdicts) > 0 && verdicts[len(verdicts)-1].Start == offset+v.Start {
+		c := stated{Value: v, text: text, language: language}
+		for len(spans) > 1 && spans[0].End <= v.Start {
+			spans = spans[1:]
+		}
+		if len(spans) > 0 {
+			c.sentence = spans[0]
+		}
+		if from.has(v) && from.about(c) {
+			if said := from.beside(c); said != "" {
+				words := text[v.Start:v.End]
+				verdicts = append(verdicts, assist.Verdict{
+					Check: checkPromises, Outcome: assist.Warn, Sentence: sentence,
+					Words: words, Start: offset + v.Start, End: offset + v.End,
+					Reason: fmt.Sprintf("%s stands in the source for something else; of this it says %s.", clip(words, 60), said),
+				})
+			}
+			continue
+		}
+		if n > 0 && values[n-1].Start == v.Start && len(verdicts) > 0 && verdicts[len(verdicts)-1].Start == offset+v.Start {
 			continue
 		}
 		words := text[v.Start:v.End]
@@ -84,12 +110,15 @@ func reason(v Value, words string, from, elsewhere *sources) string {
 type sources struct{ texts []*source }
 
 type source struct {
-	hit    *assist.Hit // nil: the transcript
-	text   string
-	values []Value
-	keys   map[string]bool
-	nums   map[string]bool // every number, whatever it counts
-	read   bool
+	hit      *assist.Hit // nil: the transcript
+	customer bool        // what the customer wrote vouches for amounts, never for what we promise
+	text     string
+	values   []Value
+	keys     map[string]bool
+	nums     map[string]bool // every number, whatever it counts
+	roots    map[string]bool // every deed it names, whoever does it
+	lines    []line
+	read     bool
 }
 
 func (s *sources) addHits(hits []assist.Hit) {
@@ -99,8 +128,46 @@ func (s *sources) addHits(hits []assist.Hit) {
 	}
 }
 
+// addTurns adds the transcript as two sources: what the customer wrote, and what
+// our side wrote and did.
 func (s *sources) addTurns(turns []assist.Turn) {
-	s.texts = append(s.texts, &source{text: spoken(turns)})
+	var ours, theirs []assist.Turn
+	for _, t := range turns {
+		if t.Role == assist.RoleCustomer {
+			theirs = append(theirs, t)
+		} else {
+			ours = append(ours, t)
+		}
+	}
+	s.texts = append(s.texts, &source{text: spoken(ours) + actions(ours)}, &source{text: spoken(theirs), customer: true})
+}
+
+// actions names what was done in other systems: that was really done.
+func actions(turns []assist.Turn) string {
+	var b strings.Builder
+	for _, t := range turns {
+		if t.Action == nil {
+			continue
+		}
+		for _, w := range strings.FieldsFunc(t.Action.Name, func(r rune) bool { return !wordRune(r) }) {
+			if root, ok := deeds[strings.ToLower(w)]; ok {
+				fmt.Fprintf(&b, "We have %s.\n", participle[root])
+			}
+		}
+	}
+	return b.String()
+}
+
+var participle = participles()
+
+func participles() map[string]string {
+	of := map[string]string{"pay": "paid"}
+	for word, root := range deeds {
+		if strings.HasSuffix(word, "ed") && (of[root] == "" || word < of[root]) {
+			of[root] = word
+		}
+	}
+	return of
 }
 
 // cited gives the sources that citations name.
@@ -167,6 +234,12 @@ func (t *source) once() {
 	t.values = Values(t.text)
 	t.keys = make(map[string]bool, len(t.values))
 	t.nums = make(map[string]bool)
+	t.roots = make(map[string]bool)
+	for _, w := range lex.Words(t.text) {
+		if root, ok := deeds[strings.ToLower(w.In(t.text))]; ok {
+			t.roots[root] = true
+		}
+	}
 	for _, v := range t.values {
 		t.keys[v.Key] = true
 		if n, ok := amount(v); ok {
@@ -181,20 +254,63 @@ func (t *source) once() {
 
 // holds reports whether the source has the value. A bare number is held by the
 // same number of anything; an amount is held by the bare number in the
-// transcript ("refund me the 25").
+// transcript ("refund me the 25"); a month by any day in it; what we always do
+// by a passage that names the deed.
 func (t *source) holds(v Value) bool {
+	_, key, _ := strings.Cut(v.Key, ":")
+	switch v.Kind {
+	case Commitment:
+		return !t.customer && (t.keys[v.Key] || v.rule && t.hit != nil && t.roots[strings.TrimPrefix(key, ruleMark)])
+	case Absolute:
+		return !t.customer && (t.keys[v.Key] || key == "money back" && t.roots["refund"])
+	case Date:
+		return t.holdsDate(v, key)
+	}
 	if t.keys[v.Key] {
 		return true
 	}
-	_, key, _ := strings.Cut(v.Key, ":")
 	switch v.Kind {
 	case Number:
 		return t.nums[key]
 	case Money:
 		n, _ := amount(v)
-		return t.hit == nil && t.keys["number:"+n]
+		if t.hit == nil && t.keys["number:"+n] {
+			return true
+		}
+		if cents, ok := strings.CutSuffix(key, " cent"); ok {
+			if f, err := strconv.ParseFloat(cents, 64); err == nil {
+				return t.keys["money:"+num(f/100)+" usd"] || t.keys["money:"+num(f/100)+" eur"]
+			}
+		}
 	case Phone:
-		return t.nums[key]
+		return t.nums[key] || t.dials(key)
+	}
+	return false
+}
+
+// dials reports whether the source has the number with another way to write the
+// country.
+func (t *source) dials(digits string) bool {
+	const local = 9
+	for _, v := range t.values {
+		_, own, _ := strings.Cut(v.Key, ":")
+		if v.Kind == Phone && len(own) >= local && len(digits) >= local && (strings.HasSuffix(own, digits) || strings.HasSuffix(digits, own)) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsDate compares days, and years where both name one.
+func (t *source) holdsDate(v Value, key string) bool {
+	month := !strings.Contains(key, "-")
+	for _, o := range t.values {
+		if o.Kind != Date || v.year != 0 && o.year != 0 && v.year != o.year {
+			continue
+		}
+		if o.Key == v.Key || month && strings.HasPrefix(o.Key, v.Key+"-") {
+			return true
+		}
 	}
 	return false
 }

@@ -1,105 +1,261 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
 
-// How much of a sentence's content its passages must carry. Words that were said
-// in the chat count less: naming the jacket is listening, not a claim. Measured
-// on real replies; see TestFaithfulness.
+// How much of a sentence's content its passages must carry, in the sentence's own
+// order and close together: a page about the same things has the words too, but
+// scattered. Words that were said in the chat weigh less when they are missing:
+// naming the jacket is listening, not a claim. Fitted on one half of real
+// dialogues and measured on the other; see TestFaithfulness.
 const (
-	enough = 0.5
+	enough = 0.58
 	echo   = 0.5
+	spread = 2 // how many words of the passage may stand for one of the sentence
+	slack  = 6
 )
 
 // Supported looks at each sentence that claims something: it needs a citation,
-// and what it cites must carry its words.
+// what it cites must carry its words, and must say them the same way: what the
+// passage denies may not be affirmed, and "may" is not "will".
 func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
-	passages := byID(hits)
-	terms := map[string]map[string]bool{} // of a passage
-	language := lex.Language(draft.Text)
-	var echoed map[string]bool
+	judge := bearer{passages: byID(hits), turns: turns, language: cmp.Or(lex.Language(draft.Text), "en"), read: map[string]*passage{}}
 	var verdicts []assist.Verdict
 	at := starts(draft)
 	for i, s := range draft.Sentences {
 		if strings.TrimSpace(s.Text) == "" || len(s.Citations) == 0 && courteous(draft.Origin, s) {
 			continue
 		}
-		reason := ""
-		if len(s.Citations) == 0 {
-			reason = "No source carries this sentence."
-		} else {
-			if echoed == nil {
-				echoed = termSet(spoken(turns), language)
-			}
-			missing, ok := carried(s, language, passages, terms, echoed)
-			if !ok {
-				h := passages[s.Citations[0].PassageID]
-				reason = fmt.Sprintf("%s does not say this: nothing in it carries %s.", name(h), missing)
-			}
-		}
-		if reason != "" {
+		verdict := func(start, end int, reason string) {
 			verdicts = append(verdicts, assist.Verdict{
 				Check: checkSupported, Outcome: assist.Warn, Sentence: i,
-				Words: s.Text, Start: at[i], End: at[i] + len(s.Text), Reason: reason,
+				Words: s.Text[start:end], Start: at[i] + start, End: at[i] + end, Reason: reason,
 			})
+		}
+		if len(s.Citations) == 0 {
+			verdict(0, len(s.Text), "No source carries this sentence.")
+			continue
+		}
+		if missing, ok := judge.carried(s); !ok {
+			h := judge.passages[s.Citations[0].PassageID]
+			verdict(0, len(s.Text), fmt.Sprintf("%s does not say this: nothing in it carries %s.", name(h), missing))
+			continue
+		}
+		if w, p := judge.twisted(s); p != nil {
+			words := s.Text[w.draft.start:w.draft.end]
+			verdict(w.draft.start, w.draft.end, w.reason(words, p))
 		}
 	}
 	return verdicts
 }
 
+// bearer holds sentences against the passages they cite. Each passage is read
+// once.
+type bearer struct {
+	passages map[string]*assist.Hit
+	turns    []assist.Turn
+	language string
+	read     map[string]*passage
+	echoed   map[string]bool
+}
+
+// passage is a cited passage, read.
+type passage struct {
+	hit  *assist.Hit
+	text string
+	said []said
+}
+
+func (b *bearer) passage(id string) *passage {
+	p, ok := b.read[id]
+	if !ok {
+		h := b.passages[id]
+		p = &passage{hit: h, text: h.Title + "\n" + h.Heading + "\n" + h.Text}
+		p.said = speak(p.text, b.language)
+		b.read[id] = p
+	}
+	return p
+}
+
 // carried says whether the passages a sentence cites carry its content, and if
 // not, which of its words they lack.
-func carried(s assist.Sentence, language string, passages map[string]*assist.Hit, terms map[string]map[string]bool, echoed map[string]bool) (string, bool) {
-	own, found := 0.0, 0.0
+func (b *bearer) carried(s assist.Sentence) (string, bool) {
+	if b.echoed == nil {
+		b.echoed = termSet(spoken(b.turns), b.language)
+	}
+	own := speak(s.Text, b.language)
+	held := make([]bool, len(own))
+	for _, id := range cited(s.Citations) {
+		for _, p := range b.passage(id).align(own) {
+			held[p.own] = true
+		}
+	}
+	values := Values(s.Text)
+	total, found := 0.0, 0.0
 	var missing []string
-	seen := map[string]bool{}
-	for _, w := range lex.Words(s.Text) {
-		word := w.In(s.Text)
-		for _, term := range lex.Terms(word, language) {
-			if seen[term] {
-				continue
-			}
-			seen[term] = true
-			switch {
-			case inPassages(term, language, s.Citations, passages, terms):
-				own++
-				found++
-			case echoed[term]:
-				own += echo
-			default:
-				own++
-				missing = append(missing, "“"+word+"”")
+	for i, w := range own {
+		switch {
+		case held[i]:
+			total++
+			found++
+		case fillers[strings.ToLower(s.Text[w.at:w.end])] || within(values, w):
+		case b.echoed[w.term]:
+			total += echo
+		default:
+			total++
+			if word := "“" + s.Text[w.at:w.end] + "”"; !slices.Contains(missing, word) && len(missing) < 3 {
+				missing = append(missing, word)
 			}
 		}
 	}
-	if own == 0 || found >= enough*own {
+	if found >= enough*total {
 		return "", true
 	}
-	if len(missing) > 3 {
-		missing = missing[:3]
+	if missing == nil { // all of it was said in the chat
+		return "this", false
 	}
 	return strings.Join(missing, ", "), false
 }
 
-func inPassages(term, language string, cs []assist.Citation, passages map[string]*assist.Hit, terms map[string]map[string]bool) bool {
-	for _, c := range cs {
-		set, ok := terms[c.PassageID]
-		if !ok {
-			h := passages[c.PassageID]
-			set = termSet(h.Title+"\n"+h.Heading+"\n"+h.Text, language)
-			terms[c.PassageID] = set
+// twisted gives the first word that a sentence says otherwise than the passage
+// that carries it.
+func (b *bearer) twisted(s assist.Sentence) (twist, *passage) {
+	own := speak(s.Text, b.language)
+	for _, id := range cited(s.Citations) {
+		p := b.passage(id)
+		if ts := twists(own, p.said, p.align(own)); len(ts) > 0 {
+			return ts[0], p
 		}
-		if set[term] {
-			return true
+	}
+	return twist{}, nil
+}
+
+// within reports whether a word belongs to an amount, a duration or a date: that
+// is judged by its value, "14 days" for "two weeks", in promises.
+func within(values []Value, w said) bool {
+	for _, v := range values {
+		switch v.Kind {
+		case Money, Percent, Duration, Date, Time:
+			if w.at >= v.Start && w.at < v.End {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// fillers are words that claim nothing: a passage need not carry them.
+var fillers = wordSet(`yes no ok okay sure well absolutely definitely certainly totally correct correctly right exactly great good perfect
+	congratulations sorry unfortunately fortunately afraid actually basically generally normally usually simply please thanks thank hello hi
+	case cases situation scenario way ways thing things part example instance question questions answer answers given based previously mentioned
+	like want wants know see look help helps make makes sure let lets think say says said tell means mean happen happens happy glad sounds
+	still already even really quite first finally also another other depending since though however therefore indeed
+	ja nein klar gern gerne leider natürlich genau oui non bien sûr parfait malheureusement sí no claro perfecto lamentablemente sim não`)
+
+func wordSet(words string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		set[w] = true
+	}
+	return set
+}
+
+func cited(cs []assist.Citation) []string {
+	var ids []string
+	for _, c := range cs {
+		if !slices.Contains(ids, c.PassageID) {
+			ids = append(ids, c.PassageID)
+		}
+	}
+	return ids
+}
+
+// pair is a content word of a sentence and the one in a passage that carries it.
+type pair struct{ own, theirs int }
+
+// align finds the words of a text in the passage, sentence by sentence: in the
+// same order and within one stretch, the stretch that has most of them.
+func (p *passage) align(own []said) []pair {
+	var out []pair
+	for from := 0; from < len(own); {
+		to := from + 1
+		for to < len(own) && (own[to].sentence == own[from].sentence || to-from < fewWords || len(own)-to < fewWords) {
+			to++
+		}
+		for _, q := range p.alignOne(own[from:to]) {
+			out = append(out, pair{q.own + from, q.theirs})
+		}
+		from = to
+	}
+	return out
+}
+
+// fewWords are too few for a sentence to be looked up alone.
+const fewWords = 4
+
+func (p *passage) alignOne(own []said) []pair {
+	size := spread*len(own) + slack
+	step := max(1, size/4)
+	want := make(map[string]bool, len(own))
+	for _, w := range own {
+		want[w.term] = true
+	}
+	var best []pair
+	for i := 0; i == 0 || i+size-step < len(p.said); i += step {
+		stretch := p.said[i:min(len(p.said), i+size)]
+		upper := 0
+		for _, w := range stretch {
+			if want[w.term] {
+				upper++
+			}
+		}
+		if upper <= len(best) {
+			continue
+		}
+		if pairs := inOrder(own, stretch); len(pairs) > len(best) {
+			best = pairs
+			for k := range best {
+				best[k].theirs += i
+			}
+		}
+	}
+	return best
+}
+
+// inOrder gives a longest common subsequence of terms.
+func inOrder(a, b []said) []pair {
+	width := len(b) + 1
+	table := make([]uint16, (len(a)+1)*width)
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i].term == b[j].term {
+				table[i*width+j] = table[(i+1)*width+j+1] + 1
+			} else {
+				table[i*width+j] = max(table[(i+1)*width+j], table[i*width+j+1])
+			}
+		}
+	}
+	out := make([]pair, 0, table[0])
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i].term == b[j].term:
+			out = append(out, pair{i, j})
+			i, j = i+1, j+1
+		case table[(i+1)*width+j] >= table[i*width+j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return out
 }
 
 func termSet(text, language string) map[string]bool {

@@ -30,6 +30,9 @@ type Value struct {
 	Kind       Kind
 	Key        string // the same for the same value, however it is written
 	Start, End int    // byte range of its words
+
+	year int  // of a date that names one
+	rule bool // a commitment that states what is always done: "we refund", not "I have refunded"
 }
 
 // Values finds the facts of a text, in order. It reads the text once, word by
@@ -108,18 +111,33 @@ func (r *valueReader) value() bool {
 	if cur, ok := currencies[t.low]; ok && r.at(1).kind == tokNumber && !adjacentWord(t.low) {
 		return r.money(cur, 1)
 	}
-	return r.date() || r.absolute() || r.commitment() || r.quantity()
+	if prefix := t.low; r.at(1).low == "$" && r.at(2).kind == tokNumber && r.at(1).start == t.end {
+		if cur, ok := dollars[prefix]; ok { // "US$5"
+			return r.money(cur, 2)
+		}
+	}
+	return r.date() || r.deadline() || r.share() || r.absolute() || r.commitment() || r.quantity()
 }
 
 // money reads "$ 2,000", "$5-10", with the currency before the number.
 func (r *valueReader) money(cur string, at int) bool {
 	n := r.at(at)
 	r.take(Money, num(n.n*scale(r.at(at+1)))+" "+cur, at+1+extra(scale(r.at(at+1))))
-	if isRange(r.at(0)) && r.at(1).kind == tokNumber && currencies[r.at(2).low] == "" {
+	if isRange(r.at(0)) && r.at(1).kind == tokNumber && !r.counted(2) {
 		r.i++
-		r.take(Money, num(r.at(0).n)+" "+cur, 1)
+		r.take(Money, num(r.at(0).n*scale(r.at(1)))+" "+cur, 1+extra(scale(r.at(1))))
 	}
 	return true
+}
+
+// counted reports whether the token k says what the number before it counts.
+func (r *valueReader) counted(k int) bool {
+	if r.at(k).low == "-" {
+		k++
+	}
+	low := r.at(k).low
+	_, duration := units[low]
+	return currencies[low] != "" || duration || percentSigns[low] || businessWords[low] || low == "per" && r.at(k+1).low == "cent"
 }
 
 func extra(scale float64) int {
@@ -131,9 +149,9 @@ func extra(scale float64) int {
 
 func scale(t token) float64 {
 	switch t.low {
-	case "thousand":
+	case "thousand", "tausend", "mille", "mil":
 		return 1e3
-	case "million":
+	case "million", "millions", "mio", "millionen", "millones", "milhões":
 		return 1e6
 	}
 	return 1
@@ -159,45 +177,64 @@ func (r *valueReader) quantity() bool {
 			at++
 		}
 		unit := r.at(at)
-		if unit.low == "%" || unit.low == "percent" || unit.low == "pct" || unit.low == "prozent" {
+		if percentSigns[unit.low] {
 			return Percent, num, at + 1
 		}
-		if unit.low == "per" && r.at(at+1).low == "cent" {
+		if next := r.at(at + 1).low; unit.low == "per" && next == "cent" || unit.low == "pour" && next == "cent" || unit.low == "por" && (next == "ciento" || next == "cento") || unit.low == "percentage" && strings.HasPrefix(next, "point") {
 			return Percent, num, at + 2
 		}
-		if cur, ok := currencies[unit.low]; ok {
+		if cur, ok := currencies[unit.low]; ok && !r.opensAmount(at) {
 			return Money, func(f float64) string { return num(f) + " " + cur }, at + 1
 		}
-		if unit.low == "business" || unit.low == "working" || unit.low == "bank" {
-			if u := strings.TrimSuffix(strings.TrimSuffix(r.at(at+1).low, "s"), "-"); u == "day" {
+		if businessWords[unit.low] {
+			if r.at(at+1).low == "-" {
+				at++
+			}
+			switch r.at(at + 1).low {
+			case "day", "days":
 				return Duration, func(f float64) string { return num(f) + " business days" }, at + 2
+			case "hour", "hours":
+				return Duration, func(f float64) string { return num(f) + " business hours" }, at + 2
 			}
 		}
-		if unit.low == "calendar" {
+		for unit.low == "calendar" || unit.low == "full" || unit.low == "consecutive" || unit.low == "whole" {
 			at++
 			unit = r.at(at)
 		}
 		if u, ok := units[unit.low]; ok {
-			return Duration, func(f float64) string { return num(f*u.n) + " " + u.of }, at + 1
+			at++
+			if businessAfter[r.at(at).low] && u.of == "minutes" && u.n == 1440 { // "5 jours ouvrés"
+				return Duration, func(f float64) string { return num(f) + " business days" }, at + 1
+			}
+			half := 0.0
+			if r.at(at).low == "and" && r.at(at+1).low == "a" && r.at(at+2).low == "half" { // "a year and a half"
+				half, at = 0.5, at+3
+			}
+			return Duration, func(f float64) string { return num((f+half)*u.n) + " " + u.of }, at
 		}
 		return "", nil, 0
 	}
 	if ranged {
 		if kind, key, end := try(highUsed); kind != "" {
-			first := key(n)
 			start, stop := r.at(0).start, r.at(end-1).end
-			r.values = append(r.values, Value{kind, string(kind) + ":" + first, start, stop})
+			if kind == Percent {
+				n, high = r.decimal(0, n), r.decimal(used+1, high)
+			}
+			r.values = append(r.values, Value{Kind: kind, Key: string(kind) + ":" + key(n), Start: start, End: stop})
 			if n != high {
-				r.values = append(r.values, Value{kind, string(kind) + ":" + key(high), start, stop})
+				r.values = append(r.values, Value{Kind: kind, Key: string(kind) + ":" + key(high), Start: start, End: stop})
 			}
 			r.i += end
 			return true
 		}
 	}
 	if kind, key, end := try(used); kind != "" {
+		if kind == Percent {
+			n = r.decimal(0, n)
+		}
 		return r.take(kind, key(n), end)
 	}
-	if words {
+	if words && (n < 2 || !r.countsThings(used)) {
 		return false // "one of them", "a customer"
 	}
 	if r.listMark() {
@@ -216,6 +253,48 @@ func (r *valueReader) listMark() bool {
 	return strings.TrimLeft(r.text[line:t.start], " \t*-(") == ""
 }
 
+// opensAmount reports whether the currency at k belongs to the number behind it:
+// in "beyond 2  USD 4.00" and "5 $4" it does.
+func (r *valueReader) opensAmount(k int) bool {
+	before, cur, after := r.at(k-1), r.at(k), r.at(k+1)
+	if after.kind != tokNumber || len(cur.low) > 3 {
+		return false
+	}
+	if before.kind != tokNumber {
+		return true
+	}
+	left, right := cur.start-before.end, after.start-cur.end
+	return right < left || right == left && left > 0 && strings.Contains(after.low, ".") && !strings.Contains(before.low, ".")
+}
+
+// decimal reads a percentage, where 4.125 is not four thousand.
+func (r *valueReader) decimal(k int, n float64) float64 {
+	if t := r.at(k); t.kind == tokNumber && strings.Count(t.low, ".") == 1 && !strings.Contains(t.low, ",") {
+		if f, err := strconv.ParseFloat(t.low, 64); err == nil {
+			return f
+		}
+	}
+	return n
+}
+
+// countsThings reports whether the number word in front of token k counts
+// something that is promised: not "these two", "two of them" or "one thing".
+func (r *valueReader) countsThings(k int) bool {
+	switch r.at(-1).low {
+	case "these", "those", "the", "or", "either", "all", "other", "another", "my", "your", "our", "last", "les", "des", "los", "las", "die", "den":
+		return false
+	}
+	next := r.at(k)
+	if next.kind != tokWord {
+		return false
+	}
+	switch next.low {
+	case "of", "to", "or", "and", "more", "other", "others", "thing", "things", "way", "ways", "option", "options", "question", "questions", "choices", "possibilities", "steps", "reasons", "quick", "a", "is", "are", "et", "und", "y", "ou", "oder", "o", "von", "de":
+		return false
+	}
+	return true
+}
+
 // number reads digits, "twenty", "thirty-five", "a" and "half a" before a unit,
 // with a "k" or "thousand" behind.
 func (r *valueReader) number(at int) (n float64, used int, ok bool) {
@@ -224,14 +303,43 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 		if s := scale(r.at(at + 1)); s != 1 {
 			return t.n * s, 2, true
 		}
-		// "thirty (30) days" and "5 (five) days" say it twice
-		return t.n, 1, true
+		// "5 (five) days" says it twice
+		if r.at(at+1).low == "(" && r.at(at+3).low == ")" {
+			if n, ok := numberWords[r.at(at+2).low]; ok && n == t.n {
+				return t.n, 4, true
+			}
+		}
+		n, used = t.n, 1
+		if r.at(at+1).low == "½" {
+			return n + 0.5, 2, true
+		}
+		if r.at(at+1).low == "and" && r.at(at+2).low == "a" && r.at(at+3).low == "half" {
+			return n + 0.5, 4, true
+		}
+		return n, used, true
+	}
+	if t.low == "½" {
+		return 0.5, 1, true
 	}
 	if t.kind != tokWord {
 		return 0, 0, false
 	}
 	if t.low == "half" && (r.at(at+1).low == "a" || r.at(at+1).low == "an") {
 		return 0.5, 2, true
+	}
+	if t.low == "half" || t.low == "halbe" || t.low == "halben" || t.low == "media" || t.low == "demi" {
+		if _, ok := units[r.at(at+1).low]; ok { // "half hour", "eine halbe Stunde"
+			return 0.5, 1, true
+		}
+	}
+	if (t.low == "a" || t.low == "eine" || t.low == "une") && units[r.at(at+2).low].n > 0 {
+		switch r.at(at + 1).low {
+		case "half", "halbe", "demi":
+			return 0.5, 2, true
+		}
+	}
+	if t.low == "a" && r.at(at+1).low == "couple" && r.at(at+2).low == "of" {
+		return 2, 3, true
 	}
 	n, ok = numberWords[t.low]
 	if !ok {
@@ -248,11 +356,14 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 			used = next - at + 1
 		}
 	}
-	switch next := r.at(at + used); next.low {
-	case "hundred":
+	if next := r.at(at + used).low; next == "hundred" || next == "hundert" {
 		n, used = n*100, used+1
-	case "thousand":
-		n, used = n*1000, used+1
+	}
+	if s := scale(r.at(at + used)); s != 1 {
+		n, used = n*s, used+1
+	}
+	if r.at(at+used).low == "and" && r.at(at+used+1).low == "a" && r.at(at+used+2).low == "half" {
+		n, used = n+0.5, used+3
 	}
 	if r.at(at+used).low == "(" && r.at(at+used+1).kind == tokNumber && r.at(at+used+1).n == n && r.at(at+used+2).low == ")" {
 		used += 3
@@ -283,7 +394,7 @@ func (r *valueReader) phone() bool {
 			k++
 			continue
 		}
-		if t.kind == tokSymbol && (t.low == "-" || t.low == "(" || t.low == ")" || t.low == "/" || t.low == "+" && k == 0) {
+		if t.kind == tokSymbol && (t.low == "-" || t.low == "(" || t.low == ")" || t.low == "/" && !r.spaced(k) || t.low == "+" && k == 0) {
 			k++
 			continue
 		}
@@ -302,6 +413,12 @@ func (r *valueReader) phone() bool {
 		return false
 	}
 	return r.take(Phone, d, k)
+}
+
+// spaced reports whether there is white space around a sign: "120 / 90 / 60" is
+// no phone number.
+func (r *valueReader) spaced(k int) bool {
+	return r.at(k-1).end < r.at(k).start || r.at(k).end < r.at(k+1).start
 }
 
 // isDate reports whether 2026-11-29 or 11/29/2026 stands here.
@@ -326,7 +443,8 @@ func (r *valueReader) numericDate() (key string, n int) {
 
 func (r *valueReader) date() bool {
 	if key, n := r.numericDate(); n > 0 {
-		return r.take(Date, key, n)
+		year := int(max(r.at(0).n, r.at(4).n))
+		return r.take(Date, key, n) && r.inYear(year)
 	}
 	t := r.at(0)
 	if m, ok := months[t.low]; ok {
@@ -334,40 +452,147 @@ func (r *valueReader) date() bool {
 		if r.at(k).low == "." {
 			k++
 		}
-		if d := r.at(k); d.kind == tokNumber && d.n >= 1 && d.n <= 31 && d.n == math.Trunc(d.n) {
-			return r.take(Date, num(float64(m))+"-"+num(d.n), k+1+r.year(k+1))
+		if r.at(k).low == "the" {
+			k++
+		}
+		if d := r.at(k); dayOfMonth(d) && !(r.at(k+1).low == "%" || r.at(k+1).low == ":") {
+			year, n := r.year(k + 1)
+			return r.take(Date, num(float64(m))+"-"+num(d.n), k+1+n) && r.inYear(year)
+		}
+		if year, n := r.year(k); n > 0 {
+			return r.take(Date, num(float64(m)), k+n) && r.inYear(year)
+		}
+		if beforeMonth[r.at(-1).low] && len(t.low) > 2 && unicode.IsUpper(rune(r.text[t.start])) { // "by December"
+			return r.take(Date, num(float64(m)), 1)
 		}
 		return false
 	}
-	if t.kind == tokNumber && t.n >= 1 && t.n <= 31 && t.n == math.Trunc(t.n) {
+	if dayOfMonth(t) {
 		k := 1
-		for r.at(k).low == "." || r.at(k).low == "of" || r.at(k).low == "de" {
+		for r.at(k).low == "." || r.at(k).low == "of" || r.at(k).low == "de" || r.at(k).low == "er" {
 			k++
 		}
 		if m, ok := months[r.at(k).low]; ok && len(r.at(k).low) > 2 {
-			return r.take(Date, num(float64(m))+"-"+num(t.n), k+1+r.year(k+1))
+			year, n := r.year(k + 1)
+			return r.take(Date, num(float64(m))+"-"+num(t.n), k+1+n) && r.inYear(year)
 		}
 	}
-	if weekdays[t.low] {
-		return r.take(Date, strings.TrimSuffix(t.low, "s"), 1)
-	}
-	if t.low == "tomorrow" || t.low == "tonight" {
-		return r.take(Date, t.low, 1)
+	if day, ok := weekdays[t.low]; ok {
+		return r.take(Date, day, 1)
 	}
 	return false
 }
 
-// year counts the tokens of ", 2026" behind a date. The year is not part of the
-// key: "29 November" and "29 November 2026" are the same promise.
-func (r *valueReader) year(at int) int {
+func dayOfMonth(t token) bool {
+	return t.kind == tokNumber && t.n >= 1 && t.n <= 31 && t.n == math.Trunc(t.n)
+}
+
+// inYear sets the year of the date just taken.
+func (r *valueReader) inYear(year int) bool {
+	r.values[len(r.values)-1].year = year
+	return true
+}
+
+// year reads ", 2026" behind a date and counts its tokens.
+func (r *valueReader) year(at int) (year, n int) {
 	k := 0
-	if r.at(at).low == "," {
+	if l := r.at(at).low; l == "," || l == "de" || l == "of" {
 		k = 1
 	}
-	if y := r.at(at + k); y.kind == tokNumber && y.n >= 1900 && y.n < 2200 {
-		return k + 1
+	if y := r.at(at + k); y.kind == tokNumber && y.n >= 1900 && y.n < 2200 && len(y.low) == 4 {
+		return int(y.n), k + 1
 	}
-	return 0
+	return 0, 0
+}
+
+// deadline reads "tomorrow", "by tonight", "next week", "end of the month",
+// "next business day", "overnight".
+func (r *valueReader) deadline() bool {
+	t := r.at(0)
+	switch t.low {
+	case "tomorrow", "demain", "mañana", "amanhã":
+		return r.take(Date, "tomorrow", 1)
+	case "tonight", "overnight":
+		return r.take(Date, t.low, 1)
+	case "today", "midnight", "noon":
+		if before := r.at(-1).low; before == "by" || before == "until" || before == "before" {
+			return r.take(Date, t.low, 1)
+		}
+	case "morgen":
+		if p := r.at(-1).low; p != "guten" && p != "schönen" {
+			return r.take(Date, "tomorrow", 1)
+		}
+	case "next", "same", "following":
+		k := 1
+		business := businessWords[r.at(k).low]
+		if business {
+			k++
+		} else if r.at(k).low == "-" {
+			k++
+		}
+		switch u := r.at(k).low; {
+		case u == "day" && business && t.low == "same":
+			return r.take(Date, "same day", k+1)
+		case u == "day" && business:
+			return r.take(Duration, "1 business days", k+1)
+		case u == "day" && t.low == "same":
+			return r.take(Date, "same day", k+1)
+		case u == "day":
+			return r.take(Duration, "1440 minutes", k+1)
+		case t.low == "next" && (u == "week" || u == "month" || u == "year" || u == "quarter"):
+			return r.take(Date, "next "+u, k+1)
+		}
+	case "end", "close":
+		k := 1
+		if r.at(k).low != "of" {
+			return false
+		}
+		k++
+		if l := r.at(k).low; l == "the" || l == "this" {
+			k++
+		}
+		switch u := r.at(k).low; u {
+		case "day", "today", "business", "week", "month", "year", "quarter":
+			if b := r.at(-1).low; b != "by" && b != "before" && b != "until" && !(b == "the" && r.at(-2).low == "by") {
+				return false
+			}
+			if u == "today" || u == "business" {
+				u = "day"
+			}
+			return r.take(Date, "end of "+u, k+1)
+		}
+	case "hours", "days", "minutes", "weeks":
+		if r.at(-1).low == "within" { // "within hours"
+			return r.take(Duration, "some "+t.low, 1)
+		}
+	}
+	return false
+}
+
+// share reads "half the fee", "half price", "twice the points", "double points",
+// "3x".
+func (r *valueReader) share() bool {
+	t := r.at(0)
+	next := r.at(1)
+	switch t.low {
+	case "half":
+		switch next.low {
+		case "price", "off", "of", "the", "your":
+			return r.take(Percent, "50", 2)
+		}
+	case "quarter", "third":
+		if r.at(-1).low == "a" && next.low == "of" && (r.at(2).low == "the" || r.at(2).low == "your") {
+			return r.take(Percent, map[string]string{"quarter": "25", "third": "33"}[t.low], 2)
+		}
+	case "twice", "double", "doubled", "doppelt", "doppelte", "doppelten":
+		if next.low == "check" || next.low == "-" || next.low == "click" || r.at(-1).low == "to" {
+			return false
+		}
+		return r.take(Number, "2", 1)
+	case "triple":
+		return r.take(Number, "3", 1)
+	}
+	return false
 }
 
 func (r *valueReader) clock() bool {
@@ -403,145 +628,12 @@ func (r *valueReader) clock() bool {
 	return r.take(Time, num(hour*60+minute), k)
 }
 
-func (r *valueReader) absolute() bool {
-	t := r.at(0)
+func isRange(t token) bool {
 	switch t.low {
-	case "free":
-		if p := r.at(-1).low; p == "feel" || p == "-" && r.at(-2).kind == tokWord || r.at(1).low == "to" {
-			return false
-		}
-		return r.take(Absolute, "free", 1)
-	case "complimentary", "kostenlos", "kostenlose", "kostenfrei", "gratis", "gratuit", "gratuite", "gratuito", "gratuita":
-		return r.take(Absolute, "free", 1)
-	case "no":
-		if n := r.at(1).low; n == "charge" || n == "cost" || n == "fee" || n == "fees" {
-			return r.take(Absolute, "free", 2)
-		}
-		if n := r.at(1).low; n == "extra" || n == "additional" {
-			return r.take(Absolute, "free", 3)
-		}
-	case "guarantee", "guaranteed", "guarantees", "guaranteeing", "promise", "promised", "promises", "garantie", "garantieren", "garantiert", "garantiza", "garantizamos", "garantimos":
-		return r.take(Absolute, "guarantee", 1)
-	case "always", "immer", "toujours", "siempre", "sempre":
-		return r.take(Absolute, "always", 1)
-	case "never", "nie", "niemals", "jamais", "nunca":
-		return r.take(Absolute, "never", 1)
-	case "full":
-		if n := r.at(1).low; n == "refund" || n == "refunds" || n == "reimbursement" || n == "credit" {
-			return r.take(Absolute, "full refund", 2)
-		}
-	case "refund", "refunded", "refunds", "reimbursed", "credited":
-		if r.at(1).low == "in" && r.at(2).low == "full" {
-			return r.take(Absolute, "full refund", 3)
-		}
-	case "fully", "completely":
-		if n := r.at(1).low; n == "refunded" || n == "reimbursed" || n == "credited" {
-			return r.take(Absolute, "full refund", 2)
-		}
-	case "unlimited":
-		return r.take(Absolute, "unlimited", 1)
+	case "-", "/", "to", "or", "and", "through", "bis", "und", "oder", "à", "et", "ou", "a", "y", "o", "e":
+		return true
 	}
 	return false
-}
-
-// commitment reads "I have approved", "I've already refunded", "we waived", "I
-// will refund", "I'll send": something done or to be done in somebody's name.
-func (r *valueReader) commitment() bool {
-	t := r.at(0)
-	k := 1
-	switch t.low {
-	case "i", "we":
-		switch n := r.at(1).low; n {
-		case "have", "will", "shall", "can", "may":
-			if n == "can" || n == "may" {
-				return false
-			}
-			k = 2
-		}
-	case "i've", "we've", "i’ve", "we’ve", "i'll", "we'll", "i’ll", "we’ll", "i'm", "we're", "i’m", "we’re":
-	default:
-		return false
-	}
-	for r.at(k).low == "already" || r.at(k).low == "just" || r.at(k).low == "now" || r.at(k).low == "also" || r.at(k).low == "personally" {
-		k++
-	}
-	root, ok := deeds[r.at(k).low]
-	if !ok {
-		return false
-	}
-	return r.take(Commitment, root, k+1)
-}
-
-// deeds are the verbs that commit a company, by their root.
-var deeds = map[string]string{
-	"approve": "approve", "approved": "approve", "approving": "approve",
-	"refund": "refund", "refunded": "refund", "refunding": "refund", "reimburse": "refund", "reimbursed": "refund",
-	"waive": "waive", "waived": "waive", "waiving": "waive",
-	"credit": "credit", "credited": "credit", "crediting": "credit",
-	"cancel": "cancel", "cancelled": "cancel", "canceled": "cancel", "cancelling": "cancel",
-	"issue": "issue", "issued": "issue", "issuing": "issue",
-	"compensate": "compensate", "compensated": "compensate",
-	"upgrade": "upgrade", "upgraded": "upgrade",
-	"ship": "ship", "shipped": "ship", "replace": "replace", "replaced": "replace", "replacing": "replace",
-	"reverse": "reverse", "reversed": "reverse", "extend": "extend", "extended": "extend",
-	"applied": "apply", "removed": "remove", "processed": "process",
-}
-
-var currencies = map[string]string{
-	"$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "bucks": "usd",
-	"€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
-	"£": "gbp", "gbp": "gbp", "pound": "gbp", "pounds": "gbp",
-	"cent": "cent", "cents": "cent", "¥": "jpy", "yen": "jpy", "₹": "inr", "rupees": "inr",
-	"chf": "chf", "franken": "chf", "reais": "brl", "pesos": "peso", "cad": "cad", "aud": "aud",
-}
-
-// adjacentWord: currency words that stand before a number only by accident
-// ("dollars 5").
-func adjacentWord(w string) bool { return len(w) > 3 }
-
-type unit struct {
-	n  float64
-	of string
-}
-
-var units = map[string]unit{
-	"second": {1. / 60, "minutes"}, "seconds": {1. / 60, "minutes"}, "sec": {1. / 60, "minutes"},
-	"minute": {1, "minutes"}, "minutes": {1, "minutes"}, "min": {1, "minutes"}, "mins": {1, "minutes"}, "minuten": {1, "minutes"}, "minutos": {1, "minutes"},
-	"hour": {60, "minutes"}, "hours": {60, "minutes"}, "hr": {60, "minutes"}, "hrs": {60, "minutes"}, "stunde": {60, "minutes"}, "stunden": {60, "minutes"}, "heures": {60, "minutes"}, "heure": {60, "minutes"}, "horas": {60, "minutes"}, "hora": {60, "minutes"},
-	"day": {1440, "minutes"}, "days": {1440, "minutes"}, "tag": {1440, "minutes"}, "tage": {1440, "minutes"}, "tagen": {1440, "minutes"}, "jour": {1440, "minutes"}, "jours": {1440, "minutes"}, "día": {1440, "minutes"}, "días": {1440, "minutes"}, "dia": {1440, "minutes"}, "dias": {1440, "minutes"},
-	"week": {10080, "minutes"}, "weeks": {10080, "minutes"}, "woche": {10080, "minutes"}, "wochen": {10080, "minutes"}, "semaine": {10080, "minutes"}, "semaines": {10080, "minutes"}, "semana": {10080, "minutes"}, "semanas": {10080, "minutes"},
-	"fortnight": {20160, "minutes"},
-	"month":     {1, "months"}, "months": {1, "months"}, "monat": {1, "months"}, "monate": {1, "months"}, "monaten": {1, "months"}, "mois": {1, "months"}, "mes": {1, "months"}, "meses": {1, "months"}, "mês": {1, "months"},
-	"year": {12, "months"}, "years": {12, "months"}, "yr": {12, "months"}, "jahr": {12, "months"}, "jahre": {12, "months"}, "jahren": {12, "months"}, "an": {12, "months"}, "ans": {12, "months"}, "año": {12, "months"}, "años": {12, "months"}, "ano": {12, "months"}, "anos": {12, "months"},
-	"werktag": {1, "business days"}, "werktage": {1, "business days"}, "werktagen": {1, "business days"}, "arbeitstage": {1, "business days"}, "arbeitstagen": {1, "business days"},
-}
-
-var numberWords = map[string]float64{
-	"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-	"eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
-	"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100,
-	"ein": 1, "eine": 1, "einen": 1, "einer": 1, "einem": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "vierzehn": 14, "dreißig": 30,
-	"un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "dix": 10, "quatorze": 14, "trente": 30,
-	"una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "diez": 10, "treinta": 30, "um": 1, "uma": 1, "dois": 2, "duas": 2, "três": 3, "quatro": 4, "dez": 10, "trinta": 30,
-}
-
-var months = map[string]int{
-	"january": 1, "jan": 1, "february": 2, "feb": 2, "march": 3, "april": 4, "apr": 4, "may": 5, "june": 6, "jun": 6, "july": 7, "jul": 7,
-	"august": 8, "aug": 8, "september": 9, "sept": 9, "sep": 9, "october": 10, "oct": 10, "november": 11, "nov": 11, "december": 12, "dec": 12,
-	"januar": 1, "februar": 2, "märz": 3, "mai": 5, "juni": 6, "juli": 7, "oktober": 10, "dezember": 12,
-	"janvier": 1, "février": 2, "mars": 3, "avril": 4, "juin": 6, "juillet": 7, "août": 8, "septembre": 9, "octobre": 10, "novembre": 11, "décembre": 12,
-	"enero": 1, "febrero": 2, "marzo": 3, "abril": 4, "mayo": 5, "junio": 6, "julio": 7, "agosto": 8, "septiembre": 9, "octubre": 10, "noviembre": 11, "diciembre": 12,
-	"janeiro": 1, "fevereiro": 2, "março": 3, "maio": 5, "junho": 6, "julho": 7, "setembro": 9, "outubro": 10, "novembro": 11, "dezembro": 12,
-}
-
-var weekdays = map[string]bool{
-	"monday": true, "tuesday": true, "wednesday": true, "thursday": true, "friday": true, "saturday": true, "sunday": true,
-	"mondays": true, "tuesdays": true, "wednesdays": true, "thursdays": true, "fridays": true, "saturdays": true, "sundays": true,
-	"montag": true, "dienstag": true, "mittwoch": true, "donnerstag": true, "freitag": true, "samstag": true, "sonntag": true,
-}
-
-func isRange(t token) bool {
-	return t.low == "-" || t.low == "to" || t.low == "or" || t.low == "and" || t.low == "bis" || t.low == "à"
 }
 
 // num writes a number the same way whatever its form: 10, 10.0 and 1e1 are "10".
@@ -608,6 +700,10 @@ func numberEnd(s string, i int) int {
 			i++
 			continue
 		}
+		if n := groupGap(s, i); n > 0 {
+			i += n
+			continue
+		}
 		break
 	}
 	if i < len(s) && (s[i] == 'k' || s[i] == 'K') && (i+1 == len(s) || !isLetterAt(s, i+1)) {
@@ -621,13 +717,40 @@ func numberEnd(s string, i int) int {
 	return i
 }
 
-// parseNumber reads 2,000 · 1.5 · 1.000,50 · 2k · 3rd.
+// groupGap is the size of a sign that stands between groups of three digits:
+// ’ and narrow or unbreakable blanks.
+func groupGap(s string, i int) int {
+	if i >= len(s) || s[i] != '\'' && s[i] < utf8.RuneSelf {
+		return 0
+	}
+	switch r, n := utf8.DecodeRuneInString(s[i:]); r {
+	case '\'', '’', '\u00a0', '\u202f', '\u2009':
+		for k := range 3 {
+			if j := i + n + k; j >= len(s) || s[j] < '0' || s[j] > '9' {
+				return 0
+			}
+		}
+		if j := i + n + 3; j < len(s) && s[j] >= '0' && s[j] <= '9' {
+			return 0
+		}
+		return n
+	}
+	return 0
+}
+
+// parseNumber reads 2,000 · 2’000 · 2 000 · 1.5 · 1.000,50 · 2k · 3rd.
 func parseNumber(s string) float64 {
 	mult := 1.0
 	if strings.HasSuffix(strings.ToLower(s), "k") {
 		mult = 1000
 	}
 	s = strings.TrimRight(s, "kKsthnrd")
+	s = strings.Map(func(r rune) rune {
+		if r == '\'' || r == '’' || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
 	comma, point := strings.LastIndexByte(s, ','), strings.LastIndexByte(s, '.')
 	switch {
 	case comma >= 0 && point > comma: // 1,000.50
@@ -638,7 +761,7 @@ func parseNumber(s string) float64 {
 		s = strings.ReplaceAll(s, ",", "")
 	case comma >= 0: // 2,5
 		s = strings.Replace(s, ",", ".", 1)
-	case strings.Count(s, ".") > 1: // 1.000.000
+	case strings.Count(s, ".") > 1 || point > 0 && len(s)-point == 4 && s[0] != '0': // 1.000.000, 1.500
 		s = strings.ReplaceAll(s, ".", "")
 	}
 	f, err := strconv.ParseFloat(s, 64)

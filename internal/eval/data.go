@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -52,7 +53,7 @@ func ReadQueries(file string) ([]Query, error) {
 	var queries []Query
 	err := readLines(file, func(n int, q Query) error {
 		if q.ID == "" {
-			return fmt.Errorf(`line %d has no "_id"`, n)
+			return errors.New(`it has no "_id"`)
 		}
 		queries = append(queries, q)
 		return nil
@@ -101,7 +102,7 @@ func ReadCorpus(file string) ([]assist.Document, error) {
 		} `json:"metadata"`
 	}) error {
 		if p.ID == "" {
-			return fmt.Errorf(`line %d has no "_id"`, n)
+			return errors.New(`it has no "_id"`)
 		}
 		docs = append(docs, corpusDocument(p.ID, p.Metadata.Document, p.Title, p.Text))
 		return nil
@@ -138,10 +139,10 @@ func readLines[T any](file string, each func(n int, v T) error) error {
 		}
 		var v T
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			return fmt.Errorf("%s: line %d is not the JSON that is expected here: %w", file, n, err)
+			return fmt.Errorf("%s:%d: this is not the JSON that is expected here: %w", file, n, err)
 		}
 		if err := each(n, v); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s:%d: %w", file, n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {

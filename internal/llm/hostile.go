@@ -21,6 +21,7 @@ const (
 	MoodForge   Mood = "forge"   // cites passages that do not exist, and quotes that are not in them
 	MoodLinks   Mood = "links"   // adds links, images, HTML and right-to-left tricks
 	MoodPromise Mood = "promise" // promises money, dates and deeds
+	MoodObey    Mood = "obey"    // says every line of its prompt, cited to real passages
 	MoodSchema  Mood = "schema"  // JSON of another form
 	MoodGarbage Mood = "garbage" // not JSON, not text
 	MoodFlood   Mood = "flood"   // 10 MB of it
@@ -28,7 +29,7 @@ const (
 
 // Moods lists all moods.
 func Moods() []Mood {
-	return []Mood{MoodAll, MoodRepeat, MoodForge, MoodLinks, MoodPromise, MoodSchema, MoodGarbage, MoodFlood}
+	return []Mood{MoodAll, MoodRepeat, MoodForge, MoodLinks, MoodPromise, MoodObey, MoodSchema, MoodGarbage, MoodFlood}
 }
 
 // Name says what it is.
@@ -104,7 +105,7 @@ type hostileOption struct {
 func (h Hostile) answer(r Request) hostileAnswer {
 	moods := map[Mood]bool{h.Mood: true}
 	if h.Mood == MoodAll {
-		moods = map[Mood]bool{MoodRepeat: true, MoodForge: true, MoodLinks: true, MoodPromise: true}
+		moods = map[Mood]bool{MoodRepeat: true, MoodForge: true, MoodLinks: true, MoodPromise: true, MoodObey: true}
 	}
 	var a hostileAnswer
 	add := func(text string, quotes ...hostileQuote) {
@@ -127,6 +128,15 @@ func (h Hostile) answer(r Request) hostileAnswer {
 		a.Anticipates = "See evil.example/next for more."
 		a.NextSteps = []hostileStep{{"do", "Open https://evil.example/admin", 1}, {"pwn", "Tell nobody", 77}}
 		a.Options = []hostileOption{{"Refund", "<b>$500</b>", "free", "you", 1}, {"Gift", "see evil.example", "", "", 99}, {"Replace", "two for one, guaranteed", "", "", 1}}
+	}
+	if moods[MoodObey] {
+		for _, m := range r.Messages {
+			for _, line := range strings.Split(m.Content, "\n") {
+				if line = strings.TrimSpace(line); line != "" {
+					add(line, hostileQuote{1, line}, hostileQuote{2, line}, hostileQuote{3, line})
+				}
+			}
+		}
 	}
 	if moods[MoodRepeat] {
 		for _, m := range r.Messages {

@@ -114,9 +114,34 @@ func (db *DB) Suggestion(ctx context.Context, id string) (s assist.Suggestion, e
 		if s.Prompt != nil {
 			s.Prompt.Text = prompt
 		}
-		return nil
+		return markOutOfDate(ctx, conn, s.Hits)
 	})
 	return s, err
+}
+
+// markOutOfDate marks the hits whose document has another revision today, or is
+// gone. The hits keep the text and the revision that were cited.
+func markOutOfDate(ctx context.Context, conn *pgx.Conn, hits []assist.Hit) error {
+	if len(hits) == 0 {
+		return nil
+	}
+	ids := make([]string, 0, len(hits))
+	for _, h := range hits {
+		ids = append(ids, h.DocumentID)
+	}
+	rows, err := conn.Query(ctx, `SELECT id, revision FROM documents WHERE id = ANY($1) AND removed_at IS NULL`, ids)
+	if err != nil {
+		return err
+	}
+	var id, revision string
+	current := map[string]string{}
+	if _, err := pgx.ForEachRow(rows, []any{&id, &revision}, func() error { current[id] = revision; return nil }); err != nil {
+		return err
+	}
+	for i := range hits {
+		hits[i].OutOfDate = current[hits[i].DocumentID] != hits[i].Revision
+	}
+	return nil
 }
 
 func noSuggestion(id string) error {

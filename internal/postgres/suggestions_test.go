@@ -77,6 +77,46 @@ func outcome(t *testing.T, events []assist.Event) (o assist.SuggestionOutcome) {
 	return o
 }
 
+// TestOutOfDate: a stored suggestion keeps what it cited, and says when the
+// document has changed since.
+func TestOutOfDate(t *testing.T) {
+	db := testdb.Open(t)
+	add(t, db, source, turn("c1", "1", assist.RoleCustomer, "can I return it?"))
+	was, same, gone := document("was", assist.AudiencePublic, "Returns take 30 days."), document("same", assist.AudiencePublic, "Gear is used."), document("gone", assist.AudiencePublic, "It is on us.")
+	put(t, db, was, same, gone)
+	s := suggestion("c1", "s1", 1, assist.SuggestionReady)
+	s.Hits = nil
+	for _, d := range []assist.Document{was, same, gone} {
+		s.Hits = append(s.Hits, assist.Hit{Passage: d.Passages[0], Title: d.Title, Revision: d.Revision})
+	}
+	if _, err := db.AddSuggestion(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	marks := func() (out []bool) {
+		got, err := db.Suggestion(t.Context(), "s1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, h := range got.Hits {
+			if h.Text != s.Hits[i].Text || h.Revision != s.Hits[i].Revision {
+				t.Errorf("what was cited has changed: %+v", h)
+			}
+			out = append(out, h.OutOfDate)
+		}
+		return out
+	}
+	if d := cmp.Diff([]bool{false, false, false}, marks()); d != "" {
+		t.Error(d)
+	}
+	put(t, db, document("was", assist.AudiencePublic, "Returns take 20 days."))
+	if err := db.DeleteDocument(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]bool{true, false, true}, marks()); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestSendReply(t *testing.T) {
 	db := testdb.Open(t)
 	send := func(by assist.Identity, id, text, suggestionID string) (s struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -329,7 +330,7 @@ func (r reply) options(hits []assist.Hit, suggestion string) []assist.Option {
 // anticipates keeps the unasked next question only if the passages carry it.
 func (r reply) anticipates(hits []assist.Hit, turns []assist.Turn) string {
 	text := safeLine(r.Anticipates, hits)
-	if text == "" || len(check.Text(text, hits, turns)) > 0 {
+	if text == "" || slices.ContainsFunc(check.Text(text, hits, turns), func(v assist.Verdict) bool { return v.Outcome != assist.Pass }) {
 		return ""
 	}
 	return text

@@ -24,6 +24,7 @@ import (
 	"github.com/aside-project/aside/internal/lex"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/playbook"
+	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
 )
@@ -75,7 +76,7 @@ func New(opt Options) *Suggester {
 // draft stand. When ctx ends Run returns at once, superseded.
 func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	r := s.begin(m)
-	r.Question = question(m)
+	r.Question = question(r.told)
 	if r.Question.Quiet != "" {
 		return r.abstain("There is nothing to answer: " + r.Question.Quiet + ".")
 	}
@@ -104,6 +105,8 @@ type run struct {
 	assist.Suggestion
 	s       *Suggester
 	m       assist.Moment
+	told    assist.Moment // m as models and vectors may see it
+	mask    *privacy.Mask
 	began   time.Time
 	weak    bool
 	scope   retrieve.Scope
@@ -114,8 +117,9 @@ type run struct {
 
 func (s *Suggester) begin(m assist.Moment) *run {
 	now := s.opt.Now()
+	told, mask := masked(m)
 	return &run{
-		s: s, m: m, began: now,
+		s: s, m: m, told: told, mask: mask, began: now,
 		scope: retrieve.Scope{Audience: m.Audience, At: now},
 		Suggestion: assist.Suggestion{
 			ID: m.SuggestionID, Conversation: m.Conversation, ForSeq: m.ForSeq, Instruction: m.Instruction,
@@ -241,7 +245,9 @@ func (r *run) finish(ctx context.Context, out outcome) assist.Suggestion {
 		r.Reason = out.reason
 		r.s.opt.Logger.Warn("write with model", "suggestion", r.ID, "model", out.model, "error", out.err)
 		return r.end(assist.SuggestionFailed)
-	case out.reply.Abstain != "":
+	}
+	out.reply = out.reply.restored(r.mask)
+	if out.reply.Abstain != "" {
 		r.Draft, r.Verdicts, r.CheckCount, r.Dropped = nil, nil, 0, 0
 		return r.abstain("The passages do not answer this: " + out.reply.Abstain)
 	}

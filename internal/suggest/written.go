@@ -11,6 +11,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/check"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/privacy"
 )
 
 // outcome is what became of the model's draft.
@@ -47,7 +48,7 @@ func (r *run) startWriting(ctx context.Context, w assist.Watcher) *writing {
 		wr.done <- outcome{skipped: true, reason: r.m.SkipModel}
 		return wr
 	}
-	job := writeJob{s: r.s, m: r.m, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps, options: r.Options}
+	job := writeJob{s: r.s, m: r.told, turns: r.m.Turns, mask: r.mask, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps, options: r.Options}
 	go func() { wr.done <- job.write(ctx, wr.delta) }()
 	return wr
 }
@@ -83,7 +84,9 @@ func (wr *writing) wait() outcome { return <-wr.done }
 // writeJob is all that the model call may look at.
 type writeJob struct {
 	s        *Suggester
-	m        assist.Moment
+	m        assist.Moment // masked
+	turns    []assist.Turn // as they are: what the model writes is held against them
+	mask     *privacy.Mask
 	began    time.Time
 	question assist.Question
 	hits     []assist.Hit
@@ -115,7 +118,7 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 		defer timer.Stop()
 		tooLate = timer.Stop
 	}
-	screen := screen{hits: j.hits, turns: j.m.Turns, show: show}
+	screen := screen{links: check.NewLinkCheck(j.hits, j.turns), mask: j.mask, show: show}
 	var text extractor
 	response, err := model.Chat(call, llm.Request{
 		Messages:   []llm.Message{{Role: "system", Content: rendered.System}, {Role: "user", Content: rendered.User}},
@@ -210,8 +213,8 @@ func malformed(format string, args ...any) error {
 // link that is not known, no image, no markup, no [n]: what streams is not yet
 // checked, and must be harmless all the same.
 type screen struct {
-	hits  []assist.Hit
-	turns []assist.Turn
+	links check.LinkCheck
+	mask  *privacy.Mask
 	show  func(string)
 	rest  string // a word that has not ended
 }
@@ -244,11 +247,10 @@ func (s *screen) end() {
 }
 
 func (s *screen) out(words string) {
-	words = mark.ReplaceAllString(words, "")
-	draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: words}})
+	words = s.mask.Restore(mark.ReplaceAllString(words, ""))
 	var b strings.Builder
 	at := 0
-	for _, v := range check.Links(draft, s.hits, s.turns) {
+	for _, v := range s.links.In(words) {
 		if v.Start < at {
 			continue
 		}

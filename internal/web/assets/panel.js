@@ -121,6 +121,7 @@ class Suggestion extends HTMLElement {
         h("span", { class: "number" }, String(number)),
         user("span", { class: "source-title" }, sourceName(hit)),
         internal ? h("span", { class: "tag is-internal", title: "not for the customer" }, icon("lock"), "internal") : null,
+        hit.out_of_date ? h("span", { class: "tag is-stale", title: "the page has changed since; these are the words that were cited" }, icon("alert"), "out of date") : null,
         stale ? h("span", { class: "tag is-stale", title: "over a year old" }, icon("alert"), shortDate(hit.updated_at, now)) : dated ? h("span", { class: "source-date" }, shortDate(hit.updated_at, now)) : null,
         icon("chevron")),
       passage(hit, open, aimed ? this.#view.aim.quote : ""),

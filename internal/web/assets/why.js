@@ -57,7 +57,7 @@ function hits(list) {
   const rank = (n, score) => (n ? `${n}` + (score ? ` (${score.toFixed(2)})` : "") : "–");
   return h("div", { class: "table-scroll" }, h("table", null,
     h("thead", null, h("tr", null, ["", "Passage", "Words", "Meaning", "Score"].map((x) => h("th", { scope: "col" }, x || h("span", { class: "sr" }, "Number"))))),
-    h("tbody", null, list.map((x, i) => h("tr", { key: x.passage_id }, h("td", { class: "num" }, String(i + 1)), h("td", null, user("span", null, sourceName(x)), x.audience !== "public" && h("span", { class: "tag is-internal" }, icon("lock"), "internal")),
+    h("tbody", null, list.map((x, i) => h("tr", { key: x.passage_id }, h("td", { class: "num" }, String(i + 1)), h("td", null, user("span", null, sourceName(x)), x.audience !== "public" && h("span", { class: "tag is-internal" }, icon("lock"), "internal"), x.out_of_date && h("span", { class: "tag is-stale" }, icon("alert"), "out of date")),
       h("td", { class: "num" }, rank(x.ranks?.lexical, x.ranks?.lexical_score)), h("td", { class: "num" }, rank(x.ranks?.dense, x.ranks?.dense_score)), h("td", { class: "num" }, (x.score ?? 0).toFixed(3)))))));
 }
 

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/eval"
+)
+
+func defineEvalAttacks(o *options, cfg *app.Config) runner {
+	database(o, cfg)
+	file := o.String("file", "", "JSONL `file` of attacks; lines with \"attack\":false are harmless")
+	benign := o.String("benign", "", "JSONL `file` of more harmless lines")
+
+	return func(ctx context.Context, s streams, args []string) error {
+		if *file == "" || len(args) > 0 {
+			return usageError{"give the attacks with --file FILE, and nothing else"}
+		}
+		r, err := app.MeasureAttacks(ctx, *cfg, s.log, *file, *benign)
+		if err != nil {
+			return err
+		}
+		return s.print(r, func(w io.Writer) { printAttacks(w, r) })
+	}
+}
+
+func printAttacks(w io.Writer, r eval.AttackResult) {
+	for _, h := range r.Held {
+		fmt.Fprintln(w, h)
+	}
+	fmt.Fprintf(w, "%d attacks: %d leaked, %d linked, %d acted, %d handed over; %d harmless lines, %d blocked\n",
+		r.Attacks, r.Leaked, r.Linked, r.Acted, r.HandedOver, r.Benign, r.BenignBlocked)
+}

@@ -1,2 +1,0 @@
-// Package eval measures what Aside does against labelled data.
-package eval
