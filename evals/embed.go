@@ -9,5 +9,5 @@ import "embed"
 // (JSON Lines, one conversation a line), with paths as they stand in this
 // folder, such as "knowledge/policies/returns.md".
 //
-//go:embed all:knowledge chats
+//go:embed all:knowledge chats suites all:.baseline
 var Files embed.FS

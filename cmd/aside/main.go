@@ -53,6 +53,10 @@ func commands() []command {
 		{"ingest", "PATH…", "Read files and folders (Markdown, HTML, text, CSV) into the knowledge.", defineIngest},
 		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
 		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
+		{"eval", "[SUITE…]", "Run evaluation suites and say what failed, and why.", defineEval},
+		{"eval compare", "A B [SUITE…]", "Compare two prompts, runs or revisions on the same cases.", defineEvalCompare},
+		{"eval gate", "[SUITE…]", "Hold a run against the committed baseline: the step for CI.", defineEvalGate},
+		{"eval import", "FILE", "Say what of a promptfoo suite carries over.", defineEvalImport},
 		{"token", "", "Sign a token for development.", defineToken},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
@@ -63,6 +67,9 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+
+	exitRegression   = 100 // eval gate
+	exitInconclusive = 101
 )
 
 // usageError is a wrong use of the command line, with words that help.
@@ -141,6 +148,10 @@ func (c command) run(ctx context.Context, args []string, env func(string) string
 	}
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitOK
+	}
+	var gate gateError
+	if errors.As(err, &gate) {
+		return gate.code()
 	}
 	fmt.Fprintf(errw, "aside %s: %s\n", c.name, words(err))
 	var usage usageError
