@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/ingest"
@@ -56,7 +57,12 @@ func ReadKnowledge(ctx context.Context, fsys fs.FS, dir string, opt retrieve.Opt
 	}
 	var docs []assist.Document
 	for _, id := range sortedKeys(store.docs) {
-		docs = append(docs, store.docs[id])
+		d := store.docs[id]
+		// The copy's time and place say nothing, and differ every time.
+		d.UpdatedAt = time.Time{}
+		sum := sha256.Sum256([]byte(d.Body))
+		d.Revision = hex.EncodeToString(sum[:8])
+		docs = append(docs, d)
 	}
 	return newKnowledge(docs, opt), nil
 }

@@ -44,9 +44,15 @@ type reader struct {
 	file   string // being read now
 	suite  *Suite
 	faults []error
+	open   int // files that are being read, each named by the one before
 }
 
-const maxFaults = 50
+// The limits of a suite.
+const (
+	maxFaults = 50
+	maxOpen   = 5
+	maxCases  = 50000
+)
 
 func (r *reader) fault(n *yaml.Node, format string, args ...any) {
 	if len(r.faults) < maxFaults {
@@ -60,11 +66,31 @@ func (r *reader) parse(name string, raw []byte) *yaml.Node {
 		r.faults = append(r.faults, fmt.Errorf("%s: %w", name, err))
 		return nil
 	}
+	if line := itself(&doc, nil); line > 0 {
+		r.faults = append(r.faults, fmt.Errorf("%s:%d: an alias stands within what it stands for", name, line))
+		return nil
+	}
 	if len(doc.Content) == 0 {
 		r.faults = append(r.faults, fmt.Errorf("%s: the file is empty", name))
 		return nil
 	}
 	return doc.Content[0]
+}
+
+// itself gives the line of an alias that leads to itself, 0 if there is none.
+func itself(n *yaml.Node, within []*yaml.Node) int {
+	if n.Kind == yaml.AliasNode {
+		if slices.Contains(within, n.Alias) {
+			return n.Line
+		}
+		return 0 // its nodes are walked where they stand
+	}
+	for _, c := range n.Content {
+		if line := itself(c, append(within, n)); line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 // deep follows an alias to what it stands for.
@@ -218,8 +244,15 @@ func (r *reader) ref(n *yaml.Node, name string) (body []byte, resolved string) {
 	return body, resolved
 }
 
-// within reads with another file as the current one.
+// within reads with another file as the current one. Files that name each other
+// in a circle are not followed.
 func (r *reader) within(file string, f func()) {
+	if r.open == maxOpen {
+		r.faults = append(r.faults, fmt.Errorf("%s: files name each other %d deep", file, maxOpen))
+		return
+	}
+	r.open++
+	defer func() { r.open-- }()
 	old := r.file
 	r.file = file
 	f()
@@ -532,8 +565,6 @@ func (r *reader) variables(n *yaml.Node, base []variable) []variable {
 	return out
 }
 
-const maxSpread = 10000
-
 // add spreads lists into one case per combination and appends them.
 func (r *reader) add(n *yaml.Node, c draftCase) {
 	combos := []map[string]string{{}}
@@ -549,8 +580,8 @@ func (r *reader) add(n *yaml.Node, c draftCase) {
 				next = append(next, m)
 			}
 		}
-		if combos = next; len(combos) > maxSpread {
-			r.fault(n, "the lists in vars make more than %d cases", maxSpread)
+		if combos = next; len(r.suite.Cases)+len(combos) > maxCases {
+			r.fault(n, "there are more than %d cases: do lists in vars multiply?", maxCases)
 			return
 		}
 	}
