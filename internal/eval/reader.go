@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -729,9 +730,15 @@ func orElse(s, other string) string {
 	return other
 }
 
-// clip shortens a text for display, whole characters only.
+// clip shortens a text for display, whole characters only, and drops what would
+// steer a terminal.
 func clip(s string, limit int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return -1
+	}, strings.Join(strings.Fields(s), " "))
 	n := 0
 	for i := range s {
 		if n == limit {

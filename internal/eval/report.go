@@ -169,7 +169,7 @@ func writeCase(w io.Writer, r Result, verbose bool) {
 	if verbose {
 		fmt.Fprintf(w, "      %s\n", r.Line)
 		for _, t := range r.Turns {
-			fmt.Fprintf(w, "      %s: %s\n", t.Role, turnLine(t))
+			fmt.Fprintf(w, "      %s: %s\n", t.Role, clip(turnLine(t), 4000))
 		}
 	}
 	if r.Outcome != Skipped {
