@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify bench fuzz clean
+.PHONY: help setup run test test-short build lint verify eval bench fuzz clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -27,6 +27,9 @@ lint: ## gofmt, go vet, staticcheck
 
 verify: lint test ## what a change must pass: lint, tests with their goldens, tidy go.mod
 	@go mod tidy -diff
+
+eval: build ## run the evaluation suites and hold them against the baseline
+	bin/aside eval gate --out .aside/eval
 
 bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...

@@ -38,7 +38,7 @@ func Import(fsys fs.FS, name string) (ImportReport, error) {
 			}
 		}
 	}
-	for _, f := range r.faults {
+	for _, f := range append(r.faults, r.suite.foreign...) {
 		rep.Dropped = append(rep.Dropped, f.Error())
 	}
 	return rep, nil

@@ -299,7 +299,7 @@ func (r *reader) top(n *yaml.Node) {
 	if len(s.Prompts) == 0 {
 		s.Prompts = []Prompt{{Name: "reply", Label: "reply"}}
 	}
-	if len(s.Providers) == 0 {
+	if len(s.Providers) == 0 && len(s.foreign) == 0 {
 		s.Providers = []Provider{{ID: "instant", Label: "instant"}}
 	}
 	for _, n := range tests {
@@ -427,7 +427,7 @@ func (r *reader) providers(n *yaml.Node) (out []Provider) {
 			})
 		}
 		if err := p.check(); err != nil {
-			r.fault(n, "%v", err)
+			r.suite.foreign = append(r.suite.foreign, fmt.Errorf("%s:%d: %w", r.file, n.Line, err))
 			return
 		}
 		p.Label = orElse(p.Label, p.ID)

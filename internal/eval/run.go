@@ -231,6 +231,8 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		providers := s.Providers
 		if len(r.o.Providers) > 0 {
 			providers = r.o.Providers
+		} else if err := errors.Join(s.foreign...); err != nil {
+			return nil, fmt.Errorf("%w\n--provider names another", err)
 		}
 		prompts := s.Prompts
 		if r.o.Prompt != "" && s.ours() {

@@ -22,8 +22,9 @@ type Suite struct {
 	Prompts     []Prompt
 	Providers   []Provider
 	Cases       []Case
-	Concurrency int // 0: not said
-	Repeat      int // 0: once
+	foreign     []error // providers that are not to be had here: a fault, unless others are given
+	Concurrency int     // 0: not said
+	Repeat      int     // 0: once
 }
 
 // Prompt is what is tested: one of our prompts by name, or a text with {{var}}

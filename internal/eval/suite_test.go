@@ -6,6 +6,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/aside-project/aside/internal/llm"
 )
 
 const good = `
@@ -94,7 +96,6 @@ func TestFaults(t *testing.T) {
 		{"tests: v.jsonl\n", `v.jsonl:2: a test has an unknown key "nope"`},
 		{"prompts: ['{% if x %}']\ntests: []\n", "s.yaml:1: prompt"},
 		{"prompts: ['{{ x | upper }}']\ntests: []\n", "is template code"},
-		{"providers: [anthropic]\ntests: []\n", `s.yaml:1: there is no provider "anthropic"`},
 		{"providers: [{id: openai, config: {apiKey: sk}}]\ntests: []\n", "keys do not belong in files"},
 		{"tests:\n  - vars: {conversation: 'who: hi'}\n", "does not begin with"},
 		{"tests:\n  - vars: {question: hi, upto: 3}\n", "vars.upto must be a turn from 1 to 1"},
@@ -130,6 +131,77 @@ outputPath: x.json
 	}
 	if rep.Cases != 1 || rep.Asserts["contains"] != 1 || len(rep.Dropped) != 2 || !strings.HasPrefix(rep.Dropped[0], "p.yaml:7: ") {
 		t.Errorf("%+v", rep)
+	}
+}
+
+// TestPromptfoo: a suite as promptfoo's users write it runs as it is; a provider
+// that is not to be had here is named, and another can be given.
+func TestPromptfoo(t *testing.T) {
+	suites := suiteOf(t, `
+# yaml-language-server: $schema=https://promptfoo.example/config-schema.json
+description: My first eval
+prompts:
+  - 'Convert this English to {{language}}: {{input}}'
+  - id: 'Translate to {{language}}: {{input}}'
+    label: short
+providers:
+  - openai:gpt-small
+  - id: anthropic:messages:large
+    label: other
+    config:
+      max_tokens: 1024
+defaultTest:
+  assert:
+    - type: latency
+      threshold: 60000
+tests:
+  - vars:
+      language: French
+      input: Hello world
+    assert:
+      - type: contains
+        value: 'Bonjour le monde'
+  - description: several languages
+    vars:
+      language: [German, Italian]
+      input: I'm hungry
+    assert:
+      - type: not-icontains
+        value: bonjour
+      - type: icontains-any
+        value: ['{{language}}', 'x']
+        weight: 2
+        metric: language
+  - vars: {language: Pirate, input: 'Where is the library?'}
+    threshold: 0.5
+    assert: [{type: icontains, value: arr}, {type: regex, value: '(?i)library'}, {type: is-json}, {type: starts-with, value: Tran}]
+`)
+	if _, err := Run(t.Context(), suites, Options{}); err == nil || !strings.Contains(err.Error(), `s.yaml:10: there is no provider "anthropic:messages:large"`) {
+		t.Errorf("a provider of another kind: %v", err)
+	}
+	results, err := Run(t.Context(), suites, Options{
+		Providers: []Provider{{ID: "openai:gpt-small", Label: "gpt"}},
+		Open: func(_, model string) (llm.ChatModel, error) {
+			return &llm.Script{Label: model, Answer: func(r llm.Request) []string {
+				text := r.Messages[0].Content
+				if strings.Contains(text, "French") {
+					text = "Bonjour le monde"
+				}
+				return []string{text}
+			}}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range results {
+		got = append(got, r.Prompt+" "+string(r.Outcome))
+	}
+	long := "Convert this English to {{language}}: {{…"
+	want := []string{long + " pass", "short pass", long + " pass", "short pass", long + " pass", "short pass", long + " fail", "short pass"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 
