@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -27,6 +29,7 @@ import (
 // evalFlags are what every command that runs suites understands.
 type evalFlags struct {
 	prompt, prompts, provider, filter, out, record, judge, price, cache string
+	budget                                                              float64
 	repeat, concurrency                                                 int
 	resume, noCache, verbose                                            bool
 }
@@ -44,6 +47,7 @@ func (f *evalFlags) define(o *options, cfg *app.Config) {
 	o.StringVar(&f.record, "record", "", "add what the model answers to this cassette `file`")
 	o.StringVar(&f.judge, "judge", "", "`provider` of graded assertions that name none")
 	o.StringVar(&f.price, "price", "", "`IN,OUT`: dollars per million tokens, for cost")
+	o.Float64Var(&f.budget, "max-cost", 0, "stop after so many `dollars`, by --price")
 	o.StringVar(&f.cache, "cache-dir", "", "`folder` of the response cache (default: aside/eval in the user's cache folder)")
 	o.BoolVar(&f.noCache, "no-cache", false, "ask the model every time")
 	o.BoolVar(&f.verbose, "v", false, "print the whole why of each case")
@@ -71,6 +75,9 @@ func (f *evalFlags) options(s streams, cfg *app.Config) (o eval.Options, err err
 		if err := errors.Join(faults[:]...); err != nil || !ok {
 			return o, usageError{fmt.Sprintf("--price must be two numbers such as 0.15,0.60, not %q", f.price)}
 		}
+	}
+	if o.Budget = f.budget; o.Budget > 0 && f.price == "" {
+		return o, usageError{"--max-cost needs --price"}
 	}
 	var ids list
 	if err := ids.Set(f.provider); err != nil {
@@ -190,7 +197,8 @@ func defineEval(o *options, cfg *app.Config) runner {
 	var f evalFlags
 	f.define(o, cfg)
 	against := o.String("against", "", "compare with an earlier `run` (its --out folder) or a git revision's prompts")
-	return func(ctx context.Context, s streams, args []string) error {
+	watch := o.Bool("watch", false, "run again whenever a suite, a page or a prompt changes, until Ctrl-C")
+	once := func(ctx context.Context, s streams, args []string) error {
 		results, err := runSuites(ctx, s, cfg, f, args)
 		if err != nil {
 			return err
@@ -204,6 +212,66 @@ func defineEval(o *options, cfg *app.Config) runner {
 			return fmt.Errorf("none of %d cases could be judged", sum.Cases)
 		}
 		return s.print(sum, func(w io.Writer) { eval.WriteTable(w, results, f.verbose) })
+	}
+	return func(ctx context.Context, s streams, args []string) error {
+		for {
+			seen := stamp(f.watched(args))
+			err := once(ctx, s, args)
+			if !*watch || ctx.Err() != nil {
+				return err
+			}
+			if err != nil { // a suite half written: say so and wait for the rest
+				fmt.Fprintln(s.err, words(err))
+			}
+			if !changed(ctx, f.watched(args), seen) {
+				return nil
+			}
+		}
+	}
+}
+
+// watched names the folders and files a run depends on.
+func (f *evalFlags) watched(args []string) []string {
+	names := []string{"evals/suites", "evals/knowledge", cmp.Or(f.prompts, "prompts")}
+	for _, a := range args {
+		if strings.ContainsAny(a, "/.") {
+			names = append(names, filepath.Dir(a))
+		}
+	}
+	return names
+}
+
+// stamp is what a file system looks like: names, sizes and times.
+func stamp(names []string) string {
+	var b strings.Builder
+	for _, n := range names {
+		// What cannot be read does not count: it is missed when it is needed.
+		_ = filepath.WalkDir(n, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil
+			}
+			if info, err := d.Info(); err == nil {
+				fmt.Fprintln(&b, path, info.Size(), info.ModTime().UnixNano())
+			}
+			return nil
+		})
+	}
+	return b.String()
+}
+
+// changed waits until the files look different; false when ctx ends first.
+func changed(ctx context.Context, names []string, seen string) bool {
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+			if stamp(names) != seen {
+				return true
+			}
+		}
 	}
 }
 
@@ -228,13 +296,13 @@ func runSuites(ctx context.Context, s streams, cfg *app.Config, f evalFlags, nam
 			err = errors.Join(err, eval.WriteReports(f.out, results))
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, eval.ErrBudget) {
 		eval.WriteTable(s.err, results, false)
 		hint := "give --out DIR next time, and --resume goes on from there"
 		if f.out != "" {
 			hint = "`--out " + f.out + " --resume` goes on from there"
 		}
-		return results, fmt.Errorf("stopped after %d results: %s", len(results), hint)
+		return results, fmt.Errorf("stopped after %d results (%v): %s", len(results), err, hint)
 	}
 	return results, err
 }
@@ -462,5 +530,46 @@ func defineEvalImport(*options, *app.Config) runner {
 			return err
 		}
 		return s.print(report, func(w io.Writer) { eval.WriteImport(w, report) })
+	}
+}
+
+func defineEvalCalibrate(o *options, cfg *app.Config) runner {
+	var f evalFlags
+	f.define(o, cfg)
+	return func(ctx context.Context, s streams, args []string) error {
+		files, name := sampleFiles(), "judge/labelled.jsonl"
+		if len(args) == 1 {
+			dir, base := filepath.Split(args[0])
+			files, name = os.DirFS(filepath.Join(".", dir)), base
+			if filepath.IsAbs(dir) {
+				files = os.DirFS(dir)
+			}
+		} else if len(args) > 1 {
+			return usageError{"name one file of labelled replies"}
+		}
+		labels, err := eval.ReadLabelled(files, name)
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		run, err := f.options(s, cfg)
+		if err != nil {
+			return err
+		}
+		p, err := eval.ParseProvider(cmp.Or(f.judge, "openai"))
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		judge, err := p.Open(run.Open)
+		if err != nil {
+			return err
+		}
+		if judge == nil {
+			return usageError{"instant cannot judge: --judge names a model"}
+		}
+		c, err := eval.Calibrate(ctx, judge, labels)
+		if err != nil {
+			return err
+		}
+		return s.print(c, func(w io.Writer) { eval.WriteCalibration(w, c) })
 	}
 }

@@ -103,6 +103,9 @@ func TestEvalUsage(t *testing.T) {
 		{[]string{"eval", "compare", "reply"}, exitUsage, "two settings"},
 		{[]string{"eval", "compare", "reply", "no-such-thing", "s.yaml"}, exitUsage, "neither the folder of a run"},
 		{[]string{"eval", "gate", "--margins", "x"}, exitUsage, "metric=share"},
+		{[]string{"eval", "calibrate", "none.jsonl"}, exitUsage, "none.jsonl"},
+		{[]string{"eval", "calibrate"}, exitFailed, "ASIDE_LLM_BASE_URL"},
+		{[]string{"eval", "calibrate", "--judge", "instant"}, exitUsage, "cannot judge"},
 		{[]string{"eval", "import"}, exitUsage, "name one file"},
 		{[]string{"eval", "import", "foo.yaml"}, exitOK, "javascript"},
 	} {

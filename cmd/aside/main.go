@@ -57,6 +57,7 @@ func commands() []command {
 		{"eval compare", "A B [SUITE…]", "Compare two prompts, runs or revisions on the same cases.", defineEvalCompare},
 		{"eval gate", "[SUITE…]", "Hold a run against the committed baseline: the step for CI.", defineEvalGate},
 		{"eval import", "FILE", "Say what of a promptfoo suite carries over.", defineEvalImport},
+		{"eval calibrate", "[FILE.jsonl]", "Hold a judge against replies that people have judged.", defineEvalCalibrate},
 		{"token", "", "Sign a token for development.", defineToken},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}

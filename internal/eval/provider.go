@@ -63,8 +63,8 @@ func scriptFaults() map[string]error {
 // knows addresses and keys. model is "" for the configured one.
 type Opener func(baseURL, model string) (llm.ChatModel, error)
 
-// open gives the provider's model; nil for instant.
-func (p Provider) open(opener Opener) (llm.ChatModel, error) {
+// Open gives the provider's model; nil for instant.
+func (p Provider) Open(opener Opener) (llm.ChatModel, error) {
 	kind, rest, _ := strings.Cut(p.ID, ":")
 	switch kind {
 	case "instant":

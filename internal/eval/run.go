@@ -101,8 +101,12 @@ type Options struct {
 	Retrieve    retrieve.Options                // of the search
 	PriceIn     float64                         // dollars per million tokens
 	PriceOut    float64                         // 0 and 0: not known
+	Budget      float64                         // dollars after which nothing more is asked; 0: no end
 	Progress    func(done, total int, r Result) // called one at a time; may be nil
 }
+
+// ErrBudget ends a run that has spent what it may. Its results are kept.
+var ErrBudget = errors.New("the budget is spent")
 
 // job is one result to be made.
 type job struct {
@@ -135,13 +139,14 @@ func Run(ctx context.Context, suites []*Suite, o Options) (results []Result, err
 	defer func() { err = errors.Join(err, sink.close()) }()
 
 	slots := make([]*Result, len(jobs))
-	var mu sync.Mutex // guards the sink, finished and the progress
-	finished := 0
+	var mu sync.Mutex // guards the sink, finished, spent and the progress
+	finished, spent := 0, 0.0
 	finish := func(i int, res Result, fresh bool) error {
 		mu.Lock()
 		defer mu.Unlock()
 		slots[i] = &res
 		finished++
+		spent += res.Cost
 		if fresh {
 			if err := sink.write(res); err != nil {
 				return err
@@ -149,6 +154,9 @@ func Run(ctx context.Context, suites []*Suite, o Options) (results []Result, err
 		}
 		if o.Progress != nil {
 			o.Progress(finished, len(jobs), res)
+		}
+		if o.Budget > 0 && spent >= o.Budget && finished < len(jobs) {
+			return fmt.Errorf("%w: $%.4f after %d of %d results", ErrBudget, spent, finished, len(jobs))
 		}
 		return nil
 	}
@@ -525,7 +533,7 @@ func (r *runner) model(p Provider, repeat int) (llm.ChatModel, error) {
 	m, opened := r.models[p.ID+p.BaseURL]
 	if !opened {
 		var err error
-		if m, err = p.open(r.o.Open); err != nil {
+		if m, err = p.Open(r.o.Open); err != nil {
 			return nil, err
 		}
 		r.models[p.ID+p.BaseURL] = m

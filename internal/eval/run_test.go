@@ -84,11 +84,14 @@ func suiteOf(t testing.TB, yaml string) []*Suite {
 // the order the cases end in.
 func TestShipped(t *testing.T) {
 	suites := shipped(t)
+	if testing.Short() {
+		suites = shipped(t, "answers", "leaks", "recovery")
+	}
 	cases := 0
 	for _, s := range suites {
 		cases += len(s.Cases)
 	}
-	if cases < 150 {
+	if cases < 150 && !testing.Short() {
 		t.Errorf("%d cases ship, want at least 150", cases)
 	}
 	var first []byte
@@ -318,6 +321,15 @@ func TestResume(t *testing.T) {
 		if results[i].Output != want || results[i].Outcome != Passed {
 			t.Errorf("result %d is %q, %s", i, results[i].Output, results[i].Outcome)
 		}
+	}
+}
+
+// TestBudget: a run that has spent what it may stops, and says so.
+func TestBudget(t *testing.T) {
+	calls := 0
+	results, err := Run(t.Context(), suiteOf(t, three), Options{Open: mirror(&calls), Concurrency: 1, PriceOut: 1e6, PriceIn: 1e6, Budget: 2})
+	if !errors.Is(err, ErrBudget) || len(results) == 0 || len(results) == 6 {
+		t.Errorf("%d results, %v", len(results), err)
 	}
 }
 
