@@ -96,8 +96,8 @@ func wordsCause(words []string, s *assist.Suggestion, know *Knowledge) Cause {
 	return CauseNoPage
 }
 
-// matches reports whether a document is one of those named: by its id, or by the
-// file it is a row of.
+// matches reports whether a document is one of those named: by its id, by the
+// last part of it, or by the file it is a row of.
 func matches(names []string, id string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return n == id || strings.Contains("/"+id, "/"+n+"/") })
+	return slices.ContainsFunc(names, func(n string) bool { return strings.Contains("/"+id+"/", "/"+n+"/") })
 }

@@ -24,7 +24,7 @@ func Load(fsys fs.FS, name string) (*Suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read suite: %w", err)
 	}
-	r := &reader{fsys: fsys, file: name, suite: &Suite{Name: suiteName(name), File: name}}
+	r := &reader{fsys: fsys, file: name, suite: &Suite{Name: suiteName(name), File: name, files: fsys}}
 	root := r.parse(name, raw)
 	if root != nil {
 		r.top(root)
@@ -431,6 +431,9 @@ func (r *reader) providers(n *yaml.Node) (out []Provider) {
 			return
 		}
 		p.Label = orElse(p.Label, p.ID)
+		if file, ok := strings.CutPrefix(p.ID, "cassette:"); ok {
+			p.ID, p.files = "cassette:"+path.Join(path.Dir(r.file), file), r.fsys
+		}
 		out = append(out, p)
 	}
 	if n.Kind == yaml.ScalarNode {

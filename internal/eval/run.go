@@ -84,7 +84,7 @@ func (r Result) key() string {
 // Options say how to run. The zero value runs every case on the suites' own
 // providers.
 type Options struct {
-	Files       fs.FS                           // where cassettes and knowledge that suites name are read; nil: there are none
+	Files       fs.FS                           // where cassettes of Providers are read; nil: there are none
 	Sample      fs.FS                           // holds the folder "knowledge" of the sample company
 	Prompts     *prompt.Set                     // ours; needed where a provider writes
 	Prompt      string                          // instead of the suites' own prompts; "": those
@@ -294,7 +294,7 @@ func (r *runner) readKnowledge(ctx context.Context, s *Suite) error {
 	if _, ok := r.know[s.Knowledge]; ok {
 		return nil
 	}
-	files, dir := r.o.Files, s.Knowledge
+	files, dir := s.files, s.Knowledge
 	if dir == "" {
 		files, dir = r.o.Sample, "knowledge"
 	}
@@ -519,11 +519,15 @@ func (r *runner) model(p Provider, repeat int) (llm.ChatModel, error) {
 	if file, ok := strings.CutPrefix(p.ID, "cassette:"); ok {
 		tape := r.tapes[file]
 		if tape == nil {
-			if r.o.Files == nil {
+			files := p.files
+			if files == nil {
+				files = r.o.Files
+			}
+			if files == nil {
 				return nil, fmt.Errorf("cassette %s: there are no files here", file)
 			}
 			var err error
-			if tape, err = OpenCassette(r.o.Files, file); err != nil {
+			if tape, err = OpenCassette(files, file); err != nil {
 				return nil, err
 			}
 			r.tapes[file] = tape

@@ -366,6 +366,34 @@ func TestCassette(t *testing.T) {
 	}
 }
 
+// TestOwnFiles: a suite's knowledge and cassettes stand beside it.
+func TestOwnFiles(t *testing.T) {
+	fsys := fstest.MapFS{
+		"d/s.yaml": {Data: []byte(`
+at: 2026-11-20
+knowledge: pages
+providers: [instant, "cassette:t.jsonl"]
+tests: [{vars: {question: how tall is the blue giraffe}, providers: [instant], assert: [{type: contains, value: 5 meters}, {type: cites, value: giraffe}]}, {vars: {question: how tall is the blue giraffe}, providers: ["cassette:t.jsonl"]}]
+`)},
+		"d/pages/giraffe.md": {Data: []byte("---\ntitle: Giraffe\naudience: public\n---\n## Height\n\nThe blue giraffe is 5 meters tall.\n")},
+		"d/t.jsonl":          {Data: []byte("")},
+	}
+	s, err := Load(fsys, "d/s.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), []*Suite{s}, Options{Prompts: promptSet(t)})
+	if err != nil || len(results) != 2 {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	if r := results[0]; r.Outcome != Passed {
+		t.Errorf("%s %s %+v", r.Outcome, r.Output, r.Asserts)
+	}
+	if r := results[1]; r.Outcome != Errored || !strings.Contains(r.Reason, "not in the recording") {
+		t.Errorf("%s %s", r.Outcome, r.Reason)
+	}
+}
+
 func TestCassetteKeys(t *testing.T) {
 	for _, key := range []string{"sk-proj-abcdefghijklmnopqrst", "ghp_abcdefghijklmnopqrstuvwx", "AKIAABCDEFGHIJKLMNOP", "-----BEGIN PRIVATE KEY-----"} {
 		_, err := OpenCassette(fstest.MapFS{"t.jsonl": {Data: []byte("{\"key\":\"a\",\"text\":\"ok\"}\n{\"key\":\"b\",\"text\":\"" + key + "\"}\n")}}, "t.jsonl")

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"path"
 	"regexp"
 	"strings"
@@ -22,6 +23,7 @@ type Suite struct {
 	Prompts     []Prompt
 	Providers   []Provider
 	Cases       []Case
+	files       fs.FS   // where the suite was read, and what it names is
 	foreign     []error // providers that are not to be had here: a fault, unless others are given
 	Concurrency int     // 0: not said
 	Repeat      int     // 0: once
@@ -45,6 +47,8 @@ type Provider struct {
 	BaseURL     string // of an OpenAI-compatible server; "": the configured one
 	Temperature *float64
 	MaxTokens   int
+
+	files fs.FS // of the suite that names it; nil: of the run
 }
 
 // Case is one test with its variables filled in.

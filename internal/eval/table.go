@@ -3,7 +3,6 @@ package eval
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -161,5 +160,3 @@ func (r *reader) expected(n *yaml.Node, cell string) Assertion {
 	r.check(n, &a)
 	return a
 }
-
-var errNoValue = fmt.Errorf("it needs a value")
