@@ -35,7 +35,7 @@ type evalFlags struct {
 }
 
 func (f *evalFlags) define(o *options, cfg *app.Config) {
-	model(o, cfg)
+	chatModel(o, cfg)
 	o.StringVar(&f.prompt, "prompt", "", "test this `prompt` of ours, such as reply@terse, instead of the suites' own")
 	o.StringVar(&f.prompts, "prompts", "", "`folder` of prompt files (default: prompts here, else those built in)")
 	o.StringVar(&f.provider, "provider", "", "who writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
