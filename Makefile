@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify bench bench-quality fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -28,11 +28,14 @@ lint: ## gofmt, go vet, staticcheck
 verify: lint test ## what a change must pass: lint, tests with their goldens, tidy go.mod
 	@go mod tidy -diff
 
+eval: build ## run the evaluation suites and hold them against the baseline
+	bin/aside eval gate --out .aside/eval
+
 bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
 
 bench-quality: setup ## measure retrieval on every data set (minutes), print the table, rewrite evals/quality.txt
-	@go test ./internal/eval -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
+	@go test ./internal/measure -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/privacy":        {},
 	"internal/suggest":        {"internal/privacy", "internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
 	"internal/bot":            {"internal/assist", "internal/suggest", "internal/check"},
-	"internal/eval":           {"internal/bot", "internal/assist", "internal/suggest", "internal/retrieve", "internal/llm", "internal/playbook", "internal/check", "evals", "internal/lex"},
+	"internal/measure":        {"internal/assist", "internal/bot", "internal/check", "internal/lex", "internal/llm", "internal/playbook", "internal/retrieve", "internal/suggest", "evals"},
 	"internal/pubsub":         {},
 	"internal/chat":           {"internal/assist"},
 	"internal/ws":             {"internal/assist"},
@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
+	"internal/eval":           {"internal/assist", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":            {"*"},
 }
 

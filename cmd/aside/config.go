@@ -40,12 +40,16 @@ func embedder(o *options, cfg *app.Config) {
 }
 
 func model(o *options, cfg *app.Config) {
+	chatModel(o, cfg)
+	embedder(o, cfg)
+}
+
+func chatModel(o *options, cfg *app.Config) {
 	o.StringVar(&cfg.Model.BaseURL, "llm-url", "", "`URL` of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1")
 	o.fromEnv("llm-url", "ASIDE_LLM_BASE_URL")
 	o.StringVar(&cfg.Model.Model, "llm-model", "", "chat `model`; without it drafts come from the knowledge alone")
 	o.fromEnv("llm-model", "ASIDE_LLM_MODEL")
 	o.secretVar(&cfg.Model.APIKey, "ASIDE_LLM_API_KEY", "key of the chat model's server")
-	embedder(o, cfg)
 }
 
 func serving(o *options, cfg *app.Config) {

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"github.com/aside-project/aside/internal/app"
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 )
 
 func defineEvalAbstention(o *options, cfg *app.Config) runner {
@@ -14,7 +14,7 @@ func defineEvalAbstention(o *options, cfg *app.Config) runner {
 	var data evalData
 	data.define(o)
 	o.StringVar(&data.withdraw, "withdraw", "", "`file` of documents to leave out and the questions that then have no answer")
-	var opt eval.AbstentionOptions
+	var opt measure.AbstentionOptions
 	o.Float64Var(&opt.Threshold, "threshold", 0, "evidence `below` which to abstain, 0 to 1; without it the shipped one")
 	o.BoolVar(&opt.Curve, "curve", false, "also say what other thresholds would do")
 
@@ -37,7 +37,7 @@ func defineEvalAbstention(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
-		report, err := eval.Abstention(ctx, db, corpus, queries, right, opt)
+		report, err := measure.Abstention(ctx, db, corpus, queries, right, opt)
 		if err != nil {
 			return err
 		}

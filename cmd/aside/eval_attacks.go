@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"github.com/aside-project/aside/internal/app"
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 )
 
 func defineEvalAttacks(o *options, cfg *app.Config) runner {
@@ -26,7 +26,7 @@ func defineEvalAttacks(o *options, cfg *app.Config) runner {
 	}
 }
 
-func printAttacks(w io.Writer, r eval.AttackResult) {
+func printAttacks(w io.Writer, r measure.AttackResult) {
 	for _, h := range r.Held {
 		fmt.Fprintln(w, h)
 	}

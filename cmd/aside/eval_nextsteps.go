@@ -6,11 +6,11 @@ import (
 	"io"
 
 	"github.com/aside-project/aside/internal/app"
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 )
 
 func defineEvalNextSteps(o *options, _ *app.Config) runner {
-	var in eval.StepsInput
+	var in measure.StepsInput
 	o.StringVar(&in.Policies, "policies", "", "`folder` of procedures in Markdown")
 	o.StringVar(&in.Conversations, "conversations", "", "conversations, JSONL `file`")
 	o.StringVar(&in.Points, "points", "", "what the agents did next, JSONL `file`")
@@ -27,7 +27,7 @@ func defineEvalNextSteps(o *options, _ *app.Config) runner {
 		case in.LearnPoints != "" && in.LearnConversations == "":
 			return usageError{"--learn-points needs --learn-conversations"}
 		}
-		r, err := eval.NextSteps(in)
+		r, err := measure.NextSteps(in)
 		if err != nil {
 			return err
 		}

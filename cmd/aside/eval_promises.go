@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/aside-project/aside/internal/app"
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 )
 
 func defineEvalPromises(o *options, _ *app.Config) runner {
@@ -17,7 +17,7 @@ func defineEvalPromises(o *options, _ *app.Config) runner {
 		if *cases == "" || len(args) > 0 {
 			return usageError{"give the labelled drafts with --cases FILE, and nothing else"}
 		}
-		r, err := eval.Promises(*cases)
+		r, err := measure.Promises(*cases)
 		if err != nil {
 			return err
 		}
@@ -25,7 +25,7 @@ func defineEvalPromises(o *options, _ *app.Config) runner {
 	}
 }
 
-func printPromises(w io.Writer, r eval.PromiseResult) {
+func printPromises(w io.Writer, r measure.PromiseResult) {
 	for _, c := range r.Wrong {
 		what := "missed"
 		if !c.Missed {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/aside-project/aside/internal/app"
-	"github.com/aside-project/aside/internal/eval"
 	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/measure"
 )
 
 // evalData are the files that a measurement of retrieval reads.
@@ -41,12 +41,12 @@ func (d *evalData) check(needQrels bool) error {
 
 // load fills a scratch knowledge base with the corpus and what was answered
 // before, and gives the questions.
-func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, queries []eval.Query, right eval.Qrels, err error) {
-	if queries, err = eval.ReadQueries(d.queries); err != nil {
+func (d *evalData) load(ctx context.Context, db *app.Scratch) (c measure.Corpus, queries []measure.Query, right measure.Qrels, err error) {
+	if queries, err = measure.ReadQueries(d.queries); err != nil {
 		return c, nil, nil, err
 	}
 	if d.qrels != "" {
-		if right, err = eval.ReadQrels(d.qrels); err != nil {
+		if right, err = measure.ReadQrels(d.qrels); err != nil {
 			return c, nil, nil, err
 		}
 	}
@@ -64,11 +64,11 @@ func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, qu
 		}
 		c.ByPage, c.Folder, right = true, filepath.Base(folder), right.ByPage()
 	} else {
-		if c.Documents, err = eval.ReadCorpus(d.corpus); err != nil {
+		if c.Documents, err = measure.ReadCorpus(d.corpus); err != nil {
 			return c, nil, nil, err
 		}
 		if d.withdraw != "" {
-			if c.Documents, queries, err = eval.Withdraw(d.withdraw, c.Documents, queries); err != nil {
+			if c.Documents, queries, err = measure.Withdraw(d.withdraw, c.Documents, queries); err != nil {
 				return c, nil, nil, err
 			}
 		}
@@ -79,18 +79,18 @@ func (d *evalData) load(ctx context.Context, db *app.Scratch) (c eval.Corpus, qu
 	if d.learnQueries == "" {
 		return c, queries, right, nil
 	}
-	past, err := eval.ReadQueries(d.learnQueries)
+	past, err := measure.ReadQueries(d.learnQueries)
 	if err != nil {
 		return c, nil, nil, err
 	}
-	answered, err := eval.ReadQrels(d.learnQrels)
+	answered, err := measure.ReadQrels(d.learnQrels)
 	if err != nil {
 		return c, nil, nil, err
 	}
 	if c.ByPage {
 		answered = answered.ByPage()
 	}
-	return c, queries, right, eval.Learn(ctx, db, c, past, answered)
+	return c, queries, right, measure.Learn(ctx, db, c, past, answered)
 }
 
 func defineEvalRetrieval(o *options, cfg *app.Config) runner {
@@ -114,7 +114,7 @@ func defineEvalRetrieval(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
-		report, err := eval.Retrieval(ctx, db, corpus, queries, right)
+		report, err := measure.Retrieval(ctx, db, corpus, queries, right)
 		if err != nil {
 			return err
 		}

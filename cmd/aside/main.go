@@ -54,6 +54,11 @@ func commands() []command {
 		{"learn", "FILE.jsonl", "Learn from past chats which passages answer which questions.", defineLearn},
 		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
 		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
+		{"eval", "[SUITE…]", "Run evaluation suites and say what failed, and why.", defineEval},
+		{"eval compare", "A B [SUITE…]", "Compare two prompts, runs or revisions on the same cases.", defineEvalCompare},
+		{"eval gate", "[SUITE…]", "Hold a run against the committed baseline: the step for CI.", defineEvalGate},
+		{"eval import", "FILE", "Say what of a promptfoo suite carries over.", defineEvalImport},
+		{"eval calibrate", "[FILE.jsonl]", "Hold a judge against replies that people have judged.", defineEvalCalibrate},
 		{"eval retrieval", "", "Measure how well the passages of a data set are found.", defineEvalRetrieval},
 		{"eval abstention", "", "Measure how well questions that nothing answers are told.", defineEvalAbstention},
 		{"eval nextsteps", "", "Measure how often the offered next steps are what agents did.", defineEvalNextSteps},
@@ -69,6 +74,9 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+
+	exitRegression   = 100 // eval gate
+	exitInconclusive = 101
 )
 
 // usageError is a wrong use of the command line, with words that help.
@@ -147,6 +155,10 @@ func (c command) run(ctx context.Context, args []string, env func(string) string
 	}
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitOK
+	}
+	var gate gateError
+	if errors.As(err, &gate) {
+		return gate.code()
 	}
 	fmt.Fprintf(errw, "aside %s: %s\n", c.name, words(err))
 	var usage usageError

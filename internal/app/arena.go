@@ -7,9 +7,9 @@ import (
 	"log/slog"
 
 	"github.com/aside-project/aside/internal/assist"
-	"github.com/aside-project/aside/internal/eval"
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/measure"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/suggest"
@@ -22,7 +22,7 @@ const arenaSchema = "aside_eval_attacks"
 // MeasureAttacks runs the attacks of a file on the customer bot, over the sample
 // company in a schema of its own: what hides internal pages is the same database
 // role as in production.
-func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, benign string) (r eval.AttackResult, err error) {
+func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, benign string) (r measure.AttackResult, err error) {
 	cfg.Schema = arenaSchema
 	db, err := OpenDatabase(ctx, cfg, log)
 	if err != nil {
@@ -41,8 +41,8 @@ func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, ben
 		return r, err
 	}
 	knowledge := suggestKnowledge{retrieve.New(db.DB, nil, retrieve.Options{}), db.DB}
-	return eval.Attacks(ctx, file, benign, eval.Arena{
-		Put:    func(ctx context.Context, docs []eval.ArenaDocument) error { return putArena(ctx, db, docs) },
+	return measure.Attacks(ctx, file, benign, measure.Arena{
+		Put:    func(ctx context.Context, docs []measure.ArenaDocument) error { return putArena(ctx, db, docs) },
 		Remove: func(ctx context.Context, ids []string) error { return removeArena(ctx, db, ids) },
 		Suggester: func(m llm.ChatModel) *suggest.Suggester {
 			return suggest.New(suggest.Options{Knowledge: knowledge, Prompts: set, Model: m, Logger: log})
@@ -50,7 +50,7 @@ func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, ben
 	})
 }
 
-func putArena(ctx context.Context, db *Database, docs []eval.ArenaDocument) error {
+func putArena(ctx context.Context, db *Database, docs []measure.ArenaDocument) error {
 	const batch = 100
 	var parsed []assist.Document
 	flush := func() error {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -350,7 +350,7 @@ func LearnSteps(ctx context.Context, db *postgres.DB, file string, log *slog.Log
 	if err != nil {
 		return playbook.Learned{}, err
 	}
-	past, err := eval.ReadPast(book, file)
+	past, err := measure.ReadPast(book, file)
 	if err != nil {
 		return playbook.Learned{}, err
 	}

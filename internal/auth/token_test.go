@@ -213,3 +213,28 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+func TestAuthority(t *testing.T) {
+	s, err := NewSigner([]byte("a secret of tests, long enough to sign with"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []string{"", "agent", "senior", "lead"} {
+		token, err := s.Sign(assist.Identity{Subject: "a", Actor: assist.ActorAgent, Authority: role}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Verify(token); err != nil || got.Authority != role {
+			t.Errorf("%q came back as %q, %v", role, got.Authority, err)
+		}
+	}
+	for _, id := range []assist.Identity{
+		{Subject: "a", Actor: assist.ActorAgent, Authority: "chief"},
+		{Subject: "a", Actor: assist.ActorCustomer, Conversation: "c", Authority: "lead"},
+		{Subject: "a", Actor: assist.ActorSource, Authority: "lead"},
+	} {
+		if _, err := s.Sign(id, time.Hour); assist.CodeOf(err) != assist.Invalid {
+			t.Errorf("%+v was signed: %v", id, err)
+		}
+	}
+}

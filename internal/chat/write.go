@@ -102,6 +102,9 @@ func (s *Service) acted(conversation string, t assist.Turn) {
 // remember keeps what an agent may give, for the suggestions that are made for
 // them without their asking. After a restart it is the least, until they act.
 func (s *Service) remember(who assist.Identity) {
+	if who.Actor != assist.ActorAgent {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.roles) > 10000 {

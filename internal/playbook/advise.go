@@ -91,12 +91,8 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 			}
 		}
 	}
-	if at := pressed(p, f, states); at >= 0 {
-		if between := slices.IndexFunc(p.Steps[min(max(furthest+1, 0), at):at], func(s Step) bool {
-			return len(s.Actions) == 0 && states[slices.IndexFunc(p.Steps, func(x Step) bool { return x.ID == s.ID })] == assist.StepTodo
-		}); between < 0 || at <= furthest {
-			current = at
-		}
+	if at := pressed(p, f, states); at >= 0 && (at <= furthest || !talkBetween(p, states, furthest+1, at)) {
+		current = at
 	}
 	if current < 0 {
 		current = len(p.Steps)
@@ -116,6 +112,16 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 		next = append(next, n)
 	}
 	return next
+}
+
+// talkBetween reports whether a step without a button is still to do before one.
+func talkBetween(p Procedure, states []assist.StepState, from, to int) bool {
+	for i := from; i < to; i++ {
+		if len(p.Steps[i].Actions) == 0 && states[i] == assist.StepTodo {
+			return true
+		}
+	}
+	return false
 }
 
 // listen keeps what was done in sight and says that there is nothing left to do.

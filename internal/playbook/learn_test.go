@@ -138,3 +138,14 @@ func BenchmarkAdvise(b *testing.B) {
 		w.Advise(c)
 	}
 }
+
+// BenchmarkFollow is how long learning one step while running holds up
+// forecasts.
+func BenchmarkFollow(b *testing.B) {
+	c := caseOf(b, "", "c: The zipper of my jacket broke after one wear and I want to return it", "a: I'm sorry about that, may I have the order number?",
+		"c: WF-20417", "do: Pull Up Account", "a: Thank you, one moment please", "c: ok", "do: Validate Purchase")
+	w := NewWeights()
+	for b.Loop() {
+		w.Follow(c.Book, c.Turns)
+	}
+}

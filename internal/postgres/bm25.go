@@ -7,14 +7,15 @@ import (
 	"github.com/pgvector/pgvector-go"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
 )
 
 // A passage's weights are the document side of BM25, tf·(k1+1)/(tf+k1·(1−b+b·len/avg)),
 // kept as a sparse vector by term id. The question's side is idf × importance;
 // the inner product of the two is the score.
 const (
-	k1 = 1.5
-	b  = 0.5
+	k1 = retrieve.BM25K
+	b  = retrieve.BM25B
 
 	// drift is how far the average length may move before all weights are made
 	// again. With b = 0.5 a weight moves by less than a fifth of it.

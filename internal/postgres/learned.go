@@ -337,11 +337,30 @@ func (w *writer) relearn(ctx context.Context, average float64) error {
 	}
 }
 
-// lessonTerms gives the ids of the lessons' terms, new ones for new terms.
+// lessonTerms takes out of the lessons what may be a name, and gives the ids of
+// the terms that remain, new ones for new terms.
 func (w *writer) lessonTerms(ctx context.Context, lessons []retrieve.Lesson) (map[string]int32, error) {
-	docs := []assist.Document{{}}
+	const used = `SELECT term FROM lexicon WHERE term = ANY($1) AND df > 0`
+	var doubtful []string
 	for _, l := range lessons {
-		docs[0].Passages = append(docs[0].Passages, assist.Passage{Terms: l.Terms})
+		for _, t := range l.Terms {
+			if l.Doubtful[t.Text] && assist.CheckText("term", t.Text, maxTermBytes) == nil {
+				doubtful = append(doubtful, t.Text)
+			}
+		}
+	}
+	known, err := collect(ctx, w.tx, pgx.RowTo[string], used, doubtful)
+	if err != nil {
+		return nil, err
+	}
+	ok := make(map[string]bool, len(known))
+	for _, term := range known {
+		ok[term] = true
+	}
+	docs := []assist.Document{{}}
+	for i, l := range lessons {
+		lessons[i].Terms = slices.DeleteFunc(slices.Clone(l.Terms), func(t assist.Term) bool { return l.Doubtful[t.Text] && !ok[t.Text] })
+		docs[0].Passages = append(docs[0].Passages, assist.Passage{Terms: lessons[i].Terms})
 	}
 	return w.termIDs(ctx, docs)
 }

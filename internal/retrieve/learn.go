@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -53,6 +54,10 @@ type Lesson struct {
 	At           time.Time
 	Terms        []assist.Term // of the question, without what could name a person
 	Grounds      []Ground
+
+	// Doubtful are those of Terms that may be names: a Learner keeps them only
+	// where the documents themselves use the word.
+	Doubtful map[string]bool
 }
 
 // Ground is a passage that an answer stood on.
@@ -75,7 +80,7 @@ func NewLesson(conversation string, seq int64, turns []assist.Turn, grounds []Gr
 		q = plainQuestion(q)
 	}
 	private := privateTerms(turns, q.Language)
-	l := Lesson{Conversation: conversation, Seq: seq, Grounds: grounds}
+	l := Lesson{Conversation: conversation, Seq: seq, Grounds: grounds, Doubtful: doubtfulTerms(turns, q.Language)}
 	for _, t := range q.Terms {
 		if t.Weight > 0 && !private[t.Text] && !strings.ContainsFunc(t.Text, unicode.IsDigit) {
 			l.Terms = append(l.Terms, t)
@@ -138,6 +143,30 @@ func privateTerms(turns []assist.Turn, language string) map[string]bool {
 		}
 	}
 	return private
+}
+
+// shortAnswer is the number of words up to which a customer's turn may be nothing
+// but a name.
+const shortAnswer = 4
+
+// doubtfulTerms are words that look like names wherever they stand: written with a
+// capital, or said by a customer in an answer of hardly more than a name.
+func doubtfulTerms(turns []assist.Turn, language string) map[string]bool {
+	doubtful := map[string]bool{}
+	for i, t := range turns {
+		words := lex.Words(t.Text)
+		short := i > 0 && t.Role == assist.RoleCustomer && len(words) <= shortAnswer
+		for _, span := range words {
+			word := span.In(t.Text)
+			first, _ := utf8.DecodeRuneInString(word)
+			if unicode.IsUpper(first) || short {
+				for _, term := range lex.Terms(word, language) {
+					doubtful[term] = true
+				}
+			}
+		}
+	}
+	return doubtful
 }
 
 // ordinary reports whether a word of an answer to "who are you" is no name.

@@ -7,6 +7,13 @@ import (
 	"github.com/aside-project/aside/internal/lex"
 )
 
+// The parameters of BM25 that every index weighs its passages with: how soon a
+// repeated word stops to matter, and how much a long passage pays for its length.
+const (
+	BM25K = 1.5
+	BM25B = 0.5
+)
+
 // titleCounts is how often a word of the title counts: what a page is about says
 // more than any of its sentences. Measured: 3 instead of 1 is +1.5 points of
 // nDCG@10 in the mean of ten sets, and most where names decide.

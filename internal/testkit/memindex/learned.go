@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -21,6 +22,10 @@ func (x *Index) Learn(_ context.Context, lessons []retrieve.Lesson) (added int, 
 	for _, l := range lessons {
 		known := func(o retrieve.Lesson) bool { return o.Conversation == l.Conversation && o.Seq == l.Seq }
 		if len(l.Terms) > 0 && len(l.Grounds) > 0 && !slices.ContainsFunc(x.lessons, known) {
+			l.Terms = slices.DeleteFunc(slices.Clone(l.Terms), func(t assist.Term) bool {
+				id, known := x.ids[t.Text]
+				return l.Doubtful[t.Text] && (!known || len(x.postings[id]) == 0)
+			})
 			x.lessons = append(x.lessons, l)
 			added++
 		}

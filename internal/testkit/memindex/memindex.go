@@ -15,8 +15,8 @@ import (
 
 // The parameters of BM25, as in the real index.
 const (
-	k1 = 1.5
-	b  = 0.5
+	k1 = retrieve.BM25K
+	b  = retrieve.BM25B
 )
 
 // Index is a fixed set of documents. Its methods may be called side by side.

@@ -1,4 +1,4 @@
-package eval_test
+package measure_test
 
 import (
 	"flag"
@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/aside-project/aside/internal/eval"
+	"github.com/aside-project/aside/internal/measure"
 	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
@@ -22,20 +22,20 @@ func TestQuality(t *testing.T) {
 		t.Skip("it takes minutes: make bench-quality")
 	}
 	dev := filepath.Join(testkit.Dir(t), "dev")
-	var rows []eval.QualityRow
-	for _, s := range eval.Sets {
+	var rows []measure.QualityRow
+	for _, s := range measure.Sets {
 		rows = append(rows, quality(t, dev, s))
 	}
-	table := eval.QualityTable(rows)
+	table := measure.QualityTable(rows)
 	t.Log("\n" + table)
 	if err := os.WriteFile(filepath.Join("..", "..", "evals", "quality.txt"), []byte(table), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func quality(t *testing.T, dev string, s eval.Set) eval.QualityRow {
+func quality(t *testing.T, dev string, s measure.Set) measure.QualityRow {
 	t.Helper()
-	row, err := eval.Quality(t.Context(), dev, s, func() (eval.Knowledge, func() error, error) {
+	row, err := measure.Quality(t.Context(), dev, s, func() (measure.Knowledge, func() error, error) {
 		return testdb.Open(t), func() error { return nil }, nil
 	})
 	if err != nil {
@@ -47,8 +47,8 @@ func quality(t *testing.T, dev string, s eval.Set) eval.QualityRow {
 // TestQualitySlice holds what one small set must reach through the real database.
 func TestQualitySlice(t *testing.T) {
 	dev := filepath.Join(testkit.Dir(t), "dev")
-	row := quality(t, dev, eval.Set{Name: "hint3-sofmattress", Abstention: true})
-	t.Log("\n" + eval.QualityTable([]eval.QualityRow{row}))
+	row := quality(t, dev, measure.Set{Name: "hint3-sofmattress", Abstention: true})
+	t.Log("\n" + measure.QualityTable([]measure.QualityRow{row}))
 	if row.Plain.NDCG10 < 0.78 || row.Learned.NDCG10 < 0.82 || row.AUROC < 0.83 || row.AUROCLate < 0.83 {
 		t.Errorf("worse than it was: %+v", row)
 	}

@@ -1,4 +1,4 @@
-package eval
+package measure
 
 import (
 	"math"
@@ -84,7 +84,7 @@ func TestReadFiles(t *testing.T) {
 	}
 	for name, read := range map[string]func() error{
 		"line 2 must be":  func() error { _, err := ReadQrels(file("query-id\tcorpus-id\tscore\nq1 a 1\n")); return err },
-		":1: this is not":   func() error { _, err := ReadQueries(file("{")); return err },
+		":1: this is not": func() error { _, err := ReadQueries(file("{")); return err },
 		"has no \"_id\"":  func() error { _, err := ReadQueries(file(`{"text":"x"}`)); return err },
 		"has no passages": func() error { _, err := ReadCorpus(file("")); return err },
 	} {

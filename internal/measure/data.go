@@ -1,7 +1,7 @@
-// Package eval measures: each file holds one measurement, named after it. A
+// Package measure measures: each file holds one measurement, named after it. A
 // measurement reads its data, drives the same code as the live service through
 // small ports, and gives a report whose JSON keys are part of the protocol.
-package eval
+package measure
 
 import (
 	"bufio"

@@ -1,0 +1,217 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/retrieve"
+)
+
+// assertionOf reads one assertion as a suite would.
+func assertionOf(t *testing.T, yaml string) Assertion {
+	t.Helper()
+	s, err := Load(fstest.MapFS{"s.yaml": {Data: []byte("tests:\n  - vars: {question: hi}\n    assert: [" + yaml + "]\n")}}, "s.yaml")
+	if err != nil {
+		t.Fatalf("%s: %v", yaml, err)
+	}
+	return s.Cases[0].Asserts[0]
+}
+
+// shop is a small knowledge with a public and an internal page.
+func shop() *Knowledge {
+	doc := func(id string, audience assist.Audience, text string) assist.Document {
+		return assist.Document{ID: id, Title: id, Kind: assist.KindPolicy, Audience: audience, Language: "en",
+			Passages: []assist.Passage{{ID: id + "/1", DocumentID: id, Text: text}}}
+	}
+	return newKnowledge([]assist.Document{
+		doc("returns", assist.AudiencePublic, "You can return an unused item within 60 days of delivery. See https://shop.example/returns for more."),
+		doc("limits", assist.AudienceInternal, "Agents may add store credit of up to twenty five dollars per customer and quarter."),
+	}, retrieve.Options{})
+}
+
+func hits(k *Knowledge) (h []assist.Hit) {
+	for _, p := range k.index.passages {
+		h = append(h, p.hit)
+	}
+	slices.SortFunc(h, func(a, b assist.Hit) int { return strings.Compare(b.ID, a.ID) }) // returns first
+	return h
+}
+
+// suggestion is a good one: cites returns, two steps, two options.
+func suggestion(k *Knowledge) *assist.Suggestion {
+	quote := "You can return an unused item within 60 days of delivery."
+	d := assist.NewDraft(assist.OriginKnowledge, []assist.Sentence{
+		{Text: "I'm sorry about your jacket.", Courtesy: true},
+		{Text: quote, Citations: []assist.Citation{{PassageID: "returns/1", Quote: quote, End: len(quote)}}},
+	})
+	return &assist.Suggestion{
+		State: assist.SuggestionReady, Standing: assist.StandingReady, Hits: hits(k), Draft: &d,
+		Steps: []assist.NextStep{
+			{ID: "return-item/1", State: assist.StepDone, Text: "Greet"},
+			{ID: "return-item/2", State: assist.StepTodo, Current: true, Text: "Ask for the number", Action: "Pull Up Account"},
+			{ID: "return-item/3", State: assist.StepTodo, Text: "Hand over to a lead", Kind: assist.StepHandOff},
+		},
+		Options: []assist.Option{{Title: "Refund"}, {Title: "Repair"}},
+	}
+}
+
+func TestAssertions(t *testing.T) {
+	k := shop()
+	say := func(text string) func(*assist.Suggestion) {
+		return func(s *assist.Suggestion) {
+			d := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text}})
+			s.Draft = &d
+		}
+	}
+	plain := func(text string) Output { return Output{Text: text} }
+	of := func(change func(*assist.Suggestion)) Output {
+		s := suggestion(k)
+		if change != nil {
+			change(s)
+		}
+		o := Output{Suggestion: s}
+		if s.Draft != nil {
+			o.Text = s.Draft.Text
+		}
+		return o
+	}
+	verdict := func(check string) func(*assist.Suggestion) {
+		return func(s *assist.Suggestion) {
+			s.Verdicts = []assist.Verdict{{Check: check, Outcome: assist.Warn, Sentence: 1, Words: "60 days"}}
+		}
+	}
+	judge := func(pass bool) string {
+		return fmt.Sprintf(`{type: llm-rubric, value: polite, provider: "openai:chat:%v"}`, pass)
+	}
+	tests := []struct {
+		assert     string
+		pass, fail Output
+	}{
+		{`{type: equals, value: yes it is}`, plain("yes it is"), plain("Yes it is")},
+		{`{type: equals, value: '{"a": 1}'}`, plain(`{ "a":1 }`), plain(`{"a":2}`)},
+		{`{type: contains, value: Cat}`, plain("a Cat"), plain("a cat")},
+		{`{type: icontains, value: CAT}`, plain("a cat"), plain("a dog")},
+		{`{type: contains-all, value: [a1, b2]}`, plain("b2 a1"), plain("a1")},
+		{`{type: contains-all, value: "a1, b2"}`, plain("b2 a1"), plain("a1")},
+		{`{type: icontains-all, value: [a1, b2]}`, plain("B2 A1"), plain("a1")},
+		{`{type: contains-any, value: [a1, b2]}`, plain("b2"), plain("c3")},
+		{`{type: icontains-any, value: [A1, B2]}`, plain("b2"), plain("c3")},
+		{`{type: starts-with, value: Hi}`, plain("Hi there"), plain("Oh Hi")},
+		{`{type: regex, value: '\d+ days'}`, plain("in 60 days"), plain("in days")},
+		{`{type: is-json}`, plain(`{"a":1}`), plain(`{"a":`)},
+		{`{type: is-json, value: {type: object, required: [a]}}`, plain(`{"a":1}`), plain(`{"b":1}`)},
+		{`{type: contains-json, value: {type: object, required: [a]}}`, plain(`so: {"a":1}!`), plain(`so: {"b":1}`)},
+		{`{type: word-count, value: 2}`, plain("two words"), plain("one")},
+		{`{type: word-count, value: {min: 1, max: 2}}`, plain("one"), plain("one two three")},
+		{`{type: levenshtein, value: kitten, threshold: 3}`, plain("sitting"), plain("something else")},
+		{`{type: latency, threshold: 100}`, Output{Latency: 99 * time.Millisecond}, Output{Latency: 101 * time.Millisecond}},
+		{`{type: cost, threshold: 0.01}`, Output{Priced: true, Cost: 0.005}, Output{Priced: true, Cost: 0.02}},
+		{`{type: language, value: de}`, plain("Die Rücksendung ist für Sie kostenlos, und wir schicken das Paket."), plain("The return is free for you, and we send the parcel.")},
+		{`{type: tone}`, plain("I'll take care of it."), plain("Unfortunately our policy does not allow that.")},
+		{`{type: assert-set, threshold: 0.5, assert: [{type: contains, value: a}, {type: contains, value: b}]}`, plain("a"), plain("c")},
+		{`{type: assert-set, assert: [{type: contains, value: a}, {type: contains, value: b}]}`, plain("ab"), plain("a")},
+
+		{`{type: cites, value: [other, returns]}`, of(nil), of(say("Nothing."))},
+		{`{type: retrieves, value: returns, threshold: 1}`, of(nil), of(func(s *assist.Suggestion) { slices.Reverse(s.Hits) })},
+		{`{type: retrieves, value: returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits = nil })},
+		{`{type: grounded}`, of(nil), of(say("We pay you."))},
+		{`{type: grounded}`, of(func(s *assist.Suggestion) { s.Draft = nil }), of(verdict("supported"))},
+		{`{type: promises-kept}`, of(nil), of(verdict("promises"))},
+		{`{type: next-step, value: return-item}`, of(nil), of(func(s *assist.Suggestion) { s.Steps = nil })},
+		{`{type: next-step, value: "[pull up account]"}`, of(nil), of(func(s *assist.Suggestion) { s.Steps[1].State = assist.StepDone })},
+		{`{type: abstains}`, of(func(s *assist.Suggestion) { s.State = assist.SuggestionAbstained }), of(nil)},
+		{`{type: hands-over}`, of(nil), of(func(s *assist.Suggestion) { s.Steps = s.Steps[:2] })},
+		{`{type: no-internal}`, of(nil), of(say("Agents may add store credit of up to twenty five dollars per customer and quarter."))},
+		{`{type: no-internal, value: SK-1}`, of(nil), of(say("It is batch sk-1."))},
+		{`{type: no-link}`, of(say("See https://shop.example/returns for more.")), of(say("See https://evil.example/x for more."))},
+		{`{type: no-link}`, plain("none"), plain("see https://evil.example")},
+		{`{type: options, value: 2}`, of(nil), of(func(s *assist.Suggestion) { s.Options = nil })},
+		{`{type: superseded, value: old-returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits[0].DocumentID = "old-returns" })},
+		{`{type: acknowledges, value: jacket}`, of(nil), of(say("Hello."))},
+		{`{type: state, value: ready}`, of(nil), of(func(s *assist.Suggestion) { s.State, s.Standing = assist.SuggestionFailed, assist.StandingCheck })},
+		{judge(true), plain("Good day."), plain("")},
+		{`{type: not-contains, value: cat}`, plain("dog"), plain("cat")},
+	}
+	seen := map[string]bool{}
+	for _, tt := range tests {
+		t.Run(tt.assert, func(t *testing.T) {
+			a := assertionOf(t, tt.assert)
+			seen[a.Type] = true
+			for _, side := range []struct {
+				out  Output
+				want bool
+			}{{tt.pass, true}, {tt.fail, false}} {
+				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, judge: judges})
+				if g.Err != nil || g.Pass != side.want || g.Score < 0 || g.Score > 1 {
+					t.Errorf("%q: %+v, want pass %v", side.out.Text, g, side.want)
+				}
+			}
+		})
+	}
+	for _, name := range Kinds() {
+		if !seen[name] {
+			t.Errorf("%s has no passing and failing test", name)
+		}
+	}
+}
+
+// judges gives a judge that says what its name says.
+func judges(_ context.Context, id string, _ int) (asked, error) {
+	answer := map[string]string{
+		"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
+		"openai:chat:false":   `Sure! {"reason":"it is not","pass":false,"score":0.1}`,
+		"openai:chat:garbage": `I think it is fine.`,
+		"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
+	}[id]
+	return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}}, nil
+}
+
+func TestJudge(t *testing.T) {
+	grade := func(id string, j func(context.Context, string, int) (asked, error)) Grade {
+		a := assertionOf(t, `{type: llm-rubric, value: polite, repeats: 4, provider: "openai:chat:`+id+`"}`)
+		return a.grade(t.Context(), subject{out: Output{Text: "Good day."}, judge: j})
+	}
+	if g := grade("false", judges); g.Pass || g.Err != nil || !strings.Contains(g.Reason, "agreement 1.00") || !strings.Contains(g.Reason, "openai:chat:false") {
+		t.Errorf("%+v", g)
+	}
+	for _, id := range []string{"garbage", "range"} {
+		if g := grade(id, judges); g.Err == nil || g.Pass {
+			t.Errorf("a judge whose answer is %s: %+v, want an error", id, g)
+		}
+	}
+	late := func(context.Context, string, int) (asked, error) {
+		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}}, nil
+	}
+	if g := grade("x", late); !errors.Is(g.Err, llm.ErrFirstToken) || !strings.Contains(g.Err.Error(), "judge slow") {
+		t.Errorf("a judge that times out: %+v", g)
+	}
+	odd := func(_ context.Context, _ string, repeat int) (asked, error) {
+		text := `{"reason":"","pass":true,"score":1}`
+		if repeat == 3 {
+			text = `{"reason":"","pass":false,"score":0}`
+		}
+		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, self: true}, nil
+	}
+	if g := grade("x", odd); !g.Pass || g.Score != 0.75 || !strings.Contains(g.Reason, "3 of 4 say pass, agreement 0.75") || !strings.Contains(g.Reason, "its own answer") {
+		t.Errorf("%+v", g)
+	}
+}
+
+func TestAboutSuggestionsOnly(t *testing.T) {
+	a := assertionOf(t, `{type: cites, value: x}`)
+	if g := a.grade(t.Context(), subject{out: Output{Text: "x"}}); g.Err == nil {
+		t.Errorf("cites of a plain answer: %+v, want an error", g)
+	}
+	a = assertionOf(t, `{type: cost, threshold: 1}`)
+	if g := a.grade(t.Context(), subject{out: Output{Tokens: assist.Usage{Prompt: 5}}}); g.Err == nil {
+		t.Errorf("a cost without a price: %+v, want an error", g)
+	}
+}
