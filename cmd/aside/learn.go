@@ -33,6 +33,13 @@ func defineLearn(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
+		if report.Questions > 0 { // a file that taught no question was most likely read before
+			steps, err := app.LearnSteps(ctx, db.DB, args[0], s.log)
+			if err != nil {
+				return fmt.Errorf("learn next steps: %w", err)
+			}
+			report.Steps = steps.Steps
+		}
 		return s.print(report, func(w io.Writer) {
 			fmt.Fprintf(w, "%d conversations: %d answered questions and %d steps learned; %d lines skipped\n",
 				report.Conversations, report.Questions, report.Steps, report.Skipped)

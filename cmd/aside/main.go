@@ -51,7 +51,7 @@ func commands() []command {
 		{"up", "", "Start everything on this machine: private Postgres, sample company, console, demo chats.", defineUp},
 		{"serve", "", "Serve in production; needs ASIDE_DATABASE_URL and ASIDE_SECRET.", defineServe},
 		{"ingest", "PATH…", "Read files, folders, web pages and sitemaps (Markdown, HTML, text, CSV, PDF, DOCX) into the knowledge.", defineIngest},
-		{"learn", "FILE.jsonl", "Learn from past chats which passages answer which questions.", defineLearn},
+		{"learn", "FILE.jsonl", "Learn from past chats which passages answer which questions, and in which order steps are taken.", defineLearn},
 		{"search", "TEXT", "Find passages, as a suggestion would.", defineSearch},
 		{"replay", "FILE.jsonl", "Play recorded conversations into a running server and measure.", defineReplay},
 		{"eval", "[SUITE…]", "Run evaluation suites and say what failed, and why.", defineEval},
