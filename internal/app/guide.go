@@ -24,7 +24,12 @@ const (
 	actedQueue    = 1000            // actions and replies that wait to be learned from; more are let go
 	flushEvery    = 5 * time.Second // how often what was learned is stored
 	actedFor      = 10 * time.Second
-	actedTurns    = 200
+
+	// An ingest changes the knowledge batch by batch; the playbook follows at
+	// this distance.
+	betweenRemakes = time.Second
+
+	actedTurns = 200
 )
 
 // guide is the playbook of this process: the procedures of the current
@@ -37,7 +42,8 @@ type guide struct {
 	weights *playbook.Weights
 
 	mu      sync.Mutex
-	version int64
+	version int64 // of the knowledge that book was made from
+	wanted  int64 // that it is to be made from next
 	made    time.Time
 	book    suggest.Playbook
 
@@ -65,16 +71,23 @@ func newGuide(ctx context.Context, db *postgres.DB, log *slog.Logger) (*guide, e
 	return g, nil
 }
 
-// Playbook implements suggest.Guide. It is made again when the knowledge has
-// changed, and behind the agents' backs each minute, for procedures begin and
-// end with their dates and limits may change.
+// Playbook implements suggest.Guide. Only the first call waits for it to be made.
+// When the knowledge has changed, and each minute, it is made again behind the
+// agents' backs: procedures begin and end with their dates, limits may change.
 func (g *guide) Playbook(ctx context.Context, version int64) (suggest.Playbook, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.book.Book == nil || g.version != version {
-		return g.remake(ctx, version)
+	if g.book.Book == nil {
+		book, err := g.load(ctx)
+		if err != nil {
+			return suggest.Playbook{}, err
+		}
+		g.book, g.version, g.made = book, version, g.now()
+		return book, nil
 	}
-	if g.now().Sub(g.made) > time.Minute {
+	age := g.now().Sub(g.made)
+	if g.version != version && age > betweenRemakes || age > time.Minute {
+		g.wanted = version
 		select {
 		case g.stale <- struct{}{}:
 		default: // asked for already
@@ -88,28 +101,17 @@ func (g *guide) refresh() {
 	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
 	defer cancel()
 	g.mu.Lock()
-	version := g.version
+	version := g.wanted
 	g.mu.Unlock()
 	fresh, err := g.load(ctx)
-	if err != nil {
-		g.log.Warn("the playbook stays as it was a minute ago", "err", err)
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.made = g.now()
-	if err == nil && g.version == version {
-		g.book = fresh
-	}
-}
-
-// remake loads the playbook; mu must be held.
-func (g *guide) remake(ctx context.Context, version int64) (suggest.Playbook, error) {
-	book, err := g.load(ctx)
 	if err != nil {
-		return suggest.Playbook{}, err
+		g.log.Warn("the playbook stays as it was", "err", err)
+		return
 	}
-	g.book, g.version, g.made = book, version, g.now()
-	return book, nil
+	g.book, g.version = fresh, version
 }
 
 func (g *guide) load(ctx context.Context) (suggest.Playbook, error) {

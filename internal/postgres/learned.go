@@ -204,7 +204,7 @@ func (w *writer) teach(ctx context.Context, t *teaching, audiences map[string]st
 	const asked = `UPDATE lexicon l SET asked = greatest(l.asked + x.n, 0), asked_public = greatest(l.asked_public + x.public, 0)
 		FROM unnest($1::int[], $2::real[], $3::real[]) AS x(id, n, public) WHERE l.id = x.id`
 	const stats = `UPDATE knowledge_stats SET questions = greatest(questions + $1, 0), questions_public = greatest(questions_public + $2, 0),
-			learned = learned + $3, learned_length = greatest(learned_length + $4, 0), version = version + 1
+			learned = learned + $3, learned_length = greatest(learned_length + $4, 0)
 		RETURNING learned, learned_length, learned_average`
 	var ids []string
 	for p := range t.evidence {
