@@ -38,7 +38,11 @@ type Found struct {
 // Find gives the secrets of a text in order; none overlap.
 func Find(text string) []Found {
 	var all []Found
+	look := glance(text)
 	for _, d := range detectors {
+		if !look.may(d.kind) {
+			continue
+		}
 		for _, at := range d.pattern.FindAllStringSubmatchIndex(text, -1) {
 			start, end := at[0], at[1]
 			if len(at) > 2 && at[2] >= 0 { // the group is the secret, the rest its surroundings
