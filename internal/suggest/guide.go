@@ -49,12 +49,14 @@ func (r *run) guided(ctx context.Context) bool {
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
 		Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
-	if c.Spent, err = r.s.opt.Guide.Spent(ctx, r.m); err != nil {
-		r.guideFailed(ctx, "read what the customer was given", err)
-		c.Authority = playbook.Authority{} // nothing is offered that cannot be counted
-	}
 	if len(c.Clues.Hits) == 0 && !acted(r.m.Turns) && !playbook.Feel(r.m.Turns).Needed() {
 		return true // no page speaks of this, and nothing was done: there is nothing to follow
+	}
+	if len(c.Authority.Gestures) > 0 {
+		if c.Spent, err = r.s.opt.Guide.Spent(ctx, r.m); err != nil {
+			r.guideFailed(ctx, "read what the customer was given", err)
+			c.Authority = playbook.Authority{} // nothing is offered that cannot be counted
+		}
 	}
 	advice := pb.Weights.Advise(c)
 	r.Steps, r.Options = advice.Steps, advice.Options
