@@ -182,7 +182,9 @@ func flipped(text string) map[string]string {
 
 // TestFaithfulness holds Supported to what people really answered: their reply
 // beside its own passage, beside others, and with one word turned round. The
-// constants were chosen on half 0; half 1 is held to them.
+// constants were chosen with both halves in view; half 1 is held to its figures,
+// so that a change shows. Pooled, own passages are at about 0.92 and the most
+// similar at 0.61.
 func TestFaithfulness(t *testing.T) {
 	d := readDialogues(t)
 	for half := range 2 {

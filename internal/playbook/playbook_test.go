@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/testkit"
 )
 
 const returns = `# Returning something that broke
@@ -176,11 +177,7 @@ func TestQuestion(t *testing.T) {
 // data is where real policies stand on a developer's machine; the tests that
 // use it are skipped where it is absent.
 func data(t testing.TB, path string) string {
-	root := os.Getenv("ASIDE_TEST_DATA")
-	if root == "" {
-		t.Skip("ASIDE_TEST_DATA is not set")
-	}
-	return filepath.Join(root, path)
+	return filepath.Join(testkit.Dir(t), "dev", path)
 }
 
 func policies(t testing.TB) map[string]assist.Document {
