@@ -45,7 +45,8 @@ func MeasureAttacks(ctx context.Context, cfg Config, log *slog.Logger, file, ben
 		Put:    func(ctx context.Context, docs []measure.ArenaDocument) error { return putArena(ctx, db, docs) },
 		Remove: func(ctx context.Context, ids []string) error { return removeArena(ctx, db, ids) },
 		Suggester: func(m llm.ChatModel) *suggest.Suggester {
-			return suggest.New(suggest.Options{Knowledge: knowledge, Prompts: set, Model: m, Logger: log})
+			// The model is told to be hostile: warnings about it would only drown the result.
+			return suggest.New(suggest.Options{Knowledge: knowledge, Prompts: set, Model: m, Logger: slog.New(slog.DiscardHandler)})
 		},
 	})
 }
