@@ -44,8 +44,14 @@ func sample(t *testing.T) string {
 
 func chromium(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("no Chromium in PATH: the console's tests need one in CI")
 		}

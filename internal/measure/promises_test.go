@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +49,7 @@ func TestPromises(t *testing.T) {
 // TestPromiseTargets holds the figures where the labelled drafts are there.
 func TestPromiseTargets(t *testing.T) {
 	got, err := Promises(filepath.Join(testkit.Dir(t), "dev", "promises", "cases.jsonl"))
-	if os.IsNotExist(err) || err != nil && strings.Contains(err.Error(), "no such file") {
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip(err)
 	}
 	if err != nil {
