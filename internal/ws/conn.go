@@ -31,9 +31,11 @@ type conn struct {
 	who     assist.Identity
 	session string
 	out     outbox
+	writers sync.WaitGroup // one at a time
 	lanes   *lanes
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
+	due     due // the tender's
 
 	once      sync.Once
 	quit      chan struct{} // closed by close
@@ -47,8 +49,13 @@ type conn struct {
 }
 
 func newConn(s *Server, socket *websocket.Conn, who assist.Identity) *conn {
-	c := &conn{s: s, socket: socket, who: who, session: strings.ToLower(rand.Text()), lanes: newLanes(), quit: make(chan struct{}),
-		out: outbox{limit: s.opts.Limits.QueueBytes, signal: make(chan struct{}, 1)}}
+	c := &conn{s: s, socket: socket, who: who, session: strings.ToLower(rand.Text()), lanes: newLanes(), quit: make(chan struct{})}
+	c.out.limit = s.opts.Limits.QueueBytes
+	c.out.start = func() {
+		c.writers.Add(1)
+		go c.write() // serve waits for it
+	}
+	c.due = s.firstDue()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -59,6 +66,7 @@ func (c *conn) close(code int, words string) {
 	c.once.Do(func() {
 		c.closeCode, c.closeText = code, reason(words)
 		close(c.quit)
+		c.out.close()
 	})
 }
 
@@ -67,18 +75,16 @@ func (c *conn) refuse(err error) {
 	c.s.log.Info("socket refused", "remote", c.socket.RemoteAddr().String(), "error", err)
 	c.cancel()
 	c.close(closeCode(err), assist.MessageOf(err))
-	c.sayGoodbye()
+	c.writers.Wait()
 	c.hangUp()
 }
 
 // serve is the read loop. It returns when everything of the connection has ended.
 func (c *conn) serve() {
-	written := make(chan struct{})
 	c.welcome()
-	go func() { defer close(written); c.write() }() // waited for below
 	gone := c.read()
 	c.close(0, "")
-	<-written
+	c.writers.Wait()
 	c.cancel()
 	c.mu.Lock()
 	cancels := c.cancels

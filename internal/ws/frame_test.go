@@ -41,7 +41,7 @@ func TestEventFrame(t *testing.T) {
 }
 
 func TestOutbox(t *testing.T) {
-	o := outbox{limit: 1000, signal: make(chan struct{}, 1)}
+	o := outbox{limit: 1000, start: func() {}}
 	frame := item{frame: make([]byte, 236)} // 300 with its overhead
 	for i, want := range []bool{true, true, true, false} {
 		if got := o.put(frame, false); got != want {
@@ -52,11 +52,11 @@ func TestOutbox(t *testing.T) {
 		t.Error("a lossy item beyond half was kept or cut the reader off")
 	}
 	for range 3 {
-		if _, ok := o.next(); !ok {
+		if _, ok, _ := o.next(); !ok {
 			t.Fatal("an item is missing")
 		}
 	}
-	if _, ok := o.next(); ok || o.bytes != 0 {
+	if _, ok, _ := o.next(); ok || o.bytes != 0 {
 		t.Errorf("%d bytes are left", o.bytes)
 	}
 	if !o.put(item{frame: make([]byte, 5000)}, false) {

@@ -27,7 +27,7 @@ type Limits struct {
 	PingEvery    time.Duration // 25 s, less up to a fifth so that pings spread
 	PongTimeout  time.Duration // 10 s after a ping
 	WriteTimeout time.Duration // of one write; 2 s
-	RecheckEvery time.Duration // how often Recheck is asked; 2 s
+	RecheckEvery time.Duration // how often Revoked is asked; 2 s
 }
 
 func (l Limits) withDefaults() Limits {

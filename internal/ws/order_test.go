@@ -227,7 +227,7 @@ func TestShutdownSaysReconnect(t *testing.T) {
 func TestRevokedTokenClosesTheSocket(t *testing.T) {
 	h := open(t, func(o *ws.Options) {
 		o.Limits.RecheckEvery = time.Millisecond
-		o.Recheck = func(context.Context, assist.Identity) error {
+		o.Revoked = func(assist.Identity) error {
 			return assist.Errorf(assist.Unauthenticated, "this token was revoked")
 		}
 	})

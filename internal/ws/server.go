@@ -12,8 +12,10 @@
 //   - Nobody waits for a reader. What is queued for it is bounded in bytes, every
 //     write has a deadline, and who falls behind is cut off with close code 4002:
 //     reconnect and resume.
-//   - A connection is one reader, one writer, and at most 16 workers while there
-//     is work. The reader waits for the others, and Shutdown for all readers.
+//   - A connection is one reader; while there is something to write one writer, and
+//     while there is work at most 16 workers. The reader waits for the others, and
+//     Shutdown for all readers. One tender pings them all and ends those whose token
+//     is no longer good.
 //     ServeHTTP returns once the socket is upgraded: the HTTP server's stack,
 //     buffers and request would be two thirds of an idle socket's memory.
 //
@@ -68,12 +70,12 @@ type Bus interface {
 type Options struct {
 	Service Service
 	Bus     Bus
-	Bearer  func(*http.Request) (string, error)                 // finds the token; auth.Bearer
-	Verify  func(token string) (assist.Identity, error)         // believes it or not; auth.Signer.Verify
-	Recheck func(ctx context.Context, id assist.Identity) error // is it still good? asked every 2 s; nil: it is
-	Origins []string                                            // allowed besides the server's own: "https://shop.example"
-	Logger  *slog.Logger                                        // nil: slog.Default
-	Now     func() time.Time                                    // nil: time.Now
+	Bearer  func(*http.Request) (string, error)         // finds the token; auth.Bearer
+	Verify  func(token string) (assist.Identity, error) // believes it or not; auth.Signer.Verify
+	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
+	Origins []string                                    // allowed besides the server's own: "https://shop.example"
+	Logger  *slog.Logger                                // nil: slog.Default
+	Now     func() time.Time                            // nil: time.Now
 	Limits  Limits
 }
 
@@ -85,9 +87,10 @@ type Server struct {
 
 	mu       sync.Mutex
 	closing  bool
+	alone    chan struct{} // the tender's, while there are connections: closed when the last is gone
 	conns    map[*conn]struct{}
 	present  map[string]map[*conn]string // agents by conversation
-	handlers sync.WaitGroup              // grows only under mu while not closing
+	handlers sync.WaitGroup              // grows only under mu, or while it holds somebody
 }
 
 // New makes a Server.
@@ -213,6 +216,11 @@ func (s *Server) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
+	if s.alone == nil {
+		s.alone = make(chan struct{})
+		s.handlers.Add(1) // the connection itself is counted: the group is not at rest
+		go s.tend(s.alone)
+	}
 	if s.closing {
 		c.close(goingAway, "the server is restarting: reconnect and resume")
 	}
@@ -221,6 +229,10 @@ func (s *Server) add(c *conn) {
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	if len(s.conns) == 0 {
+		close(s.alone)
+		s.alone = nil
+	}
 	var left []string
 	for conversation, agents := range s.present {
 		if _, ok := agents[c]; ok {

@@ -1,14 +1,10 @@
 package ws
 
 import (
-	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"github.com/aside-project/aside/internal/assist"
 )
 
 // page is how many events are read from the log at a time.
@@ -19,66 +15,22 @@ var (
 	errClosed = errors.New("the connection is closing")
 )
 
-// write is the writer goroutine: the only one that writes data frames.
+// write is the writer goroutine, the only one that writes data frames. It lives
+// while something waits in the outbox.
 func (c *conn) write() {
-	limits := c.s.opts.Limits
-	jitter := time.Duration(rand.Int64N(int64(limits.PingEvery)/5 + 1))
-	ping := time.NewTicker(limits.PingEvery - jitter)
-	defer ping.Stop()
-	var expired, recheck <-chan time.Time
-	if !c.who.Expires.IsZero() {
-		t := time.NewTimer(max(0, c.who.Expires.Sub(c.s.opts.Now())))
-		defer t.Stop()
-		expired = t.C
-	}
-	if c.s.opts.Recheck != nil {
-		t := time.NewTicker(limits.RecheckEvery)
-		defer t.Stop()
-		recheck = t.C
-	}
-	defer c.sayGoodbye()
+	defer c.writers.Done()
 	for {
-		select {
-		case <-c.quit:
+		i, ok, closing := c.out.next()
+		switch {
+		case closing:
 			c.flush()
+			c.sayGoodbye()
 			return
-		case <-c.out.signal:
-			if err := c.drain(); err != nil {
-				c.writeFailed(err)
-				return
-			}
-		case <-ping.C:
-			if err := c.socket.WriteControl(websocket.PingMessage, nil, time.Now().Add(limits.WriteTimeout)); err != nil {
-				c.writeFailed(err)
-				return
-			}
-		case <-expired:
-			c.close(unauthenticated, "the token has expired: reconnect with a new one")
-		case <-recheck:
-			ctx, cancel := context.WithTimeout(c.ctx, limits.RecheckEvery)
-			err := c.s.opts.Recheck(ctx, c.who)
-			cancel()
-			if code := assist.CodeOf(err); code == assist.Unauthenticated || code == assist.Forbidden {
-				c.close(closeCode(err), assist.MessageOf(err))
-			}
-		}
-	}
-}
-
-// drain writes what waits, until there is nothing or the connection is closing.
-func (c *conn) drain() error {
-	for {
-		select {
-		case <-c.quit:
-			return nil // flush decides
-		default:
-		}
-		i, ok := c.out.next()
-		if !ok {
-			return nil
+		case !ok:
+			return
 		}
 		if err := c.deliver(i); err != nil {
-			return err
+			c.writeFailed(err)
 		}
 	}
 }
@@ -88,7 +40,7 @@ func (c *conn) flush() {
 	if c.closeCode == slow || c.closeCode == 0 {
 		return
 	}
-	for i, ok := c.out.next(); ok; i, ok = c.out.next() {
+	for _, i := range c.out.rest() {
 		if i.frame != nil && c.writeFrame(i.frame) != nil {
 			return
 		}
@@ -97,7 +49,6 @@ func (c *conn) flush() {
 
 // sayGoodbye tells the client why, and makes the reader end soon.
 func (c *conn) sayGoodbye() {
-	<-c.quit
 	if c.closeCode != 0 {
 		msg := websocket.FormatCloseMessage(c.closeCode, c.closeText)
 		_ = c.socket.WriteControl(websocket.CloseMessage, msg, time.Now().Add(c.s.opts.Limits.WriteTimeout)) // a client that is gone needs no reason
@@ -129,6 +80,8 @@ func (c *conn) deliver(i item) error {
 		return c.deliverOpening(i.view, i.open)
 	case i.view != nil:
 		return c.deliverEvent(i.view, i.event)
+	case i.ping:
+		return c.socket.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.s.opts.Limits.WriteTimeout))
 	}
 	return c.writeFrame(i.frame)
 }
