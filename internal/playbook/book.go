@@ -27,10 +27,35 @@ type amend struct {
 	text string
 }
 
-// button is an action a page names.
-type button struct {
+// label is an action's name, made ready to compare.
+type label struct {
 	name  string
 	key   string
+	words []string
+}
+
+func labelOf(name string) label { return label{name, Key(name), nameWords(name)} }
+
+// same is Same, without taking the names apart each time.
+func (a label) same(b label) bool {
+	if a.key == b.key {
+		return true
+	}
+	x, y := a.words, b.words
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	for _, w := range x {
+		if !slices.Contains(y, w) {
+			return false
+		}
+	}
+	return len(x) > 0
+}
+
+// button is an action a page names.
+type button struct {
+	label
 	step  int // index of the step
 	level int // 0: it heads the step, 1: the step names it too, 2: a bullet does
 	terms map[string]bool
@@ -89,13 +114,13 @@ func buttonsOf(p Procedure) []button {
 	var out []button
 	at := map[string]int{}
 	add := func(name string, step, level int, terms map[string]bool) {
-		k := Key(name)
-		if i, ok := at[k]; ok {
+		l := labelOf(name)
+		if i, ok := at[l.key]; ok {
 			out[i].level = min(out[i].level, level)
 			return
 		}
-		at[k] = len(out)
-		out = append(out, button{name, k, step, level, terms})
+		at[l.key] = len(out)
+		out = append(out, button{l, step, level, terms})
 	}
 	for i, s := range p.Steps {
 		terms := map[string]bool{}
@@ -142,21 +167,7 @@ func (b *Book) similar(s scene) []float64 {
 // Same reports whether two systems mean one action: "pull-up-account" and "Pull
 // up Account", or the words of one name among those of the other ("notify-team",
 // "Notify Internal Team").
-func Same(a, b string) bool {
-	if Key(a) == Key(b) {
-		return true
-	}
-	x, y := nameWords(a), nameWords(b)
-	if len(x) > len(y) {
-		x, y = y, x
-	}
-	for _, w := range x {
-		if !slices.Contains(y, w) {
-			return false
-		}
-	}
-	return len(x) > 0
-}
+func Same(a, b string) bool { return labelOf(a).same(labelOf(b)) }
 
 func nameWords(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !lexLetter(r) })

@@ -167,9 +167,9 @@ func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim f
 	}
 	for name := range s.done {
 		switch {
-		case slices.ContainsFunc(b.buttons[p], func(x button) bool { return Same(x.name, s.names[name]) }):
+		case slices.ContainsFunc(b.buttons[p], func(x button) bool { return x.same(s.names[name]) }):
 			c.add(1, "p:named")
-		case !slices.ContainsFunc(w.foreign[id], func(n string) bool { return Key(n) == name }):
+		case !slices.ContainsFunc(w.foreign[id], func(l label) bool { return l.key == name }):
 			c.add(1, "p:unnamed")
 		}
 	}
@@ -179,16 +179,13 @@ func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim f
 // that agents were seen to do in it.
 func (w *Weights) candidates(b *Book, p int) []button {
 	out := slices.Clone(b.buttons[p])
-	for _, name := range w.seen(b.procs[p].DocumentID) {
-		if !slices.ContainsFunc(out, func(x button) bool { return Same(x.name, name) }) {
-			out = append(out, button{name: name, key: Key(name), step: -1})
+	for _, l := range w.foreign[b.procs[p].DocumentID] {
+		if !slices.ContainsFunc(out, func(x button) bool { return x.same(l) }) {
+			out = append(out, button{label: l, step: -1})
 		}
 	}
 	return out
 }
-
-// seen gives the foreign actions done in a procedure, by name.
-func (w *Weights) seen(document string) []string { return w.foreign[document] }
 
 func (w *Weights) press(c *collector, b *Book, s scene, likely []Likely) []Press {
 	var out []Press
@@ -239,7 +236,7 @@ func orderOf(cands []button, s scene) order {
 	o := order{done: make([]bool, len(cands)), rank: make([]int, len(cands)), furthest: -1}
 	canon := func(act string) string {
 		for _, c := range cands {
-			if Same(c.name, s.names[act]) {
+			if c.same(s.names[act]) {
 				return c.key
 			}
 		}
@@ -254,7 +251,7 @@ func orderOf(cands []button, s scene) order {
 	for _, act := range s.acts {
 		one := -1 // a report that fits several is one of them, the first not done yet
 		for i, c := range cands {
-			if Same(s.names[act], c.name) && (one < 0 || o.done[one] && !o.done[i]) {
+			if c.same(s.names[act]) && (one < 0 || o.done[one] && !o.done[i]) {
 				one = i
 			}
 		}
@@ -287,8 +284,9 @@ func orderOf(cands []button, s scene) order {
 }
 
 // buttonFeatures are the reasons for one action of a procedure. own says whether
-// to use what was learned of this very procedure.
-func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s scene, own bool) {
+// to use what was learned of this very procedure; the reasons before those are
+// counted in text.
+func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s scene, own bool) (text int) {
 	b := cands[i]
 	switch {
 	case b.step < 0:
@@ -328,8 +326,9 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 	for _, w := range s.last {
 		c.add(0.2, "gl", b.key, w)
 	}
+	text = len(c.out)
 	if !own {
-		return
+		return text
 	}
 	c.add(1, "o", doc, b.key, o.last)
 	c.add(1, "o2", doc, b.key, o.last2, o.last)
@@ -341,6 +340,7 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 	for t := range s.opening {
 		c.add(0.15, "ot", doc, b.key, t)
 	}
+	return text
 }
 
 // moveFeatures are the reasons to press, to say, or to end.

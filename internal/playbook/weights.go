@@ -17,13 +17,13 @@ type Weights struct {
 	w       []float64
 	g       []float64 // squared gradients so far, for the step size
 	moved   map[int32]float64
-	foreign map[string][]string // actions done in a procedure whose page does not name them
+	foreign map[string][]label // actions done in a procedure whose page does not name them
 }
 
 // NewWeights makes weights that know only what is shipped: how far to trust the
 // order of a page's text.
 func NewWeights() *Weights {
-	w := &Weights{ids: map[string]int32{}, moved: map[int32]float64{}, foreign: map[string][]string{}}
+	w := &Weights{ids: map[string]int32{}, moved: map[int32]float64{}, foreign: map[string][]label{}}
 	for name, v := range shipped {
 		w.w[w.id(name)] = v
 	}
@@ -51,9 +51,9 @@ func (w *Weights) met(doc, action string) {
 }
 
 func (w *Weights) meet(doc, action string) {
-	if !slices.Contains(w.foreign[doc], action) {
-		w.foreign[doc] = append(w.foreign[doc], action)
-		slices.Sort(w.foreign[doc])
+	if !slices.ContainsFunc(w.foreign[doc], func(l label) bool { return l.name == action }) {
+		w.foreign[doc] = append(w.foreign[doc], labelOf(action))
+		slices.SortFunc(w.foreign[doc], func(a, b label) int { return strings.Compare(a.name, b.name) })
 	}
 }
 
@@ -103,7 +103,7 @@ func (w *Weights) id(name string) int32 {
 // feature is one reason for a choice.
 type feature struct {
 	id int32
-	x  float64
+	x  float32
 }
 
 // collector gathers the features of one candidate. With learn set, features that
@@ -130,7 +130,7 @@ func (c *collector) add(x float64, parts ...string) {
 		}
 		id = c.w.id(string(c.buf))
 	}
-	c.out = append(c.out, feature{id, x})
+	c.out = append(c.out, feature{id, float32(x)})
 }
 
 // take gives what was gathered, and begins anew.
@@ -144,7 +144,7 @@ func (c *collector) take() []feature {
 func (w *Weights) score(fs []feature) float64 {
 	s := 0.0
 	for _, f := range fs {
-		s += w.w[f.id] * f.x
+		s += w.w[f.id] * float64(f.x)
 	}
 	return s
 }
@@ -192,7 +192,7 @@ func (w *Weights) step(candidates [][]feature, right []bool, rate float64) {
 			continue
 		}
 		for _, f := range c {
-			g := d * f.x
+			g := d * float64(f.x)
 			w.g[f.id] += g * g
 			by := rate * g / (1 + math.Sqrt(w.g[f.id]))
 			w.w[f.id] += by
