@@ -57,8 +57,10 @@ func (w *Weights) Advise(c Case) Advice {
 	var p Procedure
 	if len(f.Procedures) > 0 {
 		p, _ = c.Book.Procedure(f.Procedures[0].DocumentID)
+		var w way
+		p, w = c.walk(p, a.Mood.Needed() || saidSorry(c.Turns))
 		a.Procedure = p.DocumentID
-		a.Steps = checklist(p, f, c, a.Mood.Needed())
+		a.Steps = checklist(p, f, c, w)
 	}
 	if f.Move() == MoveEnd || len(p.Steps) > 0 && !slices.ContainsFunc(a.Steps, func(s assist.NextStep) bool { return s.State == assist.StepTodo }) {
 		a.Steps = listen(a.Steps, c.Ticks)
@@ -73,13 +75,12 @@ func (w *Weights) Advise(c Case) Advice {
 // checklist gives at most Shown steps around the current one: the last finished
 // one, the current one, and what follows. The current one is the step that the
 // forecast names, unless something before it is still to be said or asked.
-func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextStep {
-	states := Progress(p, c.Turns, c.Ticks)
-	talked(p, states, c, recovering || saidSorry(c.Turns))
+func checklist(p Procedure, f Forecast, c Case, w way) []assist.NextStep {
+	states := w.states
 	current := slices.Index(states, assist.StepTodo)
 	furthest := -1
 	for i, s := range states {
-		if s != assist.StepTodo {
+		if s == assist.StepDone || s == assist.StepSkipped && w.why[i] == "" {
 			furthest = i
 		}
 	}
@@ -104,7 +105,9 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 	var next []assist.NextStep
 	for i := from; i < len(p.Steps) && len(next) < Shown; i++ {
 		n := stepOf(p, p.Steps[i], states[i], i == current)
+		n.Why = w.why[i]
 		if n.Current {
+			n.Why = w.reason
 			if missing := missingFact(p.Steps[i], c.Turns); missing != "" && n.Kind == assist.StepDo {
 				n.Kind, n.Text = assist.StepAsk, "Ask for their "+missing+". "+n.Text
 			}
@@ -112,6 +115,34 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 		next = append(next, n)
 	}
 	return next
+}
+
+// maxPages bounds how many procedures are followed into one another.
+const maxPages = 4
+
+// walk follows a procedure, and what it sends on to, to where the work stands
+// now. A page that was seen before is not gone to again.
+func (c Case) walk(p Procedure, acknowledged bool) (Procedure, way) {
+	seen := map[string]bool{}
+	reason := ""
+	for {
+		seen[p.DocumentID] = true
+		states := Progress(p, c.Turns, c.Ticks)
+		talked(p, states, c, acknowledged)
+		w := c.Book.follow(p, states, c)
+		if w.leave < 0 || len(seen) == maxPages {
+			if w.reason == "" {
+				w.reason = reason
+			}
+			return p, w
+		}
+		next := c.Book.procs[w.leave]
+		if seen[next.DocumentID] || c.Clues.Not[next.DocumentID] {
+			w.reason = reason
+			return p, w
+		}
+		p, reason = next, w.reason
+	}
 }
 
 // talkBetween reports whether a step without a button is still to do before one.

@@ -11,13 +11,15 @@ import (
 // Book is the procedures there are, made ready to choose from. It does not
 // change; make a new one when the knowledge does.
 type Book struct {
-	procs   []Procedure
-	buttons [][]button // per procedure, in the order of the page
-	index   map[string]int
-	terms   map[string][]posting
-	long    []float64 // length of each page in terms
-	average float64
-	amends  []amend // bullets that say what to give when somebody was let down
+	procs    []Procedure
+	buttons  [][]button // per procedure, in the order of the page
+	index    map[string]int
+	terms    map[string][]posting
+	long     []float64 // length of each page in terms
+	average  float64
+	amends   []amend       // bullets that say what to give when somebody was let down
+	leads    map[place]int // references to other procedures
+	problems []Problem
 }
 
 // amend is a bullet with its place.
@@ -68,7 +70,7 @@ type posting struct {
 
 // NewBook makes a book.
 func NewBook(procs []Procedure) *Book {
-	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}}
+	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}, leads: map[place]int{}}
 	for i, p := range procs {
 		b.index[p.DocumentID] = i
 		for _, s := range p.Steps {
@@ -95,6 +97,7 @@ func NewBook(procs []Procedure) *Book {
 			b.terms[t] = append(b.terms[t], posting{i, c})
 		}
 	}
+	b.resolve()
 	return b
 }
 
