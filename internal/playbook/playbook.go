@@ -231,7 +231,7 @@ func (r *reader) condition(text string, start, end, indent int, prose bool) {
 }
 
 var (
-	stepHead  = regexp.MustCompile(`(?i)^(#{1,6}\s+)?(?:\*\*|__)?(?:step|schritt|étape|paso|passo|etapa)\s+(?:(\d{1,3})|([a-z]))\b\s*(?:\*\*|__)?\s*(?:[:.)–—-]+\s*)?(?:\*\*|__)?\s*`)
+	stepHead  = regexp.MustCompile(`(?i)^(#{1,6}\s+)?(?:\*\*|__)?(?:step|schritt|étape|paso|passo|etapa)\s+(?:(\d{1,3}(?:\.\d{1,2})*)|([a-z]))\b\s*(?:\*\*|__)?\s*(?:[:.)–—-]+\s*)?(?:\*\*|__)?\s*`)
 	numHead   = regexp.MustCompile(`^(#{1,6}\s+)(?:\*\*)?(\d{1,3})[.):]?\s+(?:\*\*)?`)
 	boxMark   = regexp.MustCompile(`^[-*+]\s+\[[ xX]?\]\s+`)
 	letterTop = regexp.MustCompile(`^(?:\*\*)?\(?([a-zA-Z])[.)]\s+(?:\*\*)?`)
@@ -252,7 +252,9 @@ func (r *reader) marked(text string, indent int) (number int, label string, mark
 		if m == nil || m[1] == "" && !strings.HasPrefix(text, "**") && !strings.HasPrefix(text, "__") && !stepColon.MatchString(text) {
 			return 0, "", 0, false // "Step 3 is only for …" is prose
 		}
-		r.level = level(text)
+		if l := level(text); r.level == 0 || l < r.level {
+			r.level = l
+		}
 		return r.count(m[2], m[3]), strings.ToLower(m[2] + m[3]), len(m[0]), true
 	case headingNumbers:
 		m := numHead.FindStringSubmatch(text)
@@ -302,6 +304,7 @@ func (r *reader) count(digits, letter string) int {
 	if digits == "" {
 		return int(strings.ToLower(letter)[0]-'a') + 1
 	}
+	digits, _, _ = strings.Cut(digits, ".")
 	n, _ := strconv.Atoi(digits) // at most three digits
 	return max(n, 1)
 }
@@ -362,6 +365,9 @@ func (r *reader) step(number int, label string, indent int, s Step) {
 		s.Label = strconv.Itoa(r.next)
 	}
 	id := r.doc + "/" + strconv.Itoa(r.next)
+	if strings.Contains(label, ".") {
+		id = r.doc + "/" + label // "2.1.3": the page counts by itself
+	}
 	if r.used[id] {
 		id = r.doc + "/" + strconv.Itoa(r.list) + "." + strconv.Itoa(r.next)
 	}

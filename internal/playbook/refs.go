@@ -175,11 +175,9 @@ func refsIn(text string, at int, bullet bool) (out []found) {
 // refer finds the references of all steps and the steps they lead to. What leads
 // to no step of the page is a problem.
 func (p *Procedure) refer() {
-	byLabel, byAction := map[string]int{}, map[string]int{}
+	byLabel, byAction := map[string][]int{}, map[string]int{}
 	for i, s := range p.Steps {
-		if _, ok := byLabel[s.Label]; !ok {
-			byLabel[s.Label] = i
-		}
+		byLabel[s.Label] = append(byLabel[s.Label], i)
 		for _, a := range s.Actions {
 			if _, ok := byAction[Key(a)]; !ok {
 				byAction[Key(a)] = i
@@ -189,13 +187,14 @@ func (p *Procedure) refer() {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		refs := refsIn(s.Text, s.Start, false)
+		var under []stands
 		for _, c := range s.Conditions {
-			refs = append(refs, refsIn(c.Text, c.Start, true)...)
+			refs = append(refs, conditioned(&under, c)...)
 		}
 		for _, r := range refs {
 			switch {
 			case r.label != "":
-				at, ok := byLabel[r.label]
+				at, ok := p.labelled(byLabel[r.label], i, r.label)
 				if !ok {
 					p.problem(r.Start, fmt.Sprintf("there is no step %s on this page", r.label))
 					continue
@@ -211,6 +210,68 @@ func (p *Procedure) refer() {
 			s.Refs = append(s.Refs, r.Ref)
 		}
 	}
+}
+
+// stands is a condition that bullets below it stand under.
+type stands struct {
+	depth int
+	cond  string
+}
+
+// conditioned finds the references of a bullet together with the conditions of
+// what it stands under: its parent bullet, or a line such as "**If it is off:**".
+func conditioned(under *[]stands, c Condition) []found {
+	depth := c.Depth
+	if c.prose {
+		depth = 0
+	}
+	for len(*under) > 0 && (*under)[len(*under)-1].depth >= depth {
+		*under = (*under)[:len(*under)-1]
+	}
+	above := ""
+	if n := len(*under); n > 0 {
+		above = (*under)[n-1].cond
+	}
+	refs := refsIn(c.Text, c.Start, true)
+	for i := range refs {
+		switch {
+		case refs[i].If == "":
+			refs[i].If = above
+		case above != "":
+			refs[i].If = above + ", " + refs[i].If
+		}
+	}
+	cond, _ := conditionOf(c.Text)
+	if plain := strings.TrimRight(strings.ReplaceAll(c.Text, "**", ""), " "); cond == "" && strings.HasSuffix(plain, ":") && ifBegins.MatchString(plain) {
+		cond = strings.TrimSuffix(plain, ":")
+	}
+	if cond != "" {
+		if above != "" {
+			cond = above + ", " + cond
+		}
+		*under = append(*under, stands{depth, cond})
+	}
+	return refs
+}
+
+var ifBegins = regexp.MustCompile(`(?i)^\W*(?:only |nur )?(?:if|when|in case|unless|wenn|falls|sofern|si|lorsque|cuando|se|caso|quando|otherwise|sonst|sinon)\b`)
+
+// labelled picks the step that a label means where several lists of a page have
+// one: the next of that name, or the last, as the number lies ahead or behind.
+func (p *Procedure) labelled(at []int, from int, label string) (int, bool) {
+	best, ok := -1, false
+	for _, i := range at {
+		ahead := len(label) > len(p.Steps[from].Label) || len(label) == len(p.Steps[from].Label) && label > p.Steps[from].Label
+		switch {
+		case !ok:
+		case ahead && best <= from && i > from: // the first ahead
+		case !ahead && i <= from: // the last behind
+		default:
+			continue
+		}
+		best, ok = i, true
+	}
+	return best, ok
 }
 
 func (p *Procedure) problem(at int, text string) {
