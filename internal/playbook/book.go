@@ -61,6 +61,7 @@ type button struct {
 	step  int // index of the step
 	level int // 0: it heads the step, 1: the step names it too, 2: a bullet does
 	terms map[string]bool
+	then  []int // steps that its step sends on to, whatever the condition
 }
 
 type posting struct {
@@ -116,6 +117,14 @@ func (b *Book) Len() int { return len(b.procs) }
 func buttonsOf(p Procedure) []button {
 	var out []button
 	at := map[string]int{}
+	then := func(s Step) (to []int) {
+		for _, r := range s.Refs {
+			if r.Kind == RefStep {
+				to = append(to, r.Step)
+			}
+		}
+		return to
+	}
 	add := func(name string, step, level int, terms map[string]bool) {
 		l := labelOf(name)
 		if i, ok := at[l.key]; ok {
@@ -123,7 +132,7 @@ func buttonsOf(p Procedure) []button {
 			return
 		}
 		at[l.key] = len(out)
-		out = append(out, button{l, step, level, terms})
+		out = append(out, button{l, step, level, terms, then(p.Steps[step])})
 	}
 	for i, s := range p.Steps {
 		terms := map[string]bool{}

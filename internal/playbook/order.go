@@ -16,7 +16,7 @@ var shipped = map[string]float64{
 	"p:sim": 9, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
 	"b:order|0": 2.2, "b:order|1": 1.0, "b:order|2": 0.2, "b:order|3": -0.4,
 	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
-	"b:done": -2.5, "b:last": -1, "b:said": 1.5,
+	"b:done": -2.5, "b:then": 2.5, "b:last": -1, "b:said": 1.5,
 	"m:say": 0.9, "m:end": -2.2, "m:press|f|number|c": 0.8, "m:press|f|email|c": 0.9, "m:press|f|short|c": 0.2, "m:press|sure": 0.3,
 	"m:press|said|": -0.9, "m:end|l|c:bye": 7, "m:end|l|a:bye": 5, "m:end|l|c:goodbye": 7, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1, "m:end|l|a:day": 2,
 	"m:end|said|aca": 0.5, "m:end|said|aac": -0.2, "m:press|l|a:moment": 1.5, "m:press|l|a:check": 1,
@@ -230,6 +230,7 @@ type order struct {
 	rank     []int  // per candidate: 0 is the first that is not done after furthest; negative before it
 	last     string // key of the last action as the page calls it
 	last2    string
+	then     []int // steps that the last button's step sends on to
 }
 
 func orderOf(cands []button, s scene) order {
@@ -257,6 +258,7 @@ func orderOf(cands []button, s scene) order {
 		}
 		if one >= 0 {
 			o.done[one] = true
+			o.then = cands[one].then
 			if c := cands[one]; c.level < 2 && c.step > o.furthest {
 				o.furthest = c.step
 			}
@@ -300,6 +302,9 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 		c.add(1, "b:order", depth(o.rank[i], 3))
 	default:
 		c.add(1, "b:before", depth(-o.rank[i]-1, 1))
+	}
+	if b.level == 0 && slices.Contains(o.then, b.step) {
+		c.add(1, "b:then")
 	}
 	if b.level > 0 {
 		c.add(1, "b:level", depth(b.level, 2))
