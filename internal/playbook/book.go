@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
 
@@ -17,8 +18,9 @@ type Book struct {
 	terms    map[string][]posting
 	long     []float64 // length of each page in terms
 	average  float64
-	amends   []amend       // bullets that say what to give when somebody was let down
-	leads    map[place]int // references to other procedures
+	purpose  map[string][]posting // terms of titles and of what stands before the first step: what a page is for
+	amends   []amend              // bullets that say what to give when somebody was let down
+	leads    map[place]int        // references to other procedures
 	problems []Problem
 }
 
@@ -71,7 +73,7 @@ type posting struct {
 
 // NewBook makes a book.
 func NewBook(procs []Procedure) *Book {
-	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}, leads: map[place]int{}}
+	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}, leads: map[place]int{}, purpose: map[string][]posting{}}
 	for i, p := range procs {
 		b.index[p.DocumentID] = i
 		for _, s := range p.Steps {
@@ -96,6 +98,9 @@ func NewBook(procs []Procedure) *Book {
 		b.average += n / float64(len(procs))
 		for t, c := range count {
 			b.terms[t] = append(b.terms[t], posting{i, c})
+		}
+		for t, c := range purposeOf(p) {
+			b.purpose[t] = append(b.purpose[t], posting{i, c})
 		}
 	}
 	b.resolve()
@@ -150,6 +155,64 @@ func buttonsOf(p Procedure) []button {
 			for _, a := range actions(c.Text) {
 				add(a, i, 2, terms)
 			}
+		}
+	}
+	return out
+}
+
+// purposeOf counts the terms with which a page says what it is for. Sentences
+// that send elsewhere name what it is not for.
+func purposeOf(p Procedure) map[string]float64 {
+	count := map[string]float64{}
+	for _, t := range lex.Terms(p.Title, "en") {
+		count[t] = 2
+	}
+	if len(p.Steps) == 0 {
+		return count
+	}
+	lead := p.Body[:p.Steps[0].Start]
+	for _, at := range sentencesOf(lead) {
+		s := lead[at[0]:at[1]]
+		if !slices.ContainsFunc(refsIn(s, 0, false), func(f found) bool { return !f.plain }) {
+			for _, t := range lex.Terms(s, "en") {
+				count[t]++
+			}
+		}
+	}
+	return count
+}
+
+// meant scores the pages by how much of what the customer said first is what
+// they are for. Unlike similar, it is near zero when no page is.
+func (b *Book) meant(s scene) []float64 {
+	scores := make([]float64, len(b.procs))
+	n := float64(len(b.procs))
+	for t := range s.opening {
+		ps := b.purpose[t]
+		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
+		for _, p := range ps {
+			scores[p.proc] += idf * min(p.count, 3) / 1.5
+		}
+	}
+	return scores
+}
+
+// clearlyMeant is the score from which a page is followed though nothing of it was found
+// for the question.
+const clearlyMeant = 2
+
+// Meant gives the procedures that are clearly for what the customer said first, the
+// best as 1.
+func (b *Book) Meant(turns []assist.Turn) map[string]float64 {
+	scores := b.meant(see(turns))
+	top := slices.Max(append(scores, 0))
+	if top < clearlyMeant {
+		return nil
+	}
+	out := map[string]float64{}
+	for i, s := range scores {
+		if s >= clearlyMeant && s >= 0.75*top {
+			out[b.procs[i].DocumentID] = s / top
 		}
 	}
 	return out

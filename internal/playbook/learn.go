@@ -229,9 +229,11 @@ func (t *trainer) choice(s scene, gold int) choiceExample {
 	slices.Sort(e.topic)
 	sim := t.b.similar(s)
 	top := slices.Max(append([]float64{1e-9}, sim...))
+	meant := t.b.meant(s)
+	most := slices.Max(append([]float64{0}, meant...))
 	c := &collector{w: t.w, learn: true}
 	for p := range t.b.procs {
-		t.w.procedureFeatures(c, t.b, p, s, sim[p]/top, Clues{})
+		t.w.procedureFeatures(c, t.b, p, s, sim[p]/top, meant[p]/(most+2.5), Clues{})
 		e.fixed = append(e.fixed, c.take())
 	}
 	return e

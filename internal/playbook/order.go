@@ -13,7 +13,7 @@ import (
 // the page, that a page which names what was done is the page they follow, and
 // that pages are about what they speak of.
 var shipped = map[string]float64{
-	"p:sim": 9, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
+	"p:sim": 9, "p:for": 5, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
 	"b:order|0": 2.2, "b:order|1": 1.0, "b:order|2": 0.2, "b:order|3": -0.4,
 	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
 	"b:done": -2.5, "b:then": 2.5, "b:last": -1, "b:said": 1.5,
@@ -105,11 +105,13 @@ func (w *Weights) Forecast(b *Book, turns []assist.Turn, clues Clues) Forecast {
 func (w *Weights) choose(c *collector, b *Book, s scene, clues Clues) []Likely {
 	sim := b.similar(s)
 	top := slices.Max(append([]float64{1e-9}, sim...))
+	meant := b.meant(s)
+	most := slices.Max(append([]float64{0}, meant...))
 	var scores []float64
 	procs := eligible(b, sim, clues)
 	for _, p := range procs {
 		id := b.procs[p].DocumentID
-		w.procedureFeatures(c, b, p, s, sim[p]/top, clues)
+		w.procedureFeatures(c, b, p, s, sim[p]/top, meant[p]/(most+2.5), clues)
 		for t := range s.topic {
 			c.add(1, "pt", id, t)
 		}
@@ -155,12 +157,13 @@ func eligible(b *Book, sim []float64, clues Clues) []int {
 }
 
 // procedureFeatures are the reasons for a procedure, but for the words learned.
-func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim float64, clues Clues) {
+func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim, meant float64, clues Clues) {
 	id := b.procs[p].DocumentID
 	c.add(sim, "p:sim")
 	if sim == 1 {
 		c.add(1, "p:best")
 	}
+	c.add(meant, "p:for")
 	c.add(clues.Hits[id], "p:hit")
 	if clues.Ticked == id {
 		c.add(1, "p:ticked")

@@ -30,6 +30,46 @@ type Playbook struct {
 	Authority playbook.Authority
 }
 
+// FixedGuide is a Guide of documents that do not change, with what is shipped of
+// the order: nothing was learned and nobody was given anything. It is for evals.
+type FixedGuide struct{ playbook Playbook }
+
+var _ Guide = FixedGuide{}
+
+// NewFixedGuide takes the procedures among the documents; authority is the text
+// of authority.yaml, "" where there is none.
+func NewFixedGuide(docs []assist.Document, authority string) (FixedGuide, error) {
+	var procs []playbook.Procedure
+	for _, d := range docs {
+		if d.Kind != assist.KindProcedure && d.Kind != assist.KindPolicy {
+			continue
+		}
+		if p, ok := playbook.Parse(d); ok {
+			procs = append(procs, p)
+		}
+	}
+	g := FixedGuide{Playbook{Book: playbook.NewBook(procs), Weights: playbook.NewWeights()}}
+	if authority == "" {
+		return g, nil
+	}
+	var err error
+	g.playbook.Authority, err = playbook.ParseAuthority([]byte(authority))
+	return g, err
+}
+
+// Playbook implements Guide.
+func (g FixedGuide) Playbook(context.Context, int64) (Playbook, error) { return g.playbook, nil }
+
+// Spent implements Guide.
+func (g FixedGuide) Spent(context.Context, assist.Moment) (playbook.Spent, error) {
+	return playbook.Spent{}, nil
+}
+
+// Hold implements Guide.
+func (g FixedGuide) Hold(context.Context, assist.Moment, string, string, playbook.Amount, playbook.Amount) (bool, error) {
+	return true, nil
+}
+
 // isOption reports whether an instruction is the id of an option.
 func isOption(instruction string) bool {
 	return strings.HasPrefix(instruction, "way/") || strings.HasPrefix(instruction, "gesture/")
@@ -84,6 +124,11 @@ func (r *run) clues(b *playbook.Book) playbook.Clues {
 			continue
 		}
 		c.Hits[h.DocumentID] = max(c.Hits[h.DocumentID], h.Score/r.Hits[0].Score)
+	}
+	if !acted(r.m.Turns) {
+		for doc, share := range b.Meant(r.m.Turns) {
+			c.Hits[doc] = max(c.Hits[doc], 0.8*share)
+		}
 	}
 	for _, s := range slices.Backward(r.m.Steps) {
 		if doc := stepDocument(s.StepID); c.Hits[doc] > 0 {
