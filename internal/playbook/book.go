@@ -20,6 +20,7 @@ type Book struct {
 	average  float64
 	purpose  map[string][]posting // terms of titles and of what stands before the first step: what a page is for
 	amends   []amend              // bullets that say what to give when somebody was let down
+	beyond   [][]label            // per procedure, the actions of the pages that it sends on to
 	leads    map[place]int        // references to other procedures
 	problems []Problem
 }
@@ -104,6 +105,12 @@ func NewBook(procs []Procedure) *Book {
 		}
 	}
 	b.resolve()
+	b.beyond = make([][]label, len(procs))
+	for at, to := range b.leads {
+		for _, x := range b.buttons[to] {
+			b.beyond[at.proc] = append(b.beyond[at.proc], x.label)
+		}
+	}
 	return b
 }
 

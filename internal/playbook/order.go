@@ -172,6 +172,8 @@ func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim, 
 		switch {
 		case slices.ContainsFunc(b.buttons[p], func(x button) bool { return x.same(s.names[name]) }):
 			c.add(1, "p:named")
+		case slices.ContainsFunc(b.beyond[p], func(l label) bool { return l.same(s.names[name]) }):
+			// done on a page that this one sends to
 		case !slices.ContainsFunc(w.foreign[id], func(l label) bool { return l.key == name }):
 			c.add(1, "p:unnamed")
 		}
