@@ -90,7 +90,7 @@ func TestLearnSteps(t *testing.T) {
 	if err := os.WriteFile(file, []byte(line), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := app.LearnSteps(t.Context(), db, file, quiet())
+	out, err := app.LearnSteps(t.Context(), db, file, quiet(), nil)
 	if err != nil || out.Conversations != 1 || out.Steps != 3 {
 		t.Fatalf("%+v, %v", out, err)
 	}

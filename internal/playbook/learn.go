@@ -337,24 +337,31 @@ func drop(a, b, c int) bool {
 // learning from many, for it is seen once and in the order things happen.
 const followRate = 0.1
 
+// FollowEnd learns from the end of a running conversation: its last turn was the
+// last there was to say or do.
+func (w *Weights) FollowEnd(b *Book, turns []assist.Turn) { w.followAt(b, turns, len(turns)) }
+
 // Follow learns from the last turn of a running conversation: the action that
 // was just reported, or the reply that was just sent. What it takes is bounded
 // by one transcript; words that are not known yet are not kept.
-func (w *Weights) Follow(b *Book, turns []assist.Turn) {
+func (w *Weights) Follow(b *Book, turns []assist.Turn) { w.followAt(b, turns, len(turns)-1) }
+
+// followAt takes the example of one turn, the end being past the last.
+func (w *Weights) followAt(b *Book, turns []assist.Turn, at int) {
 	if len(turns) == 0 || b.Len() == 0 {
 		return
 	}
-	p := Past{Turns: turns, Procedure: w.infer(b, turns)}
+	p := Past{Turns: turns, Procedure: w.infer(b, turns), Ended: true}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := trainer{w: w, b: b, rows: map[string][]int32{}, followed: map[int]bool{}}
-	t.meet(Past{Turns: turns[len(turns)-1:], Procedure: p.Procedure})
+	t.meet(Past{Turns: turns[min(at, len(turns)):], Procedure: p.Procedure})
 	for i := range b.procs {
 		t.followed[i] = w.w[w.id("n|"+b.procs[i].DocumentID)] > 0
 	}
 	if i, ok := b.index[p.Procedure]; ok {
 		t.followed[i] = true
 	}
-	t.gatherAt(p, len(turns)-1)
+	t.gatherAt(p, at)
 	t.train(1, followRate)
 }

@@ -42,6 +42,39 @@ func (w *Weights) Load(changes map[string]float64) {
 	}
 }
 
+// Replace takes all that is stored now, with what this process learned and has
+// not stored yet on top.
+func (w *Weights) Replace(stored map[string]float64) {
+	fresh := NewWeights()
+	fresh.Load(stored)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, by := range w.moved {
+		name := w.names[id]
+		at := fresh.id(name)
+		fresh.w[at] += by
+		fresh.moved[at] = by
+		if doc, act, ok := seenName(name); ok {
+			fresh.meet(doc, act)
+		}
+	}
+	for name, id := range fresh.ids { // how far each has been moved in this process slows its next steps
+		if was, ok := w.ids[name]; ok {
+			fresh.g[id] = w.g[was]
+		}
+	}
+	w.ids, w.names, w.w, w.g, w.moved, w.foreign = fresh.ids, fresh.names, fresh.w, fresh.g, fresh.moved, fresh.foreign
+}
+
+// PutBack takes back what Take gave and could not be stored.
+func (w *Weights) PutBack(changes map[string]float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, by := range changes {
+		w.moved[w.id(name)] += by
+	}
+}
+
 // met counts an action that was done in a procedure.
 func (w *Weights) met(doc, action string) {
 	id := w.id("seen|" + doc + "|" + action)

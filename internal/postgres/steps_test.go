@@ -75,7 +75,7 @@ func TestHeldThenGiven(t *testing.T) {
 func TestStepWeights(t *testing.T) {
 	db := testdb.Open(t)
 	for range 2 {
-		if err := db.AddStepWeights(t.Context(), map[string]float64{"o|a|b": 0.5, "it's": 1}); err != nil {
+		if _, err := db.AddStepWeights(t.Context(), map[string]float64{"o|a|b": 0.5, "it's": 1}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
