@@ -3,6 +3,7 @@ package suggest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -88,7 +89,7 @@ func (r *run) guided(ctx context.Context) bool {
 		return false
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
-		Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
+		Language: r.Question.Language, Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
 	if len(c.Clues.Hits) == 0 && !acted(r.m.Turns) && !playbook.Feel(r.m.Turns).Needed() {
 		return true // no page speaks of this, and nothing was done: there is nothing to follow
 	}
@@ -163,7 +164,7 @@ func (r *run) choose(ctx context.Context, c playbook.Case) {
 			}
 		}
 		if !held {
-			o.Authority, o.Detail = playbook.Lead, cmp.Or(ruling.Reason, "The allowance for this customer was just used by a colleague.")
+			o.Authority, o.Detail = playbook.Lead, cmp.Or(ruling.Why(c.Language), "The allowance for this customer was just used by a colleague.")
 		}
 	}
 	if o.Authority == playbook.Lead {
@@ -206,21 +207,41 @@ func (r *run) lookUp(ctx context.Context, o assist.Option) {
 	r.Question = q
 }
 
-// offer is how the instant draft says the way that the agent chose. English
-// only, as options are written in it.
+// offers are how the way that the agent chose is said: what the lead must decide,
+// a gesture, what policy grants. Titles stay in the words of the pages.
+var offers = map[string][3]string{
+	"en": {"I'll check with a colleague what more I can do for you, and come back to you here.", "To make up for it, I'd like to give you %s.", "I'll take care of the %s for you."},
+	"de": {"Ich kläre mit dem Team, was ich noch für Sie tun kann, und melde mich hier wieder bei Ihnen.", "Als Wiedergutmachung möchte ich Ihnen Folgendes anbieten: %s.", "Ich kümmere mich darum: %s."},
+	"fr": {"Je vérifie avec un collègue ce que je peux encore faire pour vous, et je reviens vers vous ici.", "Pour me faire pardonner, j'aimerais vous offrir ceci : %s.", "Je m'en occupe pour vous : %s."},
+	"es": {"Voy a consultar con un compañero qué más puedo hacer por usted y le respondo aquí.", "Para compensarle, me gustaría ofrecerle lo siguiente: %s.", "Me ocupo de ello: %s."},
+	"pt": {"Vou verificar com um colega o que mais posso fazer por você e volto a falar aqui.", "Para compensar, gostaria de lhe oferecer o seguinte: %s.", "Vou cuidar disso: %s."},
+}
+
+// offer is how the instant draft says the way that the agent chose, "" in a
+// language that nothing is written in.
 func offer(o *assist.Option, language string) string {
-	switch {
-	case o == nil || language != "" && language != "en":
+	words, ok := offers[cmp.Or(language, "en")]
+	if o == nil || !ok {
 		return ""
-	case o.Authority == playbook.Lead:
-		return "I'll check with a colleague what more I can do for you, and come back to you here."
 	}
+	if o.Authority == playbook.Lead {
+		return words[0]
+	}
+	english := language == "" || language == "en"
 	if _, _, ok := playbook.GestureOf(*o); ok {
 		amount, what, found := strings.Cut(o.Title, " · ")
-		if !found {
-			return "To make up for it, I'd like to give you this: " + strings.ToLower(o.Title) + "."
+		switch {
+		case !english && found:
+			return fmt.Sprintf(words[1], amount+" ("+what+")")
+		case !english:
+			return fmt.Sprintf(words[1], o.Title)
+		case !found:
+			return fmt.Sprintf(words[1], "this: "+strings.ToLower(o.Title))
 		}
-		return "To make up for it, I'd like to give you " + amount + ": " + strings.ToLower(what) + "."
+		return fmt.Sprintf(words[1], amount+": "+strings.ToLower(what))
 	}
-	return "I'll take care of the " + strings.ToLower(o.Title[:1]) + o.Title[1:] + " for you."
+	if !english {
+		return fmt.Sprintf(words[2], o.Title)
+	}
+	return fmt.Sprintf(words[2], strings.ToLower(o.Title[:1])+o.Title[1:])
 }
