@@ -252,7 +252,7 @@ func missingFact(s Step, turns []assist.Turn, language string) string {
 		given := slices.ContainsFunc(turns, func(t assist.Turn) bool {
 			return t.Role == assist.RoleCustomer && f.given.MatchString(t.Text)
 		})
-		if given && orWord.MatchString(s.Text) {
+		if given && either.MatchString(s.Text) {
 			return ""
 		}
 		if !given && missing == "" {
@@ -261,6 +261,8 @@ func missingFact(s Step, turns []assist.Turn, language string) string {
 	}
 	return missing
 }
+
+var either = regexp.MustCompile(`(?i)\s(?:or|oder|ou|o)\s`)
 
 // recover puts first what a customer who was let down needs: name it and own
 // it, the fix, a gesture within authority, a follow-up with a date. The words
@@ -334,6 +336,11 @@ func saidSorry(turns []assist.Turn) bool {
 	return slices.ContainsFunc(turns, func(t assist.Turn) bool { return t.Role == assist.RoleAgent && sorry.MatchString(t.Text) })
 }
 
+// AskLead says in a language that an option is the lead's to decide.
+func AskLead(o assist.Option, language string) string {
+	return strings.TrimSpace(fmt.Sprintf(wordsOf(language).lead, o.Title, o.Detail))
+}
+
 // gestureStep is the gesture to offer: the first option that is this agent's to
 // give, else the one to ask the lead for.
 func (c Case) gestureStep(options []assist.Option, step func(string, assist.StepKind, string) assist.NextStep) (assist.NextStep, bool) {
@@ -347,7 +354,7 @@ func (c Case) gestureStep(options []assist.Option, step func(string, assist.Step
 	if at < 0 {
 		return assist.NextStep{}, false
 	}
-	n := step("gesture", assist.StepHandOff, fmt.Sprintf(wordsOf(c.Language).lead, options[at].Title, options[at].Detail))
+	n := step("gesture", assist.StepHandOff, AskLead(options[at], c.Language))
 	n.Policy = options[at].Policy
 	return n, true
 }

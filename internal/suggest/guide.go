@@ -169,7 +169,7 @@ func (r *run) choose(ctx context.Context, c playbook.Case) {
 	}
 	if o.Authority == playbook.Lead {
 		step := assist.NextStep{ID: "recovery/lead", Kind: assist.StepHandOff, State: assist.StepTodo, Current: true,
-			Text: "Ask your lead for: " + o.Title + ". " + o.Detail, Policy: o.Policy}
+			Text: playbook.AskLead(*o, c.Language), Policy: o.Policy}
 		for j := range r.Steps {
 			r.Steps[j].Current = false
 		}
