@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -432,6 +433,59 @@ func PutAuthority(ctx context.Context, db *postgres.DB, paths []string) error {
 		return db.PutAuthority(ctx, string(body), file)
 	}
 	return nil
+}
+
+// WarnProcedures says where procedures cannot be followed: steps and procedures
+// that are not there, and circles, each with its line.
+func WarnProcedures(ctx context.Context, db *postgres.DB, log *slog.Logger) error {
+	book, err := loadBook(ctx, db, log)
+	if err != nil {
+		return err
+	}
+	for _, p := range book.Problems() {
+		if p.Name != "" { // it may be a page that is no procedure
+			link := strings.TrimSuffix(filepath.Base(p.Link), ".md")
+			has, err := db.HasDocument(ctx, p.Name)
+			if err == nil && !has && p.Link != "" {
+				has, err = db.HasDocument(ctx, link)
+			}
+			if err != nil {
+				return err
+			}
+			if has {
+				continue
+			}
+		}
+		doc, err := db.Document(ctx, retrieve.Scope{Audience: assist.AudienceInternal}, p.DocumentID)
+		if err != nil || doc == nil {
+			return err
+		}
+		if doc.Source, doc.Path, err = db.DocumentFile(ctx, p.DocumentID); err != nil {
+			return err
+		}
+		path, line := inFile(*doc, p)
+		log.Warn("a procedure cannot be followed here", "path", path, "line", line, "what", p.Text)
+	}
+	return nil
+}
+
+// inFile gives the place of a problem in its file, where that is still there: the
+// body's line is below the front matter.
+func inFile(doc assist.Document, p playbook.Problem) (path string, line int) {
+	path = cmp.Or(doc.Path, doc.ID)
+	for _, file := range []string{doc.Path, filepath.Join(doc.Source, doc.Path), doc.Source} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		rest := doc.Body[p.At:]
+		rest = strings.TrimSpace(rest[:min(len(rest), 60)])
+		rest, _, _ = strings.Cut(rest, "\n")
+		if at := strings.Index(string(data), rest); at >= 0 && strings.Count(string(data), rest) == 1 {
+			return path, 1 + strings.Count(string(data[:at]), "\n")
+		}
+	}
+	return path, p.Line
 }
 
 // lessonsAtOnce is how many conversations are learned from together, which

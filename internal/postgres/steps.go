@@ -196,6 +196,28 @@ func (db *DB) Authority(ctx context.Context) (body string, err error) {
 	return body, err
 }
 
+// HasDocument reports whether there is a document of this title or id, now.
+func (db *DB) HasDocument(ctx context.Context, name string) (has bool, err error) {
+	const sql = `SELECT EXISTS (SELECT FROM documents WHERE removed_at IS NULL AND (id = $1 OR lower(title) = lower($1)))`
+	err = db.search.doAgain(ctx, "look for a document by its name", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, sql, name).Scan(&has)
+	})
+	return has, err
+}
+
+// DocumentFile gives where a document was ingested from: the source, and the
+// path in it.
+func (db *DB) DocumentFile(ctx context.Context, id string) (source, path string, err error) {
+	err = db.ingest.doAgain(ctx, "look for the file of document "+id, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `SELECT source, path FROM documents WHERE id = $1`, id).Scan(&source, &path)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return source, path, err
+}
+
 // ProcedureIDs lists current documents that may hold procedures.
 func (db *DB) ProcedureIDs(ctx context.Context, limit int) (ids []string, err error) {
 	const sql = `SELECT id FROM documents WHERE removed_at IS NULL AND kind IN ('procedure', 'policy')
