@@ -18,7 +18,6 @@ type evidence struct {
 	language  string
 	sentences []sentence // newest first
 	actions   []label
-	mood      Mood
 }
 
 // sentence is one thing that was said.
@@ -29,7 +28,8 @@ type sentence struct {
 	negated bool
 	asks    bool // a question or a what-if: it states nothing
 	by      assist.Role
-	reply   string // what the agent had asked before, for a customer's sentence
+	reply   string   // what the agent had asked before, for a customer's sentence
+	asked   []string // its terms
 }
 
 // finding is what evidence says of a condition: 1 yes, -1 no, 0 unknown.
@@ -41,7 +41,7 @@ type finding struct {
 const maxSentences = 60
 
 func evidenceOf(turns []assist.Turn, language string) evidence {
-	e := evidence{language: language, mood: Feel(turns)}
+	e := evidence{language: language}
 	for i := len(turns) - 1; i >= 0 && len(e.sentences) < maxSentences; i-- {
 		t := turns[i]
 		if t.Action != nil && t.Action.Name != "" {
@@ -60,12 +60,16 @@ func evidenceOf(turns []assist.Turn, language string) evidence {
 				continue
 			}
 		}
+		var terms []string
+		if strings.Contains(asked, "?") {
+			terms = lex.Terms(asked, language)
+		}
 		spans := lex.Sentences(t.Text)
 		for k := len(spans) - 1; k >= 0; k-- {
 			words := spans[k].In(t.Text)
 			low := strings.ToLower(strings.ReplaceAll(words, "’", "'"))
 			e.sentences = append(e.sentences, sentence{words: words, low: low, terms: lex.Terms(words, language), negated: negation.MatchString(low),
-				asks: strings.Contains(words, "?") || whatIf.MatchString(low), by: t.Role, reply: asked})
+				asks: strings.Contains(words, "?") || whatIf.MatchString(low), by: t.Role, reply: asked, asked: terms})
 		}
 	}
 	return e
@@ -276,10 +280,9 @@ func (e evidence) answered(s Step) bool {
 		if said.by != assist.RoleCustomer || !strings.Contains(said.reply, "?") {
 			continue
 		}
-		asked := lex.Terms(said.reply, e.language)
 		n := 0
 		for _, t := range terms {
-			if slices.Contains(asked, t) {
+			if slices.Contains(said.asked, t) {
 				n++
 			}
 		}
@@ -306,11 +309,14 @@ func (e evidence) refusedThing(terms []string) string {
 		if s.by != assist.RoleCustomer {
 			continue
 		}
+		if !about(s.terms) && !about(s.asked) {
+			continue
+		}
 		no := refusal.MatchString(s.low)
 		if no && about(s.terms) {
 			return s.words
 		}
-		if s.reply != "" && about(lex.Terms(s.reply, e.language)) {
+		if s.reply != "" && about(s.asked) {
 			if (bareNo.MatchString(s.low) || no && len(s.terms) <= 3) && strings.Contains(s.reply, "?") {
 				return s.words
 			}
