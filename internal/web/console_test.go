@@ -380,7 +380,7 @@ func TestConsole(t *testing.T) {
 			assist.NextStep{ID: "returns/3", Kind: assist.StepDo, Text: "Send the label", State: assist.StepTodo, Policy: assist.PolicyRef{Title: "Returns"}})
 		d.emitKept("suggestion.ready", s)
 		run(t, tab, eventually(isReady), eventually(`document.querySelector(".step.is-impossible .step-why")?.textContent.includes("I cannot send a photo")`),
-			eventually(`document.querySelector(".step.is-impossible .step-state")?.textContent.includes("ruled out")`), alt("m"))
+			eventually(`document.querySelector(".step.is-impossible .step-state")?.textContent.includes("ruled out")`), alt("x"))
 		if got := d.waitFor(t, "step.set", 1)[0]; got.Data.StepID != "returns/1" || got.Data.State != "done" {
 			t.Errorf("the current step ticked: %+v", got.Data)
 		}

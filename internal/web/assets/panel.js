@@ -37,7 +37,7 @@ class Suggestion extends HTMLElement {
 
   focusSources() { this.#scroll.querySelector(".source-toggle")?.focus(); }
   focusDraft() { this.#scroll.querySelector(".sentence")?.focus(); }
-  focusSteps() { (this.#scroll.querySelector(".step input:not(:checked)") ?? this.#scroll.querySelector(".step input"))?.focus(); }
+  focusSteps() { (this.#scroll.querySelector(".step.is-current input") ?? this.#scroll.querySelector(".step input"))?.focus(); }
   focusAsk() { this.#dock.querySelector(".ask-input")?.focus(); }
   askReason() { this.#set({ bad: true }); }
 
