@@ -230,7 +230,6 @@ var (
 		`je (?:ne |n')(?:peux|veux|souhaite|ai|connais|trouve|donne)[^.!?]{0,20}(?:pas|plus)|je refuse|j'ai (?:perdu|jeté)|no (?:puedo|quiero|tengo|deseo|recuerdo|encuentro|voy a)|(?:lo |la )?(?:perdí|tiré)|me niego|prefiero no|não (?:posso|quero|tenho|vou|sei|consigo|lembro|encontro)|perdi|joguei fora|prefiro não)(?:[^\pL]|$)`)
 	bareNo = regexp.MustCompile(`(?i)^\W*(?:no|nope|nein|non|não|no,? (?:sorry|thanks|thank you)|sorry,? no|i'd rather not|rather not|lieber nicht|je préfère pas|mejor no|melhor não)\b`)
 	orWord = regexp.MustCompile(`(?i)\s+(?:or|oder|ou|o)\s+|,\s+`)
-	needs  = regexp.MustCompile(`(?i)^(?:with|using|once|when|after|mit|sobald|nachdem|avec|une fois|con|una vez|com|uma vez)\s`)
 )
 
 // refused says whether the customer will not or cannot give what a step asks
