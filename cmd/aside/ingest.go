@@ -47,6 +47,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
+		if err := app.WarnProcedures(ctx, db.DB, s.log); err != nil {
+			return err
+		}
 		if err := s.print(report, func(w io.Writer) { printIngest(w, report) }); err != nil {
 			return err
 		}

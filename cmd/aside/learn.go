@@ -27,19 +27,23 @@ func defineLearn(o *options, cfg *app.Config) runner {
 			return err
 		}
 		defer shut(db, &err)
+		bar := newProgressLine(s.err)
 		report, err := app.LearnFile(ctx, db.DB, retrieve.New(db, nil, retrieve.Options{}), f, func(line int, why string) {
+			bar.clear()
 			s.log.Warn("a line was skipped", "file", args[0], "line", line, "why", why)
-		})
+		}, func(done int) { bar.show("learning which passages answered: %d conversations", done) })
+		bar.clear()
 		if err != nil {
 			return err
 		}
-		if report.Questions > 0 { // a file that taught no question was most likely read before
-			steps, err := app.LearnSteps(ctx, db.DB, args[0], s.log)
-			if err != nil {
-				return fmt.Errorf("learn next steps: %w", err)
-			}
-			report.Steps = steps.Steps
+		steps, err := app.LearnSteps(ctx, db.DB, args[0], s.log, func(done, all int) {
+			bar.show("learning the order of steps: %d of %d conversations", done, all)
+		})
+		bar.clear()
+		if err != nil {
+			return fmt.Errorf("learn next steps: %w", err)
 		}
+		report.Steps = steps.Steps
 		return s.print(report, func(w io.Writer) {
 			fmt.Fprintf(w, "%d conversations: %d answered questions and %d steps learned; %d lines skipped\n",
 				report.Conversations, report.Questions, report.Steps, report.Skipped)

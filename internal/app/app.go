@@ -118,6 +118,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
+		Ended:    a.guide.ended,
+		Roles:    a.guide.roles,
+		RoleSeen: a.guide.roleSeen,
 	})
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"os"
@@ -47,23 +49,39 @@ type guide struct {
 	made    time.Time
 	book    suggest.Playbook
 
+	roles map[string]string // as they were when this process started
+	known int64             // version of what was learned; the owner goroutine's
+
 	queue    chan actedIn
 	stale    chan struct{}
 	stopping chan struct{}
 	done     chan struct{}
 }
 
+// actedIn is something to learn from or to store: an action or reply, the end of
+// a conversation, or an agent's role.
 type actedIn struct {
 	conversation string
 	turn         assist.Turn
+	ended        bool
+	agent, role  string
 }
+
+const maxRoles = 10000 // agents whose roles are loaded at a start
 
 // newGuide loads what was learned. Malformed limits are an error.
 func newGuide(ctx context.Context, db *postgres.DB, log *slog.Logger) (*guide, error) {
 	g := &guide{db: db, log: log, now: time.Now, weights: playbook.NewWeights(),
 		queue: make(chan actedIn, actedQueue), stale: make(chan struct{}, 1), stopping: make(chan struct{}), done: make(chan struct{})}
+	var err error
+	if g.known, err = db.StepVersion(ctx); err != nil {
+		return nil, err
+	}
 	learned, err := db.StepWeights(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if g.roles, err = db.AgentRoles(ctx, maxRoles); err != nil {
 		return nil, err
 	}
 	g.weights.Load(learned)
@@ -159,7 +177,11 @@ func loadBook(ctx context.Context, db *postgres.DB, log *slog.Logger) (*playbook
 
 // Spent implements suggest.Guide.
 func (g *guide) Spent(ctx context.Context, m assist.Moment) (playbook.Spent, error) {
-	found, err := g.db.SpentGestures(ctx, customerOf(m.Conversation, m.Turns), m.Conversation)
+	customer, err := g.customer(ctx, m.Conversation, m.Turns)
+	if err != nil {
+		return nil, err
+	}
+	found, err := g.db.SpentGestures(ctx, customer, m.Conversation)
 	if err != nil {
 		return nil, err
 	}
@@ -172,13 +194,30 @@ func (g *guide) Spent(ctx context.Context, m assist.Moment) (playbook.Spent, err
 
 // Hold implements suggest.Guide.
 func (g *guide) Hold(ctx context.Context, m assist.Moment, gesture, period string, amount, limit playbook.Amount) (bool, error) {
-	return g.db.HoldGesture(ctx, postgres.Claim{Customer: customerOf(m.Conversation, m.Turns), Conversation: m.Conversation,
+	customer, err := g.customer(ctx, m.Conversation, m.Turns)
+	if err != nil {
+		return false, err
+	}
+	return g.db.HoldGesture(ctx, postgres.Claim{Customer: customer, Conversation: m.Conversation,
 		Gesture: gesture, Period: period, Amount: int64(amount), Limit: int64(limit), By: m.Agent.Subject})
 }
 
-// customerOf names the customer that gestures are counted for: who wrote, by
-// their token. A chat tool reports all its customers under its own name; there
-// the conversation is all that is known.
+// customer names the customer that gestures are counted for: as the chat tool
+// calls them, else as customerOf says.
+func (g *guide) customer(ctx context.Context, conversation string, turns []assist.Turn) (string, error) {
+	named, err := g.db.CustomerOf(ctx, conversation)
+	if err != nil {
+		return "", err
+	}
+	if named != "" {
+		return "at " + named, nil
+	}
+	return customerOf(conversation, turns), nil
+}
+
+// customerOf names the customer by who wrote, as their token says. A chat tool
+// reports all its customers under its own name; there the conversation is all
+// that is known.
 func customerOf(conversation string, turns []assist.Turn) string {
 	for _, t := range turns {
 		if t.Role != assist.RoleCustomer {
@@ -200,10 +239,22 @@ func customerOf(conversation string, turns []assist.Turn) string {
 // acted takes note of a reported action or a sent reply. It never blocks: when
 // too many wait, this one is not learned from.
 func (g *guide) acted(conversation string, turn assist.Turn) {
+	g.enqueue(actedIn{conversation: conversation, turn: turn})
+}
+
+// ended takes note of a closed conversation: its end is a step too.
+func (g *guide) ended(conversation string) {
+	g.enqueue(actedIn{conversation: conversation, ended: true})
+}
+
+// roleSeen takes note of what an agent may give.
+func (g *guide) roleSeen(agent, role string) { g.enqueue(actedIn{agent: agent, role: role}) }
+
+func (g *guide) enqueue(a actedIn) {
 	select {
-	case g.queue <- actedIn{conversation, turn}:
+	case g.queue <- a:
 	default:
-		g.log.Warn("a step was not learned from: too many wait", "conversation", conversation, "seq", turn.Seq)
+		g.log.Warn("a step was not learned from: too many wait", "conversation", a.conversation, "seq", a.turn.Seq, "agent", a.agent)
 	}
 }
 
@@ -234,6 +285,7 @@ func (g *guide) run() {
 			g.learn(a)
 		case <-tick.C:
 			g.flush()
+			g.catchUp()
 		case <-g.stale:
 			g.refresh()
 		case <-g.stopping:
@@ -256,12 +308,18 @@ func (g *guide) run() {
 func (g *guide) learn(a actedIn) {
 	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
 	defer cancel()
+	if a.agent != "" {
+		if err := g.db.PutAgentRole(ctx, a.agent, a.role); err != nil {
+			g.log.Warn("an agent's role was not remembered", "agent", a.agent, "err", err)
+		}
+		return
+	}
 	turns, _, err := g.db.Transcript(ctx, a.conversation, actedTurns)
 	if err != nil {
 		g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
 		return
 	}
-	for len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
+	for !a.ended && len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
 		turns = turns[:len(turns)-1]
 	}
 	g.mu.Lock()
@@ -270,6 +328,10 @@ func (g *guide) learn(a actedIn) {
 	pb, err := g.Playbook(ctx, version)
 	if err != nil {
 		g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
+		return
+	}
+	if a.ended {
+		pb.Weights.FollowEnd(pb.Book, turns)
 		return
 	}
 	pb.Weights.Follow(pb.Book, turns)
@@ -291,8 +353,13 @@ func (g *guide) count(ctx context.Context, authority playbook.Authority, a acted
 			return
 		}
 	}
+	customer, err := g.customer(ctx, a.conversation, turns)
+	if err != nil {
+		g.log.Error("a gesture that was given could not be counted", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
+		return
+	}
 	for _, period := range authority.Periods(gesture.ID) {
-		_, err := g.db.HoldGesture(ctx, postgres.Claim{Customer: customerOf(a.conversation, turns), Conversation: a.conversation, Gesture: gesture.ID,
+		_, err := g.db.HoldGesture(ctx, postgres.Claim{Customer: customer, Conversation: a.conversation, Gesture: gesture.ID,
 			Period: playbook.PeriodKey(period, a.turn.At, a.conversation), Amount: int64(amount), By: a.turn.Author, Given: true})
 		if err != nil {
 			g.log.Error("a gesture that was given could not be counted", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
@@ -321,8 +388,32 @@ func (g *guide) flush() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
 	defer cancel()
-	if err := g.db.AddStepWeights(ctx, changes); err != nil {
+	version, err := g.db.AddStepWeights(ctx, changes, nil)
+	if err != nil {
+		g.weights.PutBack(changes)
 		g.log.Warn("what was learned of next steps could not be stored; this process keeps it", "features", len(changes), "err", err)
+		return
+	}
+	if version == g.known+1 {
+		g.known = version // nobody else has learned meanwhile
+	}
+}
+
+// catchUp takes over what other processes have learned, such as `aside learn`.
+func (g *guide) catchUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
+	defer cancel()
+	version, err := g.db.StepVersion(ctx)
+	if err == nil && version != g.known {
+		var learned map[string]float64
+		if learned, err = g.db.StepWeights(ctx); err == nil {
+			g.weights.Replace(learned)
+			g.known = version
+			g.log.Info("next steps were learned elsewhere and taken over", "version", version, "features", len(learned))
+		}
+	}
+	if err != nil {
+		g.log.Warn("what was learned elsewhere was not taken over; it is tried again", "err", err)
 	}
 }
 
@@ -344,24 +435,130 @@ func PutAuthority(ctx context.Context, db *postgres.DB, paths []string) error {
 	return nil
 }
 
-// LearnSteps learns order and choice of next steps from a file of past
-// conversations and stores it: the steps of `aside learn`. A running server has
-// it from its next start.
-func LearnSteps(ctx context.Context, db *postgres.DB, file string, log *slog.Logger) (playbook.Learned, error) {
+// WarnProcedures says where procedures cannot be followed: steps and procedures
+// that are not there, and circles, each with its line.
+func WarnProcedures(ctx context.Context, db *postgres.DB, log *slog.Logger) error {
 	book, err := loadBook(ctx, db, log)
 	if err != nil {
-		return playbook.Learned{}, err
+		return err
+	}
+	for _, p := range book.Problems() {
+		if p.Name != "" { // it may be a page that is no procedure
+			link := strings.TrimSuffix(filepath.Base(p.Link), ".md")
+			has, err := db.HasDocument(ctx, p.Name)
+			if err == nil && !has && p.Link != "" {
+				has, err = db.HasDocument(ctx, link)
+			}
+			if err != nil {
+				return err
+			}
+			if has {
+				continue
+			}
+		}
+		doc, err := db.Document(ctx, retrieve.Scope{Audience: assist.AudienceInternal}, p.DocumentID)
+		if err != nil || doc == nil {
+			return err
+		}
+		if doc.Source, doc.Path, err = db.DocumentFile(ctx, p.DocumentID); err != nil {
+			return err
+		}
+		path, line := inFile(*doc, p)
+		log.Warn("a procedure cannot be followed here", "path", path, "line", line, "what", p.Text)
+	}
+	return nil
+}
+
+// inFile gives the place of a problem in its file, where that is still there: the
+// body's line is below the front matter.
+func inFile(doc assist.Document, p playbook.Problem) (path string, line int) {
+	path = cmp.Or(doc.Path, doc.ID)
+	for _, file := range []string{doc.Path, filepath.Join(doc.Source, doc.Path), doc.Source} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		rest := doc.Body[p.At:]
+		rest = strings.TrimSpace(rest[:min(len(rest), 60)])
+		rest, _, _ = strings.Cut(rest, "\n")
+		if at := strings.Index(string(data), rest); at >= 0 && strings.Count(string(data), rest) == 1 {
+			return path, 1 + strings.Count(string(data[:at]), "\n")
+		}
+	}
+	return path, p.Line
+}
+
+// lessonsAtOnce is how many conversations are learned from together, which
+// bounds the memory.
+const lessonsAtOnce = 2000
+
+// LearnSteps learns order and choice of next steps from a file of past
+// conversations and stores it: the steps of `aside learn`. Running servers take
+// it over. A conversation that was learned from before, here or in another file,
+// teaches nothing again. progress is told of each block; it may be nil.
+func LearnSteps(ctx context.Context, db *postgres.DB, file string, log *slog.Logger, progress func(done, all int)) (out playbook.Learned, err error) {
+	book, err := loadBook(ctx, db, log)
+	if err != nil {
+		return out, err
 	}
 	past, err := measure.ReadPast(book, file)
 	if err != nil {
-		return playbook.Learned{}, err
+		return out, err
+	}
+	past, digests, err := unlearned(ctx, db, past)
+	if err != nil || len(past) == 0 {
+		return out, err
 	}
 	weights := playbook.NewWeights()
 	known, err := db.StepWeights(ctx)
 	if err != nil {
-		return playbook.Learned{}, err
+		return out, err
 	}
 	weights.Load(known)
-	out := weights.Learn(book, past)
-	return out, db.AddStepWeights(ctx, weights.Take())
+	for i := 0; i < len(past); i += lessonsAtOnce {
+		if progress != nil {
+			progress(i, len(past))
+		}
+		end := min(i+lessonsAtOnce, len(past))
+		one := weights.Learn(book, past[i:end])
+		if _, err := db.AddStepWeights(ctx, weights.Take(), digests[i:end]); err != nil {
+			return out, err
+		}
+		out.Conversations += one.Conversations
+		out.Steps += one.Steps
+		out.Skipped += one.Skipped
+	}
+	return out, nil
+}
+
+// unlearned leaves out the conversations that were learned from before, and those
+// that stand in the file twice.
+func unlearned(ctx context.Context, db *postgres.DB, past []playbook.Past) (fresh []playbook.Past, digests [][]byte, err error) {
+	all := make([][]byte, len(past))
+	for i, p := range past {
+		h := sha256.New()
+		for _, t := range p.Turns {
+			name := ""
+			if t.Action != nil {
+				name = t.Action.Name
+			}
+			fmt.Fprintf(h, "%q %q %q\n", t.Role, t.Text, name)
+		}
+		all[i] = h.Sum(nil)
+	}
+	found, err := db.NewStepLessons(ctx, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	isNew := map[string]bool{}
+	for _, d := range found {
+		isNew[string(d)] = true
+	}
+	for i, d := range all {
+		if isNew[string(d)] {
+			isNew[string(d)] = false
+			fresh, digests = append(fresh, past[i]), append(digests, d)
+		}
+	}
+	return fresh, digests, nil
 }

@@ -29,7 +29,7 @@ const maxConversation = 16 << 20
 // each agent's reply stood on. A reply says that only by its words, so each guess
 // counts by how sure it is, and one that is not sure does not count. Reading a
 // file again adds nothing.
-func LearnFile(ctx context.Context, db *postgres.DB, r *retrieve.Retriever, in io.Reader, warn func(line int, why string)) (report LearnReport, err error) {
+func LearnFile(ctx context.Context, db *postgres.DB, r *retrieve.Retriever, in io.Reader, warn func(line int, why string), progress func(conversations int)) (report LearnReport, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxConversation)
 	var lessons []retrieve.Lesson
@@ -50,6 +50,9 @@ func LearnFile(ctx context.Context, db *postgres.DB, r *retrieve.Retriever, in i
 			continue
 		}
 		report.Conversations++
+		if progress != nil && report.Conversations%20 == 0 {
+			progress(report.Conversations)
+		}
 		found, err := lessonsOf(ctx, r, id, turns)
 		if err != nil {
 			return report, fmt.Errorf("line %d: %w", n, err)

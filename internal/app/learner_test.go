@@ -86,7 +86,7 @@ func TestLearnFile(t *testing.T) {
 	}, "\n")
 	var skipped []int
 	read := func() LearnReport {
-		report, err := LearnFile(t.Context(), db, retrieve.New(db, nil, retrieve.Options{}), strings.NewReader(file), func(line int, _ string) { skipped = append(skipped, line) })
+		report, err := LearnFile(t.Context(), db, retrieve.New(db, nil, retrieve.Options{}), strings.NewReader(file), func(line int, _ string) { skipped = append(skipped, line) }, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

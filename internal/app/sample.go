@@ -37,6 +37,9 @@ func (a *App) LoadKnowledge(ctx context.Context) (sample bool, err error) {
 	for _, f := range report.Failed {
 		a.log.Warn("a document was not read", "path", f.Path, "err", f.Error)
 	}
+	if err := WarnProcedures(ctx, a.db.DB, a.log); err != nil {
+		a.log.Warn("the procedures were not looked over", "err", err)
+	}
 	a.log.Info("knowledge loaded", "documents", report.Documents, "passages", report.Passages, "added", report.Added, "changed", report.Changed)
 	return sample, nil
 }

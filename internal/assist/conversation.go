@@ -92,6 +92,7 @@ type NewTurn struct {
 	Name         string // who spoke, for display; sources only
 	Text         string
 	ExternalID   string // the chat tool's own id for this message
+	Customer     string // the chat tool's own id for the customer; sources only, others' is left out
 	At           time.Time
 	Action       *Action
 }
@@ -109,6 +110,9 @@ func (n NewTurn) Validate() error {
 		return Errorf(Invalid, "role must be customer, agent, bot or system, not %q", clip(string(n.Role)))
 	}
 	if err := checkID("external_id", n.ExternalID, false); err != nil {
+		return err
+	}
+	if err := checkID("customer", n.Customer, false); err != nil {
 		return err
 	}
 	if utf8.RuneCountInString(n.Name) > MaxName {

@@ -70,6 +70,9 @@ const (
 	StepTodo    StepState = "todo"
 	StepDone    StepState = "done"
 	StepSkipped StepState = "skipped"
+	// StepImpossible is a step that the transcript rules out. Nobody sets it;
+	// Why has the words.
+	StepImpossible StepState = "impossible"
 )
 
 // Valid reports whether s is a state an agent can set.

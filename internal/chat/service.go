@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,14 @@ type Options struct {
 	// Acted is called after the commit with every reported action and every
 	// reply or turn of an agent, once; it must not block.
 	Acted func(conversation string, turn assist.Turn)
+
+	// Ended is called after the commit that closed a conversation; it must not block.
+	Ended func(conversation string)
+
+	// Roles are what agents may give as they were last seen, and RoleSeen is
+	// called when one changes; it must not block.
+	Roles    map[string]string
+	RoleSeen func(agent, role string)
 
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
@@ -95,7 +104,10 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}, roles: map[string]string{}}
+		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}, roles: maps.Clone(o.Roles)}
+	if s.roles == nil {
+		s.roles = map[string]string{}
+	}
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }

@@ -100,7 +100,7 @@ func (s *Service) acted(conversation string, t assist.Turn) {
 }
 
 // remember keeps what an agent may give, for the suggestions that are made for
-// them without their asking. After a restart it is the least, until they act.
+// them without their asking. Who was never seen may give the least.
 func (s *Service) remember(who assist.Identity) {
 	if who.Actor != assist.ActorAgent {
 		return
@@ -110,7 +110,11 @@ func (s *Service) remember(who assist.Identity) {
 	if len(s.roles) > 10000 {
 		clear(s.roles)
 	}
+	was, known := s.roles[who.Subject]
 	s.roles[who.Subject] = who.Authority
+	if s.opts.RoleSeen != nil && (!known || was != who.Authority) {
+		s.opts.RoleSeen(who.Subject, who.Authority)
+	}
 }
 
 func (s *Service) authorityOf(agent string) string {
@@ -180,6 +184,9 @@ func (s *Service) Close(ctx context.Context, who assist.Identity, conversation, 
 		e, err := s.store.Close(ctx, who, conversation, resolution)
 		if err == nil {
 			s.end(l, errClosed, e.Seq)
+			if s.opts.Ended != nil {
+				s.opts.Ended(l.id)
+			}
 			s.queueChanged(ctx, l)
 		}
 		return e, err

@@ -34,7 +34,7 @@ func shop() *Knowledge {
 	return newKnowledge([]assist.Document{
 		doc("returns", assist.AudiencePublic, "You can return an unused item within 60 days of delivery. See https://shop.example/returns for more."),
 		doc("limits", assist.AudienceInternal, "Agents may add store credit of up to twenty five dollars per customer and quarter."),
-	}, retrieve.Options{})
+	}, "", retrieve.Options{})
 }
 
 func hits(k *Knowledge) (h []assist.Hit) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,11 +17,14 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/retrieve"
+	"github.com/aside-project/aside/internal/suggest"
 )
 
 // Knowledge is the documents of a run, searched by the production retriever.
 type Knowledge struct {
 	Version string // hash of all documents
+
+	authority string // authority.yaml
 
 	docs  []assist.Document
 	index *index
@@ -29,6 +33,7 @@ type Knowledge struct {
 
 	mu      sync.Mutex
 	planted map[string]*Knowledge // with one more document, by its text
+	guides  map[time.Time]suggest.FixedGuide
 }
 
 // ReadKnowledge reads the folder dir of fsys as `aside ingest` would. A file that
@@ -64,16 +69,22 @@ func ReadKnowledge(ctx context.Context, fsys fs.FS, dir string, opt retrieve.Opt
 		d.Revision = hex.EncodeToString(sum[:8])
 		docs = append(docs, d)
 	}
-	return newKnowledge(docs, opt), nil
+	authority, err := fs.ReadFile(sub, "authority.yaml")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read knowledge %s: %w", dir, err)
+	}
+	return newKnowledge(docs, string(authority), opt), nil
 }
 
-func newKnowledge(docs []assist.Document, opt retrieve.Options) *Knowledge {
+func newKnowledge(docs []assist.Document, authority string, opt retrieve.Options) *Knowledge {
 	h := sha256.New()
 	for _, d := range docs {
 		fmt.Fprintln(h, d.ID, d.Audience, d.Kind, d.ValidFrom, d.ValidTo, len(d.Body), d.Body)
 	}
+	fmt.Fprintln(h, authority)
 	x := newIndex(docs)
 	return &Knowledge{
+		authority: authority, guides: map[time.Time]suggest.FixedGuide{},
 		Version: hex.EncodeToString(h.Sum(nil))[:12], docs: docs, index: x, opt: opt,
 		Retriever: retrieve.New(x, nil, opt), planted: map[string]*Knowledge{},
 	}
@@ -96,9 +107,29 @@ func (k *Knowledge) with(ctx context.Context, text string) (*Knowledge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vars.document: %w", err)
 	}
-	p := newKnowledge(append(slices.Clone(k.docs), d), k.opt)
+	p := newKnowledge(append(slices.Clone(k.docs), d), k.authority, k.opt)
 	k.planted[text] = p
 	return p, nil
+}
+
+// guide gives the next steps of the pages that hold on a day.
+func (k *Knowledge) guide(at time.Time) (suggest.FixedGuide, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if g, ok := k.guides[at]; ok {
+		return g, nil
+	}
+	var docs []assist.Document
+	for i := range k.docs {
+		if visible(&k.docs[i], retrieve.Scope{Audience: assist.AudienceInternal, At: at}) {
+			docs = append(docs, k.docs[i])
+		}
+	}
+	g, err := suggest.NewFixedGuide(docs, k.authority)
+	if err == nil {
+		k.guides[at] = g
+	}
+	return g, err
 }
 
 // internal gives every internal passage, as if all had been hit.

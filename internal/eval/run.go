@@ -466,9 +466,13 @@ func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Know
 	}
 	at := j.suite.At
 	if at.IsZero() {
-		at = time.Now()
+		at = time.Now().Truncate(time.Hour)
 	}
-	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Now: func() time.Time { return at }}
+	guide, err := know.guide(at)
+	if err != nil {
+		return out, err
+	}
+	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Guide: guide, Now: func() time.Time { return at }}
 	var w *watched
 	if m != nil {
 		w = &watched{ChatModel: m}

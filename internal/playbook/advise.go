@@ -22,6 +22,7 @@ type Case struct {
 	Authority Authority
 	Role      string // of the agent; "" is the default
 	Spent     Spent  // on this customer
+	Language  string // of the customer; "" is English
 	Order     string // names the order for limits per order; the conversation's id when unknown
 	Now       time.Time
 }
@@ -57,11 +58,13 @@ func (w *Weights) Advise(c Case) Advice {
 	var p Procedure
 	if len(f.Procedures) > 0 {
 		p, _ = c.Book.Procedure(f.Procedures[0].DocumentID)
+		var w way
+		p, w = c.walk(p, a.Mood.Needed() || saidSorry(c.Turns))
 		a.Procedure = p.DocumentID
-		a.Steps = checklist(p, f, c, a.Mood.Needed())
+		a.Steps = checklist(p, f, c, w)
 	}
 	if f.Move() == MoveEnd || len(p.Steps) > 0 && !slices.ContainsFunc(a.Steps, func(s assist.NextStep) bool { return s.State == assist.StepTodo }) {
-		a.Steps = listen(a.Steps, c.Ticks)
+		a.Steps = listen(a.Steps, c.Ticks, wordsOf(c.Language).listen)
 	}
 	a.Options = c.options(p, a)
 	if a.Mood.Needed() {
@@ -73,13 +76,12 @@ func (w *Weights) Advise(c Case) Advice {
 // checklist gives at most Shown steps around the current one: the last finished
 // one, the current one, and what follows. The current one is the step that the
 // forecast names, unless something before it is still to be said or asked.
-func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextStep {
-	states := Progress(p, c.Turns, c.Ticks)
-	talked(p, states, c, recovering || saidSorry(c.Turns))
+func checklist(p Procedure, f Forecast, c Case, w way) []assist.NextStep {
+	states := w.states
 	current := slices.Index(states, assist.StepTodo)
 	furthest := -1
 	for i, s := range states {
-		if s != assist.StepTodo {
+		if s == assist.StepDone || s == assist.StepSkipped && w.why[i] == "" {
 			furthest = i
 		}
 	}
@@ -104,14 +106,44 @@ func checklist(p Procedure, f Forecast, c Case, recovering bool) []assist.NextSt
 	var next []assist.NextStep
 	for i := from; i < len(p.Steps) && len(next) < Shown; i++ {
 		n := stepOf(p, p.Steps[i], states[i], i == current)
+		n.Why = w.why[i]
 		if n.Current {
-			if missing := missingFact(p.Steps[i], c.Turns); missing != "" && n.Kind == assist.StepDo {
-				n.Kind, n.Text = assist.StepAsk, "Ask for their "+missing+". "+n.Text
+			n.Why = w.reason
+			if missing := missingFact(p.Steps[i], c.Turns, c.Language); missing != "" && n.Kind == assist.StepDo {
+				n.Kind, n.Text = assist.StepAsk, fmt.Sprintf(wordsOf(c.Language).askTheir, missing)+n.Text
 			}
 		}
 		next = append(next, n)
 	}
 	return next
+}
+
+// maxPages bounds how many procedures are followed into one another.
+const maxPages = 4
+
+// walk follows a procedure, and what it sends on to, to where the work stands
+// now. A page that was seen before is not gone to again.
+func (c Case) walk(p Procedure, acknowledged bool) (Procedure, way) {
+	seen := map[string]bool{}
+	reason := ""
+	for {
+		seen[p.DocumentID] = true
+		states := Progress(p, c.Turns, c.Ticks)
+		talked(p, states, c, acknowledged)
+		w := c.Book.follow(p, states, c)
+		if w.leave < 0 || len(seen) == maxPages {
+			if w.reason == "" {
+				w.reason = reason
+			}
+			return p, w
+		}
+		next := c.Book.procs[w.leave]
+		if seen[next.DocumentID] || c.Clues.Not[next.DocumentID] {
+			w.reason = reason
+			return p, w
+		}
+		p, reason = next, w.reason
+	}
 }
 
 // talkBetween reports whether a step without a button is still to do before one.
@@ -125,10 +157,10 @@ func talkBetween(p Procedure, states []assist.StepState, from, to int) bool {
 }
 
 // listen keeps what was done in sight and says that there is nothing left to do.
-func listen(steps []assist.NextStep, ticks []assist.StepChange) []assist.NextStep {
+func listen(steps []assist.NextStep, ticks []assist.StepChange, text string) []assist.NextStep {
 	done := slices.DeleteFunc(slices.Clone(steps), func(s assist.NextStep) bool { return s.State == assist.StepTodo })
 	n := assist.NextStep{ID: "listen", Kind: assist.StepSay, State: assist.StepTodo, Current: true,
-		Text: "Nothing to do but listen: ask whether all is well, or say goodbye."}
+		Text: text}
 	for _, t := range ticks {
 		if t.StepID == n.ID {
 			n.State, n.Current = t.State, t.State == assist.StepTodo
@@ -181,7 +213,7 @@ func talked(p Procedure, states []assist.StepState, c Case, acknowledged bool) {
 			continue
 		}
 		if s.Kind == assist.StepAsk {
-			if names := factNames(s.Text); len(names) > 0 && missingFact(s, c.Turns) == "" {
+			if seen := slices.ContainsFunc(factsOf(s.Text), func(f fact) bool { return f.given != nil }); seen && missingFact(s, c.Turns, c.Language) == "" {
 				states[i] = assist.StepDone
 			}
 			continue
@@ -208,56 +240,29 @@ func talked(p Procedure, states []assist.StepState, c Case, acknowledged bool) {
 	}
 }
 
-// factWords are facts that a step may need, how a page names them and how they
-// look when a customer has given them. Others cannot be seen and are never
-// taken for missing.
-var factWords = []struct {
-	name  string
-	asked *regexp.Regexp
-	given *regexp.Regexp
-}{
-	{"email address", regexp.MustCompile(`(?i)\be-?mail( address)?\b`), regexp.MustCompile(`\S@\S`)},
-	{"order number", regexp.MustCompile(`(?i)\border (number|id)\b`), regexp.MustCompile(`(?i)\b[a-z]{0,4}[-#]?\d{4,}\b`)},
-	{"ZIP code", regexp.MustCompile(`(?i)\b(zip|postal|post) ?code\b`), regexp.MustCompile(`\b\d{5}\b|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b`)},
-	{"phone number", regexp.MustCompile(`(?i)\bphone number\b`), regexp.MustCompile(`\+?\d[\d ()-]{7,}\d`)},
-}
-
-// asks are the words with which a page says that the customer must be asked.
-var needed = regexp.MustCompile(`(?i)\b(ask|get|collect|need|request)\b`)
-
-func factNames(text string) (names []string) {
-	if !needed.MatchString(text) {
-		return nil
-	}
-	for _, f := range factWords {
-		if f.asked.MatchString(text) {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
 // missingFact names the fact that a step asks for and the customer has not
-// given. Where a page says "the name or the order number", one of them will do.
-func missingFact(s Step, turns []assist.Turn) string {
+// given, in the words of a language. Where a page says "the name or the order
+// number", one of them will do.
+func missingFact(s Step, turns []assist.Turn, language string) string {
 	missing := ""
-	names := factNames(s.Text)
-	for _, f := range factWords {
-		if !slices.Contains(names, f.name) {
+	for _, f := range factsOf(s.Text) {
+		if f.given == nil {
 			continue
 		}
 		given := slices.ContainsFunc(turns, func(t assist.Turn) bool {
 			return t.Role == assist.RoleCustomer && f.given.MatchString(t.Text)
 		})
-		if given && strings.Contains(strings.ToLower(s.Text), " or ") {
+		if given && either.MatchString(s.Text) {
 			return ""
 		}
 		if !given && missing == "" {
-			missing = f.name
+			missing = wordsOf(language).facts[f.id][0]
 		}
 	}
 	return missing
 }
+
+var either = regexp.MustCompile(`(?i)\s(?:or|oder|ou|o)\s`)
 
 // recover puts first what a customer who was let down needs: name it and own
 // it, the fix, a gesture within authority, a follow-up with a date. The words
@@ -281,11 +286,12 @@ func (c Case) recover(a Advice) []assist.NextStep {
 		}
 		return n
 	}
-	own := step("own", assist.StepSay, "Name what happened in their own words, say sorry once, and that you will take care of it.")
+	say := wordsOf(c.Language)
+	own := step("own", assist.StepSay, say.own)
 	if len(a.Mood.Broken) > 0 {
-		own.Text = "Name what we said and did not keep, say sorry once, and that you will take care of it."
+		own.Text = say.ownPromise
 	} else if len(a.Mood.Again) > 0 {
-		own.Text = "Name what happened and that they had to write again, say sorry once, and that you will take care of it."
+		own.Text = say.ownAgain
 	}
 	if _, set := ticked[own.ID]; !set && saidSorry(c.Turns) {
 		own.State = assist.StepDone
@@ -296,13 +302,13 @@ func (c Case) recover(a Advice) []assist.NextStep {
 	if fix >= 0 && !strings.HasPrefix(a.Steps[fix].ID, ref.DocumentID+"/") {
 		out = append(out, a.Steps[fix])
 	} else {
-		out = append(out, step("fix", assist.StepDo, "Fix it now, or give the day and time on which you will have the answer."))
+		out = append(out, step("fix", assist.StepDo, say.fix))
 	}
 	if g, ok := c.gestureStep(a.Options, step); ok {
 		out = append(out, g)
 	}
 	due := NextWorkday(c.Now, 2)
-	follow := step("follow-up", assist.StepDo, "Set a follow-up for "+due.Format("Monday 2 January")+" and write whether it is done.")
+	follow := step("follow-up", assist.StepDo, fmt.Sprintf(say.followUp, say.day(due)))
 	follow.Action = c.followUp()
 	if follow.Action != "" && slices.ContainsFunc(c.Turns, func(t assist.Turn) bool { return t.Action != nil && Same(t.Action.Name, follow.Action) }) {
 		follow.State = assist.StepDone
@@ -330,12 +336,17 @@ func saidSorry(turns []assist.Turn) bool {
 	return slices.ContainsFunc(turns, func(t assist.Turn) bool { return t.Role == assist.RoleAgent && sorry.MatchString(t.Text) })
 }
 
+// AskLead says in a language that an option is the lead's to decide.
+func AskLead(o assist.Option, language string) string {
+	return strings.TrimSpace(fmt.Sprintf(wordsOf(language).lead, o.Title, o.Detail))
+}
+
 // gestureStep is the gesture to offer: the first option that is this agent's to
 // give, else the one to ask the lead for.
 func (c Case) gestureStep(options []assist.Option, step func(string, assist.StepKind, string) assist.NextStep) (assist.NextStep, bool) {
 	at := slices.IndexFunc(options, func(o assist.Option) bool { return isGesture(o) && mine(o) })
 	if at >= 0 {
-		n := step("gesture", assist.StepOffer, "After the fix, offer: "+options[at].Title+".")
+		n := step("gesture", assist.StepOffer, fmt.Sprintf(wordsOf(c.Language).offer, options[at].Title))
 		n.Policy = options[at].Policy
 		return n, true
 	}
@@ -343,7 +354,7 @@ func (c Case) gestureStep(options []assist.Option, step func(string, assist.Step
 	if at < 0 {
 		return assist.NextStep{}, false
 	}
-	n := step("gesture", assist.StepHandOff, "Ask your lead for: "+options[at].Title+". "+options[at].Detail)
+	n := step("gesture", assist.StepHandOff, AskLead(options[at], c.Language))
 	n.Policy = options[at].Policy
 	return n, true
 }
@@ -441,7 +452,7 @@ func (c Case) alternatives(p Procedure, s Step) []assist.Option {
 			// What policy grants has no limit; an amount of a gesture has.
 			if g, ok := c.Authority.ByAction(names[0]); ok && amountIn(b.Text, g.Unit) > 0 {
 				if r := c.Authority.Rule(c.Role, g.ID, amountIn(b.Text, g.Unit), c.Spent, c.Now, c.Order); !r.May {
-					o.Authority, o.Detail = Lead, r.Reason
+					o.Authority, o.Detail = Lead, r.Why(c.Language)
 				}
 			}
 		}
@@ -513,7 +524,7 @@ func (c Case) gestures(m Mood) []assist.Option {
 			own = append(own, o)
 			continue
 		}
-		o.Authority, o.Detail = Lead, r.Reason
+		o.Authority, o.Detail = Lead, r.Why(c.Language)
 		lead = append(lead, o)
 	}
 	if len(own) > 0 && len(lead) == 0 {
@@ -531,9 +542,10 @@ func (c Case) beyond(f wanted) (assist.Option, bool) {
 		return assist.Option{}, false
 	}
 	r := c.Authority.Rule(c.Role, f.gesture.ID, limit.Amount+1, c.Spent, c.Now, c.Order)
+	say := wordsOf(c.Language)
 	most := r.Left.In(f.gesture.Unit, c.Authority.Currency)
-	return assist.Option{ID: fmt.Sprintf("gesture/%s/%d", f.gesture.ID, limit.Amount+1), Title: "More than " + most + " · " + f.gesture.Title,
-		Cost: "over " + most, Authority: Lead, Detail: "Your limit is " + limit.Amount.In(f.gesture.Unit, c.Authority.Currency) + " per " + string(limit.Period) + ".",
+	return assist.Option{ID: fmt.Sprintf("gesture/%s/%d", f.gesture.ID, limit.Amount+1), Title: fmt.Sprintf(say.moreThan, most) + " · " + f.gesture.Title,
+		Cost: fmt.Sprintf(say.over, most), Authority: Lead, Detail: fmt.Sprintf(say.yourLimit, limit.Amount.In(f.gesture.Unit, c.Authority.Currency), say.periods[limit.Period]),
 		Policy: assist.PolicyRef{DocumentID: c.Authority.Policy}}, true
 }
 

@@ -180,11 +180,11 @@ func TestNothingButListen(t *testing.T) {
 func TestMissingFact(t *testing.T) {
 	s := Step{Text: "[Pull Up Account] Ask for the email address or the order number."}
 	for text, want := range map[string]string{"hello": "email address", "it is dana@example.com": "", "order WF-20417": "", "It's 7 days": "email address"} {
-		if got := missingFact(s, talk("c: "+text)); got != want {
+		if got := missingFact(s, talk("c: "+text), ""); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	if got := missingFact(Step{Text: "Note the order number."}, nil); got != "" {
+	if got := missingFact(Step{Text: "Note the order number."}, nil, ""); got != "" {
 		t.Errorf("nobody asks for it: %q", got)
 	}
 }

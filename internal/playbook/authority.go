@@ -288,37 +288,46 @@ type Ruling struct {
 	Left    Amount // of the limit, in this period
 	Period  string // the period's key
 	May     bool   // the amount that was asked about fits
-	Reason  string // why not, for the agent
+	Reason  string // why not, for the agent, in English
+	asked   Amount
+	used    Amount
+	known   bool
+	money   string // currency
 }
 
 // Rule says whether a role may give an amount of a gesture now, given what was
 // spent on this customer by all agents together.
 func (a Authority) Rule(role, gesture string, amount Amount, spent Spent, at time.Time, order string) Ruling {
 	g, known := a.Gesture(gesture)
-	r := Ruling{Gesture: g}
+	r := Ruling{Gesture: g, asked: amount, known: known && amount > 0, money: a.Currency}
 	limit, ok := a.Limit(role, gesture)
-	switch {
-	case !known || amount <= 0:
-		r.Reason = "This is not a gesture that anybody may give."
-		return r
-	case !ok:
-		r.Reason = fmt.Sprintf("%s is not yours to give.", g.Title)
+	if !r.known || !ok {
+		r.Reason = r.Why("en")
 		return r
 	}
 	r.Limit, r.Period = limit, PeriodKey(limit.Period, at, order)
-	used := spent[SpentKey(gesture, r.Period)]
-	r.Left = max(limit.Amount-used, 0)
+	r.used = spent[SpentKey(gesture, r.Period)]
+	r.Left = max(limit.Amount-r.used, 0)
 	r.May = amount <= r.Left
+	r.Reason = r.Why("en")
+	return r
+}
+
+// Why says in a language why the amount may not be given, "" when it may.
+func (r Ruling) Why(language string) string {
+	w := wordsOf(language)
+	say := func(a Amount) string { return a.In(r.Gesture.Unit, r.money) }
 	switch {
 	case r.May:
-	case used > 0:
-		r.Reason = fmt.Sprintf("%s would be more than your limit of %s per %s: %s was given already.",
-			amount.In(g.Unit, a.Currency), limit.Amount.In(g.Unit, a.Currency), limit.Period, used.In(g.Unit, a.Currency))
-	default:
-		r.Reason = fmt.Sprintf("%s is more than your limit of %s per %s.",
-			amount.In(g.Unit, a.Currency), limit.Amount.In(g.Unit, a.Currency), limit.Period)
+		return ""
+	case !r.known:
+		return w.notAGesture
+	case r.Limit.Amount == 0:
+		return fmt.Sprintf(w.notYours, r.Gesture.Title)
+	case r.used > 0:
+		return fmt.Sprintf(w.tooMuchUsed, say(r.asked), say(r.Limit.Amount), w.periods[r.Limit.Period], say(r.used))
 	}
-	return r
+	return fmt.Sprintf(w.tooMuch, say(r.asked), say(r.Limit.Amount), w.periods[r.Limit.Period])
 }
 
 // Periods gives the periods that limits on a gesture count by.

@@ -5,19 +5,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
 
 // Book is the procedures there are, made ready to choose from. It does not
 // change; make a new one when the knowledge does.
 type Book struct {
-	procs   []Procedure
-	buttons [][]button // per procedure, in the order of the page
-	index   map[string]int
-	terms   map[string][]posting
-	long    []float64 // length of each page in terms
-	average float64
-	amends  []amend // bullets that say what to give when somebody was let down
+	procs    []Procedure
+	buttons  [][]button // per procedure, in the order of the page
+	index    map[string]int
+	terms    map[string][]posting
+	long     []float64 // length of each page in terms
+	average  float64
+	purpose  map[string][]posting // terms of titles and of what stands before the first step: what a page is for
+	amends   []amend              // bullets that say what to give when somebody was let down
+	beyond   [][]label            // per procedure, the actions of the pages that it sends on to
+	leads    map[place]int        // references to other procedures
+	problems []Problem
 }
 
 // amend is a bullet with its place.
@@ -27,13 +32,39 @@ type amend struct {
 	text string
 }
 
-// button is an action a page names.
-type button struct {
+// label is an action's name, made ready to compare.
+type label struct {
 	name  string
 	key   string
+	words []string
+}
+
+func labelOf(name string) label { return label{name, Key(name), nameWords(name)} }
+
+// same is Same, without taking the names apart each time.
+func (a label) same(b label) bool {
+	if a.key == b.key {
+		return true
+	}
+	x, y := a.words, b.words
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	for _, w := range x {
+		if !slices.Contains(y, w) {
+			return false
+		}
+	}
+	return len(x) > 0
+}
+
+// button is an action a page names.
+type button struct {
+	label
 	step  int // index of the step
 	level int // 0: it heads the step, 1: the step names it too, 2: a bullet does
 	terms map[string]bool
+	then  []int // steps that its step sends on to, whatever the condition
 }
 
 type posting struct {
@@ -43,7 +74,7 @@ type posting struct {
 
 // NewBook makes a book.
 func NewBook(procs []Procedure) *Book {
-	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}}
+	b := &Book{procs: procs, index: map[string]int{}, terms: map[string][]posting{}, leads: map[place]int{}, purpose: map[string][]posting{}}
 	for i, p := range procs {
 		b.index[p.DocumentID] = i
 		for _, s := range p.Steps {
@@ -69,6 +100,16 @@ func NewBook(procs []Procedure) *Book {
 		for t, c := range count {
 			b.terms[t] = append(b.terms[t], posting{i, c})
 		}
+		for t, c := range purposeOf(p) {
+			b.purpose[t] = append(b.purpose[t], posting{i, c})
+		}
+	}
+	b.resolve()
+	b.beyond = make([][]label, len(procs))
+	for at, to := range b.leads {
+		for _, x := range b.buttons[to] {
+			b.beyond[at.proc] = append(b.beyond[at.proc], x.label)
+		}
 	}
 	return b
 }
@@ -88,14 +129,22 @@ func (b *Book) Len() int { return len(b.procs) }
 func buttonsOf(p Procedure) []button {
 	var out []button
 	at := map[string]int{}
+	then := func(s Step) (to []int) {
+		for _, r := range s.Refs {
+			if r.Kind == RefStep {
+				to = append(to, r.Step)
+			}
+		}
+		return to
+	}
 	add := func(name string, step, level int, terms map[string]bool) {
-		k := Key(name)
-		if i, ok := at[k]; ok {
+		l := labelOf(name)
+		if i, ok := at[l.key]; ok {
 			out[i].level = min(out[i].level, level)
 			return
 		}
-		at[k] = len(out)
-		out = append(out, button{name, k, step, level, terms})
+		at[l.key] = len(out)
+		out = append(out, button{l, step, level, terms, then(p.Steps[step])})
 	}
 	for i, s := range p.Steps {
 		terms := map[string]bool{}
@@ -113,6 +162,64 @@ func buttonsOf(p Procedure) []button {
 			for _, a := range actions(c.Text) {
 				add(a, i, 2, terms)
 			}
+		}
+	}
+	return out
+}
+
+// purposeOf counts the terms with which a page says what it is for. Sentences
+// that send elsewhere name what it is not for.
+func purposeOf(p Procedure) map[string]float64 {
+	count := map[string]float64{}
+	for _, t := range lex.Terms(p.Title, "en") {
+		count[t] = 2
+	}
+	if len(p.Steps) == 0 {
+		return count
+	}
+	lead := p.Body[:p.Steps[0].Start]
+	for _, at := range sentencesOf(lead) {
+		s := lead[at[0]:at[1]]
+		if !slices.ContainsFunc(refsIn(s, 0, false), func(f found) bool { return !f.plain }) {
+			for _, t := range lex.Terms(s, "en") {
+				count[t]++
+			}
+		}
+	}
+	return count
+}
+
+// meant scores the pages by how much of what the customer said first is what
+// they are for. Unlike similar, it is near zero when no page is.
+func (b *Book) meant(s scene) []float64 {
+	scores := make([]float64, len(b.procs))
+	n := float64(len(b.procs))
+	for t := range s.opening {
+		ps := b.purpose[t]
+		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
+		for _, p := range ps {
+			scores[p.proc] += idf * min(p.count, 3) / 1.5
+		}
+	}
+	return scores
+}
+
+// clearlyMeant is the score from which a page is followed though nothing of it was found
+// for the question.
+const clearlyMeant = 2
+
+// Meant gives the procedures that are clearly for what the customer said first, the
+// best as 1.
+func (b *Book) Meant(turns []assist.Turn) map[string]float64 {
+	scores := b.meant(see(turns))
+	top := slices.Max(append(scores, 0))
+	if top < clearlyMeant {
+		return nil
+	}
+	out := map[string]float64{}
+	for i, s := range scores {
+		if s >= clearlyMeant && s >= 0.75*top {
+			out[b.procs[i].DocumentID] = s / top
 		}
 	}
 	return out
@@ -142,21 +249,7 @@ func (b *Book) similar(s scene) []float64 {
 // Same reports whether two systems mean one action: "pull-up-account" and "Pull
 // up Account", or the words of one name among those of the other ("notify-team",
 // "Notify Internal Team").
-func Same(a, b string) bool {
-	if Key(a) == Key(b) {
-		return true
-	}
-	x, y := nameWords(a), nameWords(b)
-	if len(x) > len(y) {
-		x, y = y, x
-	}
-	for _, w := range x {
-		if !slices.Contains(y, w) {
-			return false
-		}
-	}
-	return len(x) > 0
-}
+func Same(a, b string) bool { return labelOf(a).same(labelOf(b)) }
 
 func nameWords(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !lexLetter(r) })

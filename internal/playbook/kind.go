@@ -15,17 +15,21 @@ var kindWords = []struct {
 	holds []string
 }{
 	{assist.StepHandOff,
-		[]string{"transfer", "escalate", "hand over", "hand off", "hand the", "forward the chat", "forward the customer"},
+		[]string{"transfer", "escalate", "hand over", "hand off", "hand the", "forward the chat", "forward the customer",
+			"übergeben sie", "leiten sie", "eskalieren", "transférez", "transmettez", "transfiera", "pase el chat", "escale", "transfira", "encaminhe"},
 		[]string{"ask your lead", "ask a lead", "ask your manager", "ask your supervisor", "ask a supervisor", "to a supervisor", "to your manager", "to a manager"}},
 	{assist.StepAsk,
 		[]string{"ask ", "get the customer", "get their", "get full name", "get the full name", "get name", "get the name", "get the account", "get the order",
-			"get the current", "request ", "collect ", "find out ", "get "},
+			"get the current", "request ", "collect ", "find out ", "get ",
+			"fragen sie", "erfragen", "bitten sie", "demandez", "demander", "pida", "pedir", "pregunte", "solicite", "peça o", "peça a", "pergunte"},
 		nil},
 	{assist.StepSay,
-		[]string{"tell ", "inform ", "explain ", "apologi", "thank ", "say ", "reassure ", "remind ", "communicate ", "communication", "acknowledge ", "advise "},
+		[]string{"tell ", "inform ", "explain ", "apologi", "thank ", "say ", "reassure ", "remind ", "communicate ", "communication", "acknowledge ", "advise ",
+			"sagen sie", "erklären sie", "teilen sie", "informieren sie", "entschuldigen", "danken sie", "dites", "expliquez", "informez", "excusez", "remerciez",
+			"diga", "explique", "informe", "agradezca", "discúlpese", "agradeça", "peça desculpa", "comunique"},
 		[]string{" know that", "let them know", "let the customer know", "let the user know", "let her know", "let him know"}},
 	{assist.StepOffer,
-		[]string{"offer ", "propose ", "suggest ", "give the customer ", "give them "},
+		[]string{"offer ", "propose ", "suggest ", "give the customer ", "give them ", "bieten sie", "offrez", "proposez", "ofrezca", "ofereça"},
 		nil},
 }
 
@@ -55,7 +59,7 @@ func mainClause(text string) string {
 		s = strings.TrimLeft(strings.TrimPrefix(s, w+" "), ", ")
 		s = strings.TrimLeft(strings.TrimPrefix(s, w+","), ", ")
 	}
-	for _, w := range []string{"if ", "when ", "once ", "since ", "for ", "in case ", "before ", "after ", "to ", "as "} {
+	for _, w := range []string{"if ", "when ", "once ", "since ", "for ", "in case ", "before ", "after ", "to ", "as ", "wenn ", "falls ", "si ", "se ", "caso "} {
 		if !strings.HasPrefix(s, w) {
 			continue
 		}

@@ -57,9 +57,7 @@ func (w *Weights) Learn(b *Book, past []Past) Learned {
 	for _, p := range usable {
 		out.Steps += t.gather(p)
 	}
-	for e := range epochs {
-		t.pass(e, rate)
-	}
+	t.train(epochs, rate)
 	return out
 }
 
@@ -129,9 +127,9 @@ type choiceExample struct {
 }
 
 type pressExample struct {
-	scene scene
-	proc  int
-	act   string
+	own   [][]feature // per candidate, with what is known of this procedure itself
+	text  [][]feature // without
+	right []bool
 }
 
 type moveExample struct {
@@ -151,7 +149,7 @@ func (t *trainer) meet(p Past) {
 	t.w.w[id]++
 	t.w.moved[id]++
 	for _, turn := range p.Turns {
-		if a := turn.Action; a != nil && a.Name != "" && !slices.ContainsFunc(t.b.buttons[proc], func(x button) bool { return Same(x.name, a.Name) }) {
+		if a := turn.Action; a != nil && a.Name != "" && !slices.ContainsFunc(t.b.buttons[proc], func(x button) bool { return x.same(labelOf(a.Name)) }) {
 			t.w.met(p.Procedure, a.Name)
 		}
 	}
@@ -198,7 +196,7 @@ func (t *trainer) gatherAt(p Past, i int) int {
 		return 1
 	}
 	if act != "" {
-		t.presses = append(t.presses, pressExample{s, proc, act})
+		t.presses = append(t.presses, t.press(s, proc, act))
 	}
 	if act != "" && t.chosen < 5 || move == MoveEnd || i > 2 && t.chosen == 0 {
 		t.chosen++
@@ -231,61 +229,86 @@ func (t *trainer) choice(s scene, gold int) choiceExample {
 	slices.Sort(e.topic)
 	sim := t.b.similar(s)
 	top := slices.Max(append([]float64{1e-9}, sim...))
+	meant := t.b.meant(s)
+	most := slices.Max(append([]float64{0}, meant...))
 	c := &collector{w: t.w, learn: true}
 	for p := range t.b.procs {
-		t.w.procedureFeatures(c, t.b, p, s, sim[p]/top, Clues{})
+		t.w.procedureFeatures(c, t.b, p, s, sim[p]/top, meant[p]/(most+2.5), Clues{})
 		e.fixed = append(e.fixed, c.take())
 	}
 	return e
 }
 
-// pass goes over all examples once.
-func (t *trainer) pass(epoch int, rate float64) {
+// press takes apart what spoke for each button that could have been pressed.
+func (t *trainer) press(s scene, proc int, act string) pressExample {
+	buttons := t.w.candidates(t.b, proc)
+	order := orderOf(buttons, s)
+	pressed := labelOf(act)
+	c := &collector{w: t.w, learn: true}
+	e := pressExample{make([][]feature, len(buttons)), make([][]feature, len(buttons)), make([]bool, len(buttons))}
+	for i := range buttons {
+		text := buttonFeatures(c, t.b.procs[proc].DocumentID, buttons, i, order, s, true)
+		e.own[i] = slices.Clip(c.take())
+		e.text[i] = e.own[i][:text]
+		e.right[i] = buttons[i].same(pressed)
+	}
+	return e
+}
+
+// train goes over all examples a few times: first which procedure and which
+// button, then, knowing the button, when to press one at all.
+func (t *trainer) train(epochs int, rate float64) {
+	for epoch := range epochs {
+		t.trainChoices(epoch, rate)
+		for i, e := range t.presses {
+			cands := e.own
+			if drop(epoch, i, 0) {
+				cands = e.text
+			}
+			t.w.step(cands, e.right, rate)
+		}
+	}
+	t.presses, t.choices = nil, nil
+	moved := make([][][]feature, len(t.moves))
+	c, read := &collector{w: t.w, learn: true}, &collector{w: t.w}
+	for i, e := range t.moves {
+		var likely []Likely
+		if _, known := t.b.index[e.proc]; known {
+			likely = []Likely{{e.proc, 1}}
+		}
+		buttons := t.w.press(read, t.b, e.scene, likely)
+		for _, m := range moves {
+			moveFeatures(c, m, e.scene, buttons)
+			moved[i] = append(moved[i], slices.Clip(c.take()))
+		}
+		t.moves[i].scene = scene{}
+	}
+	for range epochs {
+		for i, e := range t.moves {
+			right := make([]bool, len(moves))
+			right[slices.Index(moves, e.move)] = true
+			t.w.step(moved[i], right, rate)
+		}
+	}
+}
+
+func (t *trainer) trainChoices(epoch int, rate float64) {
+	var cands [][]feature
+	var right []bool
 	for i, e := range t.choices {
-		var cands [][]feature
-		var right []bool
+		cands, right = cands[:0], right[:0]
 		for p, fs := range e.fixed {
 			if !t.followed[p] {
 				continue // not followed yet: that is no reason against it
 			}
-			fs = slices.Clip(fs)
 			if !drop(epoch, i, p) {
+				fs = append(make([]feature, 0, len(fs)+len(e.topic)), fs...)
 				for _, x := range e.topic {
 					fs = append(fs, feature{t.row(x)[p], 1})
 				}
 			}
 			cands = append(cands, fs)
 			right = append(right, p == e.gold)
-		}
-		t.w.step(cands, right, rate)
-	}
-	c := &collector{w: t.w, learn: true}
-	for i, e := range t.presses {
-		buttons := t.w.candidates(t.b, e.proc)
-		o := orderOf(buttons, e.scene)
-		cands := make([][]feature, len(buttons))
-		right := make([]bool, len(buttons))
-		own := !drop(epoch, i, 0)
-		for j := range buttons {
-			buttonFeatures(c, t.b.procs[e.proc].DocumentID, buttons, j, o, e.scene, own)
-			cands[j] = c.take()
-			right[j] = Same(buttons[j].name, e.act)
-		}
-		t.w.step(cands, right, rate)
-	}
-	read := &collector{w: t.w}
-	for _, e := range t.moves {
-		var likely []Likely
-		if _, known := t.b.index[e.proc]; known {
-			likely = []Likely{{e.proc, 1}}
-		}
-		buttons := t.w.press(read, t.b, e.scene, likely)
-		cands := make([][]feature, len(moves))
-		right := make([]bool, len(moves))
-		for j, m := range moves {
-			moveFeatures(c, m, e.scene, buttons)
-			cands[j] = c.take()
-			right[j] = m == e.move
 		}
 		t.w.step(cands, right, rate)
 	}
@@ -314,24 +337,31 @@ func drop(a, b, c int) bool {
 // learning from many, for it is seen once and in the order things happen.
 const followRate = 0.1
 
+// FollowEnd learns from the end of a running conversation: its last turn was the
+// last there was to say or do.
+func (w *Weights) FollowEnd(b *Book, turns []assist.Turn) { w.followAt(b, turns, len(turns)) }
+
 // Follow learns from the last turn of a running conversation: the action that
 // was just reported, or the reply that was just sent. What it takes is bounded
 // by one transcript; words that are not known yet are not kept.
-func (w *Weights) Follow(b *Book, turns []assist.Turn) {
+func (w *Weights) Follow(b *Book, turns []assist.Turn) { w.followAt(b, turns, len(turns)-1) }
+
+// followAt takes the example of one turn, the end being past the last.
+func (w *Weights) followAt(b *Book, turns []assist.Turn, at int) {
 	if len(turns) == 0 || b.Len() == 0 {
 		return
 	}
-	p := Past{Turns: turns, Procedure: w.infer(b, turns)}
+	p := Past{Turns: turns, Procedure: w.infer(b, turns), Ended: true}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := trainer{w: w, b: b, rows: map[string][]int32{}, followed: map[int]bool{}}
-	t.meet(Past{Turns: turns[len(turns)-1:], Procedure: p.Procedure})
+	t.meet(Past{Turns: turns[min(at, len(turns)):], Procedure: p.Procedure})
 	for i := range b.procs {
 		t.followed[i] = w.w[w.id("n|"+b.procs[i].DocumentID)] > 0
 	}
 	if i, ok := b.index[p.Procedure]; ok {
 		t.followed[i] = true
 	}
-	t.gatherAt(p, len(turns)-1)
-	t.pass(0, followRate)
+	t.gatherAt(p, at)
+	t.train(1, followRate)
 }

@@ -1,9 +1,13 @@
 package playbook
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -148,4 +152,85 @@ func BenchmarkFollow(b *testing.B) {
 	for b.Loop() {
 		w.Follow(c.Book, c.Turns)
 	}
+}
+
+// BenchmarkNextSteps is what next steps add to a suggestion, at the 95th
+// percentile, at every moment of a whole chat: on the sample company's
+// procedures, and on ABCD's with what 300 of its chats taught, where they are
+// present. The bar is 3 ms.
+func BenchmarkNextSteps(b *testing.B) {
+	b.Run("company", func(b *testing.B) {
+		c := caseOf(b, "")
+		chat := talk("c: The zipper of my jacket broke after one wear and I want to return it, this is ridiculous", "a: I'm sorry about that, may I have the order number, please?",
+			"c: WF-20417", "do: Pull Up Account", "c: and now? you promised an answer by Monday", "do: Validate Purchase", "a: Thank you. Could you send a photo?", "c: I can't send a photo", "do: Check Batch")
+		at95(b, NewWeights(), c, [][]assist.Turn{chat})
+	})
+	b.Run("abcd", func(b *testing.B) {
+		book, past := abcd(b, 300)
+		w := NewWeights()
+		w.Learn(book, past)
+		c := caseOf(b, "")
+		c.Book = book
+		var chats [][]assist.Turn
+		for _, p := range past[:50] {
+			chats = append(chats, p.Turns)
+		}
+		at95(b, w, c, chats)
+	})
+}
+
+func at95(b *testing.B, w *Weights, c Case, chats [][]assist.Turn) {
+	var took []time.Duration
+	for b.Loop() {
+		for _, chat := range chats {
+			for n := 1; n <= len(chat); n++ {
+				c.Turns = chat[:n]
+				began := time.Now()
+				w.Advise(c)
+				took = append(took, time.Since(began))
+			}
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
+}
+
+// abcd reads real chats and their policies.
+func abcd(b *testing.B, n int) (*Book, []Past) {
+	var procs []Procedure
+	for _, d := range policies(b) {
+		if p, ok := Parse(d); ok {
+			procs = append(procs, p)
+		}
+	}
+	slices.SortFunc(procs, func(x, y Procedure) int { return strings.Compare(x.DocumentID, y.DocumentID) })
+	f, err := os.Open(data(b, "abcd/conversations.jsonl"))
+	if err != nil {
+		b.Skip(err)
+	}
+	defer f.Close()
+	var past []Past
+	for dec := json.NewDecoder(f); len(past) < n; {
+		var c struct {
+			Turns []struct {
+				Role   string
+				Text   string
+				Action *struct{ Name string }
+			}
+		}
+		if err := dec.Decode(&c); err != nil {
+			b.Fatal(err)
+		}
+		p := Past{Ended: true}
+		for _, t := range c.Turns {
+			turn := assist.Turn{Role: assist.Role(t.Role), Text: t.Text}
+			if t.Action != nil {
+				turn.Role, turn.Action = assist.RoleSystem, &assist.Action{Name: t.Action.Name}
+			}
+			p.Turns = append(p.Turns, turn)
+		}
+		past = append(past, p)
+	}
+	return NewBook(procs), past
 }

@@ -13,10 +13,10 @@ import (
 // the page, that a page which names what was done is the page they follow, and
 // that pages are about what they speak of.
 var shipped = map[string]float64{
-	"p:sim": 9, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
+	"p:sim": 9, "p:for": 5, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
 	"b:order|0": 2.2, "b:order|1": 1.0, "b:order|2": 0.2, "b:order|3": -0.4,
 	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
-	"b:done": -2.5, "b:last": -1, "b:said": 1.5,
+	"b:done": -2.5, "b:then": 2.5, "b:last": -1, "b:said": 1.5,
 	"m:say": 0.9, "m:end": -2.2, "m:press|f|number|c": 0.8, "m:press|f|email|c": 0.9, "m:press|f|short|c": 0.2, "m:press|sure": 0.3,
 	"m:press|said|": -0.9, "m:end|l|c:bye": 7, "m:end|l|a:bye": 5, "m:end|l|c:goodbye": 7, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1, "m:end|l|a:day": 2,
 	"m:end|said|aca": 0.5, "m:end|said|aac": -0.2, "m:press|l|a:moment": 1.5, "m:press|l|a:check": 1,
@@ -105,11 +105,13 @@ func (w *Weights) Forecast(b *Book, turns []assist.Turn, clues Clues) Forecast {
 func (w *Weights) choose(c *collector, b *Book, s scene, clues Clues) []Likely {
 	sim := b.similar(s)
 	top := slices.Max(append([]float64{1e-9}, sim...))
+	meant := b.meant(s)
+	most := slices.Max(append([]float64{0}, meant...))
 	var scores []float64
 	procs := eligible(b, sim, clues)
 	for _, p := range procs {
 		id := b.procs[p].DocumentID
-		w.procedureFeatures(c, b, p, s, sim[p]/top, clues)
+		w.procedureFeatures(c, b, p, s, sim[p]/top, meant[p]/(most+2.5), clues)
 		for t := range s.topic {
 			c.add(1, "pt", id, t)
 		}
@@ -155,21 +157,24 @@ func eligible(b *Book, sim []float64, clues Clues) []int {
 }
 
 // procedureFeatures are the reasons for a procedure, but for the words learned.
-func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim float64, clues Clues) {
+func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim, meant float64, clues Clues) {
 	id := b.procs[p].DocumentID
 	c.add(sim, "p:sim")
 	if sim == 1 {
 		c.add(1, "p:best")
 	}
+	c.add(meant, "p:for")
 	c.add(clues.Hits[id], "p:hit")
 	if clues.Ticked == id {
 		c.add(1, "p:ticked")
 	}
 	for name := range s.done {
 		switch {
-		case slices.ContainsFunc(b.buttons[p], func(x button) bool { return Same(x.name, s.names[name]) }):
+		case slices.ContainsFunc(b.buttons[p], func(x button) bool { return x.same(s.names[name]) }):
 			c.add(1, "p:named")
-		case !slices.ContainsFunc(w.foreign[id], func(n string) bool { return Key(n) == name }):
+		case slices.ContainsFunc(b.beyond[p], func(l label) bool { return l.same(s.names[name]) }):
+			// done on a page that this one sends to
+		case !slices.ContainsFunc(w.foreign[id], func(l label) bool { return l.key == name }):
 			c.add(1, "p:unnamed")
 		}
 	}
@@ -179,16 +184,13 @@ func (w *Weights) procedureFeatures(c *collector, b *Book, p int, s scene, sim f
 // that agents were seen to do in it.
 func (w *Weights) candidates(b *Book, p int) []button {
 	out := slices.Clone(b.buttons[p])
-	for _, name := range w.seen(b.procs[p].DocumentID) {
-		if !slices.ContainsFunc(out, func(x button) bool { return Same(x.name, name) }) {
-			out = append(out, button{name: name, key: Key(name), step: -1})
+	for _, l := range w.foreign[b.procs[p].DocumentID] {
+		if !slices.ContainsFunc(out, func(x button) bool { return x.same(l) }) {
+			out = append(out, button{label: l, step: -1})
 		}
 	}
 	return out
 }
-
-// seen gives the foreign actions done in a procedure, by name.
-func (w *Weights) seen(document string) []string { return w.foreign[document] }
 
 func (w *Weights) press(c *collector, b *Book, s scene, likely []Likely) []Press {
 	var out []Press
@@ -233,13 +235,14 @@ type order struct {
 	rank     []int  // per candidate: 0 is the first that is not done after furthest; negative before it
 	last     string // key of the last action as the page calls it
 	last2    string
+	then     []int // steps that the last button's step sends on to
 }
 
 func orderOf(cands []button, s scene) order {
 	o := order{done: make([]bool, len(cands)), rank: make([]int, len(cands)), furthest: -1}
 	canon := func(act string) string {
 		for _, c := range cands {
-			if Same(c.name, s.names[act]) {
+			if c.same(s.names[act]) {
 				return c.key
 			}
 		}
@@ -254,12 +257,13 @@ func orderOf(cands []button, s scene) order {
 	for _, act := range s.acts {
 		one := -1 // a report that fits several is one of them, the first not done yet
 		for i, c := range cands {
-			if Same(s.names[act], c.name) && (one < 0 || o.done[one] && !o.done[i]) {
+			if c.same(s.names[act]) && (one < 0 || o.done[one] && !o.done[i]) {
 				one = i
 			}
 		}
 		if one >= 0 {
 			o.done[one] = true
+			o.then = cands[one].then
 			if c := cands[one]; c.level < 2 && c.step > o.furthest {
 				o.furthest = c.step
 			}
@@ -287,8 +291,9 @@ func orderOf(cands []button, s scene) order {
 }
 
 // buttonFeatures are the reasons for one action of a procedure. own says whether
-// to use what was learned of this very procedure.
-func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s scene, own bool) {
+// to use what was learned of this very procedure; the reasons before those are
+// counted in text.
+func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s scene, own bool) (text int) {
 	b := cands[i]
 	switch {
 	case b.step < 0:
@@ -302,6 +307,9 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 		c.add(1, "b:order", depth(o.rank[i], 3))
 	default:
 		c.add(1, "b:before", depth(-o.rank[i]-1, 1))
+	}
+	if b.level == 0 && slices.Contains(o.then, b.step) {
+		c.add(1, "b:then")
 	}
 	if b.level > 0 {
 		c.add(1, "b:level", depth(b.level, 2))
@@ -328,8 +336,9 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 	for _, w := range s.last {
 		c.add(0.2, "gl", b.key, w)
 	}
+	text = len(c.out)
 	if !own {
-		return
+		return text
 	}
 	c.add(1, "o", doc, b.key, o.last)
 	c.add(1, "o2", doc, b.key, o.last2, o.last)
@@ -341,6 +350,7 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 	for t := range s.opening {
 		c.add(0.15, "ot", doc, b.key, t)
 	}
+	return text
 }
 
 // moveFeatures are the reasons to press, to say, or to end.

@@ -9,6 +9,8 @@
 package playbook
 
 import (
+	"cmp"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,18 +22,23 @@ import (
 type Procedure struct {
 	DocumentID string
 	Title      string
+	Language   string
 	Body       string // the whole page, as written
 	Steps      []Step
+	problems   []Problem
 }
 
 // Step is one numbered item of a procedure.
 type Step struct {
 	ID         string // document id, "/", step number; "/2.1" is step 1 of the page's second list
+	Label      string // how other steps call it: "6", "c"
 	Text       string // the item's first paragraph, as written
 	Start, End int    // byte range of Text in the document's body
 	Kind       assist.StepKind
 	Actions    []string    // bracketed names in Text, in order, without repeats
 	Conditions []Condition // bullets below, in order
+	Refs       []Ref       // where the step and its bullets send on
+	headed     bool        // its text is a heading
 	PassageID  string      // the document's passage that Text begins in, if it has passages
 }
 
@@ -40,24 +47,36 @@ type Condition struct {
 	Text       string // as written, without the bullet
 	Start, End int    // byte range of Text in the document's body
 	Depth      int    // 1: directly below the step
+	prose      bool   // a paragraph, not a bullet
 }
 
-// Parse reads the numbered steps of a page. It says false when there are none:
-// then the page is not a procedure, whatever its kind.
+// Parse reads the steps of a page: numbered items, or, where a page has none,
+// what else people write steps as. It says false when there are none: then the
+// page is not a procedure, whatever its kind.
 func Parse(doc assist.Document) (Procedure, bool) {
-	p := Procedure{DocumentID: doc.ID, Title: doc.Title, Body: doc.Body}
-	r := reader{doc: doc.ID, used: map[string]bool{}}
-	for start := 0; start < len(doc.Body); {
-		end := start + strings.IndexByte(doc.Body[start:], '\n')
-		if end < start {
-			end = len(doc.Body)
+	p := Procedure{DocumentID: doc.ID, Title: doc.Title, Language: cmp.Or(doc.Language, "en"), Body: doc.Body}
+	r := reader{}
+	for _, style := range styles {
+		if style == headingNumbers && doc.Kind != assist.KindProcedure {
+			continue
 		}
-		r.line(doc.Body, start, end)
-		start = end + 1
+		r = reader{doc: doc.ID, style: style, used: map[string]bool{}}
+		r.read(doc.Body)
+		if len(r.steps) > 1 || (style == items || style == marginItems && doc.Kind != assist.KindProcedure) && len(r.steps) > 0 {
+			break
+		}
+		r.steps = nil
 	}
 	for i := range r.steps {
 		s := &r.steps[i]
 		s.Actions = actions(s.Text)
+		for _, c := range s.Conditions { // a heading's button stands in the paragraph below it
+			if len(s.Actions) == 0 && c.prose {
+				if cond, _ := conditionOf(c.Text); cond == "" {
+					s.Actions = actions(c.Text)
+				}
+			}
+		}
 		s.Kind = kindOf(s.Text)
 		for _, psg := range doc.Passages {
 			if psg.Start <= s.Start && s.Start < psg.End {
@@ -67,21 +86,44 @@ func Parse(doc assist.Document) (Procedure, bool) {
 		}
 	}
 	p.Steps = r.steps
+	p.refer()
 	return p, len(p.Steps) > 0
 }
 
+// style is how a page writes its steps.
+type style int
+
+// The styles, in the order in which they are tried: the first that finds steps
+// is the page's.
+const (
+	stepWords      style = iota // "## Step 3: Verify", "**Step 3.** Verify"
+	marginItems                 // "3. Verify", "**3. Verify**", at the margin
+	headingNumbers              // "## 3. Verify", procedures only: chapters of a policy are numbered too
+	items                       // "   3. Verify"
+	letters                     // "c) Verify"
+	rows                        // "| 3 | Verify |" under "| Step | … |"
+	boxes                       // "- [ ] Verify"
+)
+
+var styles = []style{stepWords, marginItems, headingNumbers, items, letters, rows, boxes}
+
 // reader goes through a page line by line.
 type reader struct {
-	doc     string
-	used    map[string]bool
-	steps   []Step
-	fenced  bool // inside a code block
-	inList  bool // the last item can still be continued
-	list    int  // which numbered list, 1 = first
-	next    int  // number of the next item of this list
-	indents []int
-	open    openText
-	indent  int // of the list's numbers
+	doc       string
+	style     style
+	table     []string // the header of the table that is being read
+	used      map[string]bool
+	steps     []Step
+	level     int // of the headings that are steps, 0: none are
+	bare      int // a step whose text is still to come, 0: none
+	bareLabel string
+	fenced    bool // inside a code block
+	inList    bool // the last item can still be continued
+	list      int  // which numbered list, 1 = first
+	next      int  // number of the next item of this list
+	indents   []int
+	open      openText
+	indent    int // of the list's numbers
 }
 
 // openText is what a continuation line would belong to.
@@ -92,6 +134,17 @@ const (
 	openStep
 	openCondition
 )
+
+func (r *reader) read(body string) {
+	for start := 0; start < len(body); {
+		end := start + strings.IndexByte(body[start:], '\n')
+		if end < start {
+			end = len(body)
+		}
+		r.line(body, start, end)
+		start = end + 1
+	}
+}
 
 func (r *reader) line(body string, start, end int) {
 	raw := body[start:end]
@@ -106,54 +159,201 @@ func (r *reader) line(body string, start, end int) {
 	}
 	if text == "" {
 		r.open = openNone
+		r.table = nil
 		return
 	}
 	textStart := start + strings.Index(raw, text)
 	textEnd := textStart + len(text)
 	indent := columns(raw)
 
-	if number, mark, ok := numbered(text); ok && (indent <= 3 || r.inList && indent <= r.indent+1) {
+	if strings.HasPrefix(text, "|") {
+		r.row(body, text, textStart)
+		return
+	}
+	r.table = nil
+	if number, label, mark, ok := r.marked(text, indent); ok {
 		if textStart+mark >= textEnd {
+			if r.style == stepWords || r.style == headingNumbers {
+				r.bare, r.bareLabel, r.inList = number, label, false // its text stands below
+			}
 			return // a bare number
 		}
-		r.step(number, indent, Step{Text: text[mark:], Start: textStart + mark, End: textEnd})
+		r.step(number, label, indent, Step{Text: text[mark:], Start: textStart + mark, End: textEnd})
+		return
+	}
+	if r.bare > 0 && !strings.HasPrefix(text, "#") {
+		mark, _ := bullet(text)
+		r.step(r.bare, r.bareLabel, indent, Step{Text: text[mark:], Start: textStart + mark, End: textEnd})
 		return
 	}
 	if !r.inList {
 		return
 	}
-	if mark, ok := bullet(text); ok && indent > r.indent {
-		s := &r.steps[len(r.steps)-1]
-		s.Conditions = append(s.Conditions, Condition{
-			Text: text[mark:], Start: textStart + mark, End: textEnd, Depth: r.depth(indent),
-		})
-		r.open = openCondition
+	s := &r.steps[len(r.steps)-1]
+	heads := r.style == stepWords || r.style == headingNumbers // steps end at the next heading, not at a paragraph
+	if mark, ok := bullet(text); ok && (indent > r.indent || heads) {
+		r.condition(text[mark:], textStart+mark, textEnd, indent+1, false)
 		return
 	}
-	s := &r.steps[len(r.steps)-1]
+	if heads && strings.HasPrefix(text, "#") && (r.level == 0 || level(text) > r.level) && r.level > 0 {
+		mark := len(text) - len(strings.TrimLeft(text, "# "))
+		r.condition(text[mark:], textStart+mark, textEnd, indent, true) // a heading inside the step
+		r.open = openNone
+		return
+	}
+	mark, sub := numberedAny(text)
 	switch {
-	case strings.HasPrefix(text, "#") || indent <= r.indent && r.open == openNone:
-		r.inList = false // a heading, or a paragraph after the list
-	case r.open == openStep:
+	case strings.HasPrefix(text, "#"):
+		r.inList = false
+	case sub && (heads || indent <= r.indent && subNumber.MatchString(text)): // "2.1 Ask …" below "2. …"
+		r.condition(text[mark:], textStart+mark, textEnd, indent+1, false)
+	case !heads && indent <= r.indent && r.open == openNone:
+		r.inList = false // a paragraph after the list
+	case r.open == openStep && !(heads && s.headed):
 		s.End = textEnd
 		s.Text = body[s.Start:s.End]
-	case r.open == openCondition:
+	case r.open == openCondition && !sub:
 		c := &s.Conditions[len(s.Conditions)-1]
 		c.End = textEnd
 		c.Text = body[c.Start:c.End]
 	default: // a paragraph, or a lettered item, inside the step
-		mark, _ := numberedAny(text)
-		s.Conditions = append(s.Conditions, Condition{
-			Text: text[mark:], Start: textStart + mark, End: textEnd, Depth: r.depth(indent),
-		})
-		r.open = openCondition
+		r.condition(text[mark:], textStart+mark, textEnd, indent+1, !sub)
+	}
+}
+
+func (r *reader) condition(text string, start, end, indent int, prose bool) {
+	if text == "" {
+		return
+	}
+	s := &r.steps[len(r.steps)-1]
+	s.Conditions = append(s.Conditions, Condition{Text: text, Start: start, End: end, Depth: r.depth(indent), prose: prose})
+	r.open = openCondition
+}
+
+var (
+	stepHead  = regexp.MustCompile(`(?i)^(#{1,6}\s+)?(?:\*\*|__)?(?:step|schritt|étape|paso|passo|etapa)\s+(?:(\d{1,3}(?:\.\d{1,2})*)|([a-z]))\b\s*(?:\*\*|__)?\s*(?:[:.)–—-]+\s*)?(?:\*\*|__)?\s*`)
+	numHead   = regexp.MustCompile(`^(#{1,6}\s+)(?:\*\*)?(\d{1,3})[.):]?\s+(?:\*\*)?`)
+	boxMark   = regexp.MustCompile(`^[-*+]\s+\[[ xX]?\]\s+`)
+	letterTop = regexp.MustCompile(`^(?:\*\*)?\(?([a-zA-Z])[.)]\s+(?:\*\*)?`)
+	subNumber = regexp.MustCompile(`^\d{1,3}(?:\.\d{1,3})+[.)]?\s+`)
+	stepCell  = regexp.MustCompile(`(?i)^\W*(?:step|steps|no\.?|nr\.?|#|number|schritt|étape|paso|passo|etapa|n[.º°]?)?\W*$`)
+	cellMark  = regexp.MustCompile(`(?i)^\W*(?:step |schritt |étape |paso |passo )?(\d{1,3})\W*$`)
+	tableRule = regexp.MustCompile(`^[|:\- ]+$`)
+)
+
+func level(heading string) int { return len(heading) - len(strings.TrimLeft(heading, "#")) }
+
+// marked reads the number in front of a step, in the page's style: the number,
+// how others call the step, and where its text starts.
+func (r *reader) marked(text string, indent int) (number int, label string, mark int, ok bool) {
+	switch r.style {
+	case stepWords:
+		m := stepHead.FindStringSubmatch(text)
+		if m == nil || m[1] == "" && !strings.HasPrefix(text, "**") && !strings.HasPrefix(text, "__") && !stepColon.MatchString(text) {
+			return 0, "", 0, false // "Step 3 is only for …" is prose
+		}
+		if l := level(text); r.level == 0 || l < r.level {
+			r.level = l
+		}
+		return r.count(m[2], m[3]), strings.ToLower(m[2] + m[3]), len(m[0]), true
+	case headingNumbers:
+		m := numHead.FindStringSubmatch(text)
+		if m == nil || r.level > 0 && level(text) != r.level {
+			return 0, "", 0, false
+		}
+		r.level = level(text)
+		return r.count(m[2], ""), m[2], len(m[0]), true
+	case items, marginItems:
+		if r.style == marginItems && len(r.steps) == 0 && indent > 1 {
+			return 0, "", 0, false
+		}
+		bold := 0
+		if strings.HasPrefix(text, "**") {
+			bold = 2
+		}
+		n, at, is := numbered(text[bold:])
+		if bold > 0 && is && strings.HasPrefix(text[bold+at:], "**") { // "**3.** Verify"
+			at += len(text[bold+at:]) - len(strings.TrimLeft(text[bold+at:], "* "))
+		}
+		if is && (indent <= 3 || r.inList && indent <= r.indent+1) {
+			return n, strconv.Itoa(n), bold + at, true
+		}
+	case letters:
+		m := letterTop.FindStringSubmatch(text)
+		if m == nil || indent > 3 {
+			return 0, "", 0, false
+		}
+		n := int(strings.ToLower(m[1])[0]-'a') + 1
+		if n != 1 && (len(r.steps) == 0 || n != r.next) {
+			return 0, "", 0, false // "I. think", the end of an address
+		}
+		return n, strings.ToLower(m[1]), len(m[0]), true
+	case boxes:
+		if m := boxMark.FindString(text); m != "" && indent <= 1 {
+			n := len(r.steps) + 1
+			return n, strconv.Itoa(n), len(m), true
+		}
+	}
+	return 0, "", 0, false
+}
+
+// stepColon is a step in running text: "Step 3: Verify".
+var stepColon = regexp.MustCompile(`(?i)^(?:step|schritt|étape|paso|passo|etapa)\s+\w{1,3}\s*[:.)–—-]\s*\S`)
+
+func (r *reader) count(digits, letter string) int {
+	if digits == "" {
+		return int(strings.ToLower(letter)[0]-'a') + 1
+	}
+	digits, _, _ = strings.Cut(digits, ".")
+	n, _ := strconv.Atoi(digits) // at most three digits
+	return max(n, 1)
+}
+
+// row reads a row of a table: a step, where the table is one of steps, else a
+// condition of the step above it.
+func (r *reader) row(body, text string, at int) {
+	inner := strings.Trim(text, "| \t")
+	start := at + strings.Index(text, inner)
+	if tableRule.MatchString(text) || inner == "" {
+		return
+	}
+	cells := strings.Split(inner, "|")
+	if r.table == nil {
+		r.table = cells
+		return
+	}
+	if r.style == rows {
+		if m := cellMark.FindStringSubmatch(cells[0]); m != nil && len(cells) > 1 && stepCell.MatchString(r.table[0]) {
+			n, _ := strconv.Atoi(m[1])
+			from := start + len(cells[0]) + 1
+			for i, cell := range cells[1:] {
+				words := strings.TrimSpace(cell)
+				to := from + strings.Index(cell, words)
+				switch {
+				case words == "":
+				case i == 0:
+					r.step(n, m[1], 0, Step{Text: words, Start: to, End: to + len(words)})
+				case len(r.steps) > 0:
+					r.condition(words, to, to+len(words), 1, true)
+				}
+				from += len(cell) + 1
+			}
+			r.open = openNone
+			return
+		}
+	}
+	if r.inList && len(cells) > 1 {
+		r.condition(inner, start, start+len(inner), r.indent+1, false)
+		r.open = openNone
 	}
 }
 
 // step adds an item. Markdown counts items by itself, so "1. 1. 1." is 1, 2, 3;
 // a list that goes on after a paragraph goes on counting, and one that starts
 // again has the list's number in its ids.
-func (r *reader) step(number, indent int, s Step) {
+func (r *reader) step(number int, label string, indent int, s Step) {
+	r.bare = 0
+	s.Label, s.headed = label, r.level > 0
 	if !r.inList && (r.list == 0 || number != r.next) {
 		r.next = number
 		r.list++
@@ -161,7 +361,13 @@ func (r *reader) step(number, indent int, s Step) {
 	if number > r.next {
 		r.next = number
 	}
+	if r.style == items || r.style == marginItems { // Markdown counts by itself
+		s.Label = strconv.Itoa(r.next)
+	}
 	id := r.doc + "/" + strconv.Itoa(r.next)
+	if strings.Contains(label, ".") {
+		id = r.doc + "/" + label // "2.1.3": the page counts by itself
+	}
 	if r.used[id] {
 		id = r.doc + "/" + strconv.Itoa(r.list) + "." + strconv.Itoa(r.next)
 	}
@@ -229,6 +435,9 @@ func numbered(text string) (number, mark int, ok bool) {
 func numberedAny(text string) (mark int, ok bool) {
 	if _, mark, ok := numbered(text); ok {
 		return mark, true
+	}
+	if m := subNumber.FindString(text); m != "" {
+		return len(m), true
 	}
 	if len(text) > 3 && text[0] >= 'a' && text[0] <= 'z' && (text[1] == '.' || text[1] == ')') && text[2] == ' ' {
 		return 3, true

@@ -12,17 +12,17 @@ import (
 // scene is what a transcript says about where the work stands: the actions done
 // so far, and what was said since the last one.
 type scene struct {
-	acts    []string          // keys of the actions done, in order
-	done    map[string]int    // how often each
-	names   map[string]string // their names as reported, by key
-	said    []string          // who spoke since the last action, "c" and "a", newest first
-	words   []string          // terms spoken since the last action, newest turns first, at most recentTurns of them, each once
-	last    []string          // plain words of the last turn, with "c:" or "a:" in front
-	asked   bool              // an agent has asked a question since the last action
-	facts   []string          // kinds of facts the customer gave since the last action
-	turns   int               // turns of people so far
-	topic   map[string]bool   // terms of the whole transcript: what it is about
-	opening map[string]bool   // terms of the customer's first words
+	acts    []string         // keys of the actions done, in order
+	done    map[string]int   // how often each
+	names   map[string]label // their names as reported, by key
+	said    []string         // who spoke since the last action, "c" and "a", newest first
+	words   []string         // terms spoken since the last action, newest turns first, at most recentTurns of them, each once
+	last    []string         // plain words of the last turn, with "c:" or "a:" in front
+	asked   bool             // an agent has asked a question since the last action
+	facts   []string         // kinds of facts the customer gave since the last action
+	turns   int              // turns of people so far
+	topic   map[string]bool  // terms of the whole transcript: what it is about
+	opening map[string]bool  // terms of the customer's first words
 }
 
 const (
@@ -33,14 +33,14 @@ const (
 // see reads a transcript. Reported actions, and turns of agents that carry an
 // action's name, count as done.
 func see(turns []assist.Turn) scene {
-	s := scene{done: map[string]int{}, names: map[string]string{}, topic: map[string]bool{}, opening: map[string]bool{}}
+	s := scene{done: map[string]int{}, names: map[string]label{}, topic: map[string]bool{}, opening: map[string]bool{}}
 	lastAct := -1
 	for i, t := range turns {
 		if t.Action != nil && t.Action.Name != "" {
-			k := Key(t.Action.Name)
-			s.acts = append(s.acts, k)
-			s.done[k]++
-			s.names[k] = t.Action.Name
+			l := labelOf(t.Action.Name)
+			s.acts = append(s.acts, l.key)
+			s.done[l.key]++
+			s.names[l.key] = l
 			lastAct = i
 		}
 	}

@@ -17,13 +17,13 @@ type Weights struct {
 	w       []float64
 	g       []float64 // squared gradients so far, for the step size
 	moved   map[int32]float64
-	foreign map[string][]string // actions done in a procedure whose page does not name them
+	foreign map[string][]label // actions done in a procedure whose page does not name them
 }
 
 // NewWeights makes weights that know only what is shipped: how far to trust the
 // order of a page's text.
 func NewWeights() *Weights {
-	w := &Weights{ids: map[string]int32{}, moved: map[int32]float64{}, foreign: map[string][]string{}}
+	w := &Weights{ids: map[string]int32{}, moved: map[int32]float64{}, foreign: map[string][]label{}}
 	for name, v := range shipped {
 		w.w[w.id(name)] = v
 	}
@@ -42,6 +42,39 @@ func (w *Weights) Load(changes map[string]float64) {
 	}
 }
 
+// Replace takes all that is stored now, with what this process learned and has
+// not stored yet on top.
+func (w *Weights) Replace(stored map[string]float64) {
+	fresh := NewWeights()
+	fresh.Load(stored)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, by := range w.moved {
+		name := w.names[id]
+		at := fresh.id(name)
+		fresh.w[at] += by
+		fresh.moved[at] = by
+		if doc, act, ok := seenName(name); ok {
+			fresh.meet(doc, act)
+		}
+	}
+	for name, id := range fresh.ids { // how far each has been moved in this process slows its next steps
+		if was, ok := w.ids[name]; ok {
+			fresh.g[id] = w.g[was]
+		}
+	}
+	w.ids, w.names, w.w, w.g, w.moved, w.foreign = fresh.ids, fresh.names, fresh.w, fresh.g, fresh.moved, fresh.foreign
+}
+
+// PutBack takes back what Take gave and could not be stored.
+func (w *Weights) PutBack(changes map[string]float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, by := range changes {
+		w.moved[w.id(name)] += by
+	}
+}
+
 // met counts an action that was done in a procedure.
 func (w *Weights) met(doc, action string) {
 	id := w.id("seen|" + doc + "|" + action)
@@ -51,9 +84,9 @@ func (w *Weights) met(doc, action string) {
 }
 
 func (w *Weights) meet(doc, action string) {
-	if !slices.Contains(w.foreign[doc], action) {
-		w.foreign[doc] = append(w.foreign[doc], action)
-		slices.Sort(w.foreign[doc])
+	if !slices.ContainsFunc(w.foreign[doc], func(l label) bool { return l.name == action }) {
+		w.foreign[doc] = append(w.foreign[doc], labelOf(action))
+		slices.SortFunc(w.foreign[doc], func(a, b label) int { return strings.Compare(a.name, b.name) })
 	}
 }
 
@@ -103,7 +136,7 @@ func (w *Weights) id(name string) int32 {
 // feature is one reason for a choice.
 type feature struct {
 	id int32
-	x  float64
+	x  float32
 }
 
 // collector gathers the features of one candidate. With learn set, features that
@@ -130,7 +163,7 @@ func (c *collector) add(x float64, parts ...string) {
 		}
 		id = c.w.id(string(c.buf))
 	}
-	c.out = append(c.out, feature{id, x})
+	c.out = append(c.out, feature{id, float32(x)})
 }
 
 // take gives what was gathered, and begins anew.
@@ -144,7 +177,7 @@ func (c *collector) take() []feature {
 func (w *Weights) score(fs []feature) float64 {
 	s := 0.0
 	for _, f := range fs {
-		s += w.w[f.id] * f.x
+		s += w.w[f.id] * float64(f.x)
 	}
 	return s
 }
@@ -192,7 +225,7 @@ func (w *Weights) step(candidates [][]feature, right []bool, rate float64) {
 			continue
 		}
 		for _, f := range c {
-			g := d * f.x
+			g := d * float64(f.x)
 			w.g[f.id] += g * g
 			by := rate * g / (1 + math.Sqrt(w.g[f.id]))
 			w.w[f.id] += by

@@ -28,7 +28,7 @@ type Claim struct {
 func (db *DB) HoldGesture(ctx context.Context, c Claim) (ok bool, err error) {
 	const lock = `SELECT pg_advisory_xact_lock(hashtextextended('aside gesture ' || $1, 0))`
 	const used = `SELECT coalesce(sum(amount) FILTER (WHERE conversation_id <> $4 OR given), 0)::bigint FROM gestures
-		WHERE customer = $1 AND gesture = $2 AND period = $3 AND (given OR at > now() - interval '1 day')`
+		WHERE customer IN ($1, 'conversation ' || $4) AND gesture = $2 AND period = $3 AND (given OR at > now() - interval '1 day')`
 	const hold = `INSERT INTO gestures AS g (customer, gesture, period, conversation_id, amount, given, by_agent) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (customer, gesture, period, conversation_id) DO UPDATE SET
 			amount = CASE WHEN g.given THEN g.amount + excluded.amount ELSE excluded.amount END,
@@ -59,7 +59,7 @@ func (db *DB) HoldGesture(ctx context.Context, c Claim) (ok bool, err error) {
 // other conversations, by gesture and period.
 func (db *DB) SpentGestures(ctx context.Context, customer, conversation string) (spent map[[2]string]int64, err error) {
 	const sql = `SELECT gesture, period, sum(amount)::bigint FROM gestures
-		WHERE customer = $1 AND (given OR conversation_id <> $2 AND at > now() - interval '1 day') GROUP BY gesture, period`
+		WHERE customer IN ($1, 'conversation ' || $2) AND (given OR conversation_id <> $2 AND at > now() - interval '1 day') GROUP BY gesture, period`
 	err = db.turns.doAgain(ctx, "read a customer's gestures", func(ctx context.Context, conn *pgx.Conn) error {
 		spent = map[[2]string]int64{}
 		rows, err := conn.Query(ctx, sql, customer, conversation)
@@ -74,8 +74,66 @@ func (db *DB) SpentGestures(ctx context.Context, customer, conversation string) 
 	return spent, err
 }
 
-// AddStepWeights adds what was learned to what is known.
-func (db *DB) AddStepWeights(ctx context.Context, changes map[string]float64) error {
+// CustomerOf gives what the chat tool calls a conversation's customer, "" when it
+// does not say, or there is no such conversation.
+func (db *DB) CustomerOf(ctx context.Context, conversation string) (customer string, err error) {
+	err = db.turns.doAgain(ctx, "read the customer of conversation "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `SELECT customer FROM conversations WHERE id = $1`, conversation).Scan(&customer)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return customer, err
+}
+
+// PutAgentRole remembers what an agent may give.
+func (db *DB) PutAgentRole(ctx context.Context, agent, role string) error {
+	const sql = `INSERT INTO agent_roles (agent, role) VALUES ($1, $2) ON CONFLICT (agent) DO UPDATE SET role = excluded.role, seen_at = now()`
+	return db.turns.doAgain(ctx, "remember an agent's role", func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql, agent, role)
+		return err
+	})
+}
+
+// AgentRoles gives the roles of the agents that were seen last, at most limit.
+func (db *DB) AgentRoles(ctx context.Context, limit int) (roles map[string]string, err error) {
+	const sql = `SELECT agent, role FROM agent_roles WHERE seen_at > now() - interval '30 days' ORDER BY seen_at DESC LIMIT $1`
+	err = db.turns.doAgain(ctx, "load agents' roles", func(ctx context.Context, conn *pgx.Conn) error {
+		roles = map[string]string{}
+		rows, err := conn.Query(ctx, sql, limit)
+		if err != nil {
+			return err
+		}
+		var agent, role string
+		_, err = pgx.ForEachRow(rows, []any{&agent, &role}, func() error { roles[agent] = role; return nil })
+		return err
+	})
+	return roles, err
+}
+
+// NewStepLessons gives the digests that nothing was learned from yet.
+func (db *DB) NewStepLessons(ctx context.Context, digests [][]byte) (fresh [][]byte, err error) {
+	const sql = `SELECT d FROM unnest($1::bytea[]) AS n(d) WHERE NOT EXISTS (SELECT FROM step_lessons l WHERE l.digest = n.d)`
+	err = db.ingest.doAgain(ctx, "look up what steps were learned from", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		fresh, err = collect(ctx, conn, pgx.RowTo[[]byte], sql, digests)
+		return err
+	})
+	return fresh, err
+}
+
+// StepVersion says how often steps were learned: another number means that what
+// is known has changed.
+func (db *DB) StepVersion(ctx context.Context) (version int64, err error) {
+	err = db.ingest.doAgain(ctx, "read the version of learned steps", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT version FROM step_version`).Scan(&version)
+	})
+	return version, err
+}
+
+// AddStepWeights adds what was learned to what is known, notes the conversations
+// that taught it, and gives the new version.
+func (db *DB) AddStepWeights(ctx context.Context, changes map[string]float64, lessons [][]byte) (version int64, err error) {
 	const sql = `INSERT INTO step_weights AS w (feature, weight) SELECT * FROM unnest($1::text[], $2::float8[]) AS n(feature, weight) ORDER BY 1
 		ON CONFLICT (feature) DO UPDATE SET weight = w.weight + excluded.weight`
 	const batch = 5000
@@ -83,7 +141,7 @@ func (db *DB) AddStepWeights(ctx context.Context, changes map[string]float64) er
 	for f, w := range changes {
 		features, weights = append(features, storable(f)), append(weights, w)
 	}
-	return db.ingest.do(ctx, "store learned steps", func(ctx context.Context, conn *pgx.Conn) error {
+	err = db.ingest.do(ctx, "store learned steps", func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for i := 0; i < len(features); i += batch {
 				end := min(i+batch, len(features))
@@ -91,9 +149,13 @@ func (db *DB) AddStepWeights(ctx context.Context, changes map[string]float64) er
 					return err
 				}
 			}
-			return nil
+			if _, err := tx.Exec(ctx, `INSERT INTO step_lessons (digest) SELECT unnest($1::bytea[]) ON CONFLICT DO NOTHING`, lessons); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, `UPDATE step_version SET version = version + 1 RETURNING version`).Scan(&version)
 		})
 	})
+	return version, err
 }
 
 // StepWeights gives all that was learned.
@@ -132,6 +194,28 @@ func (db *DB) Authority(ctx context.Context) (body string, err error) {
 		return err
 	})
 	return body, err
+}
+
+// HasDocument reports whether there is a document of this title or id, now.
+func (db *DB) HasDocument(ctx context.Context, name string) (has bool, err error) {
+	const sql = `SELECT EXISTS (SELECT FROM documents WHERE removed_at IS NULL AND (id = $1 OR lower(title) = lower($1)))`
+	err = db.search.doAgain(ctx, "look for a document by its name", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, sql, name).Scan(&has)
+	})
+	return has, err
+}
+
+// DocumentFile gives where a document was ingested from: the source, and the
+// path in it.
+func (db *DB) DocumentFile(ctx context.Context, id string) (source, path string, err error) {
+	err = db.ingest.doAgain(ctx, "look for the file of document "+id, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `SELECT source, path FROM documents WHERE id = $1`, id).Scan(&source, &path)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return source, path, err
 }
 
 // ProcedureIDs lists current documents that may hold procedures.

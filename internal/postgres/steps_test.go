@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -75,7 +76,7 @@ func TestHeldThenGiven(t *testing.T) {
 func TestStepWeights(t *testing.T) {
 	db := testdb.Open(t)
 	for range 2 {
-		if err := db.AddStepWeights(t.Context(), map[string]float64{"o|a|b": 0.5, "it's": 1}); err != nil {
+		if _, err := db.AddStepWeights(t.Context(), map[string]float64{"o|a|b": 0.5, "it's": 1}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,6 +97,43 @@ func TestAuthorityStored(t *testing.T) {
 		}
 		if body, err := db.Authority(t.Context()); err != nil || body != want {
 			t.Fatalf("%q %v", body, err)
+		}
+	}
+}
+
+// TestNeverMoreThanALimit plays random agents, chats and amounts of one customer,
+// several at once: what was accepted never sums to more than the largest limit,
+// and to no more than an agent's own when that agent's claim was the last.
+func TestNeverMoreThanALimit(t *testing.T) {
+	db := testdb.Open(t)
+	r := rand.New(rand.NewPCG(4, 2026))
+	limits := []int64{2500, 7500, 20000}
+	for round := range 6 {
+		customer := fmt.Sprint("property", round)
+		var wg sync.WaitGroup
+		for range 24 {
+			c := postgres.Claim{Customer: customer, Conversation: fmt.Sprint(customer, "/", r.IntN(5)), Gesture: "credit", Period: "quarter 2026-4",
+				Amount: 100 + r.Int64N(4000), Limit: limits[r.IntN(len(limits))], By: fmt.Sprint(r.IntN(4))}
+			wg.Go(func() {
+				ok, err := db.HoldGesture(t.Context(), c)
+				if err != nil {
+					t.Error(err)
+				}
+				if ok && c.Amount > c.Limit {
+					t.Errorf("%d was held under a limit of %d", c.Amount, c.Limit)
+				}
+			})
+		}
+		wg.Wait()
+		spent, err := db.SpentGestures(t.Context(), customer, "another")
+		if got := spent[[2]string{"credit", "quarter 2026-4"}]; err != nil || got > limits[len(limits)-1] {
+			t.Fatalf("%d was held of at most %d, %v", got, limits[len(limits)-1], err)
+		}
+		left := limits[0] - spent[[2]string{"credit", "quarter 2026-4"}]
+		ok, err := db.HoldGesture(t.Context(), postgres.Claim{Customer: customer, Conversation: "new", Gesture: "credit", Period: "quarter 2026-4",
+			Amount: max(left, 0) + 1, Limit: limits[0], By: "x"})
+		if err != nil || ok {
+			t.Fatalf("more than the %d that is left was held: %v", left, err)
 		}
 	}
 }

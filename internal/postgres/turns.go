@@ -42,15 +42,15 @@ func decodeAction(t *assist.Turn, action []byte) error {
 //
 // $1 conversation · $2 role · $3 text · $4 name · $5 at or NULL · $6 author ·
 // $7 key · $8 external id · $9 action · $10 preview · $11 lease owner or NULL ·
-// $12 lease duration
+// $12 lease duration · $13 what the chat tool calls the customer
 const addTurn = `
 WITH c AS (
 	INSERT INTO conversations AS c (id, status, customer_name, agent_name, last_seq, last_role, preview, waiting_since,
-	                                run_seq, run_owner, run_until)
+	                                run_seq, run_owner, run_until, customer)
 	VALUES ($1, CASE $2::text WHEN 'agent' THEN 'open' ELSE 'waiting' END,
 	        CASE $2 WHEN 'customer' THEN $4::text ELSE '' END, CASE $2 WHEN 'agent' THEN $4 ELSE '' END,
 	        1, $2, $10, CASE $2 WHEN 'customer' THEN now() END,
-	        CASE WHEN $11::text IS NOT NULL THEN 1 END, $11, now() + $12::interval)
+	        CASE WHEN $11::text IS NOT NULL THEN 1 END, $11, now() + $12::interval, $13)
 	ON CONFLICT (id) DO UPDATE SET
 		last_seq = c.last_seq + 1, last_role = excluded.last_role, preview = excluded.preview, updated_at = now(),
 		status = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN 'waiting'
@@ -58,6 +58,7 @@ WITH c AS (
 		              ELSE c.status END,
 		resolution = CASE WHEN $2 = 'customer' THEN '' ELSE c.resolution END,
 		customer_name = CASE WHEN excluded.customer_name <> '' THEN excluded.customer_name ELSE c.customer_name END,
+		customer = CASE WHEN excluded.customer <> '' THEN excluded.customer ELSE c.customer END,
 		agent = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN '' ELSE c.agent END,
 		agent_name = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN ''
 		                  WHEN c.agent = '' AND excluded.agent_name <> '' THEN excluded.agent_name
@@ -108,11 +109,15 @@ func (db *DB) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTurn,
 	if run.Owner != "" && run.For > 0 {
 		owner, lease = &run.Owner, &run.For
 	}
+	customer := ""
+	if by.Actor == assist.ActorSource && n.Customer != "" {
+		customer = by.Subject + "/" + n.Customer
+	}
 	key := storedKey(by, n.Key())
 	op := "add turn to conversation " + n.Conversation
 	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		found, err := collect(ctx, conn, scanConversation, addTurn, n.Conversation, n.Role, n.Text, t.Name, at, by.Subject, key,
-			n.ExternalID, action, preview(shown), owner, lease)
+			n.ExternalID, action, preview(shown), owner, lease, customer)
 		if violates(err, uniqueViolation, "turns_once") {
 			s, err = storedTurn(ctx, conn, n.Conversation, by.Subject, key, func(was assist.Turn) bool {
 				return was.Role == n.Role && was.Text == n.Text && sameAction(was.Action, n.Action)

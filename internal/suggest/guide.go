@@ -3,6 +3,7 @@ package suggest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,6 +31,46 @@ type Playbook struct {
 	Authority playbook.Authority
 }
 
+// FixedGuide is a Guide of documents that do not change, with what is shipped of
+// the order: nothing was learned and nobody was given anything. It is for evals.
+type FixedGuide struct{ playbook Playbook }
+
+var _ Guide = FixedGuide{}
+
+// NewFixedGuide takes the procedures among the documents; authority is the text
+// of authority.yaml, "" where there is none.
+func NewFixedGuide(docs []assist.Document, authority string) (FixedGuide, error) {
+	var procs []playbook.Procedure
+	for _, d := range docs {
+		if d.Kind != assist.KindProcedure && d.Kind != assist.KindPolicy {
+			continue
+		}
+		if p, ok := playbook.Parse(d); ok {
+			procs = append(procs, p)
+		}
+	}
+	g := FixedGuide{Playbook{Book: playbook.NewBook(procs), Weights: playbook.NewWeights()}}
+	if authority == "" {
+		return g, nil
+	}
+	var err error
+	g.playbook.Authority, err = playbook.ParseAuthority([]byte(authority))
+	return g, err
+}
+
+// Playbook implements Guide.
+func (g FixedGuide) Playbook(context.Context, int64) (Playbook, error) { return g.playbook, nil }
+
+// Spent implements Guide.
+func (g FixedGuide) Spent(context.Context, assist.Moment) (playbook.Spent, error) {
+	return playbook.Spent{}, nil
+}
+
+// Hold implements Guide.
+func (g FixedGuide) Hold(context.Context, assist.Moment, string, string, playbook.Amount, playbook.Amount) (bool, error) {
+	return true, nil
+}
+
 // isOption reports whether an instruction is the id of an option.
 func isOption(instruction string) bool {
 	return strings.HasPrefix(instruction, "way/") || strings.HasPrefix(instruction, "gesture/")
@@ -48,7 +89,7 @@ func (r *run) guided(ctx context.Context) bool {
 		return false
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
-		Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
+		Language: r.Question.Language, Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
 	if len(c.Clues.Hits) == 0 && !acted(r.m.Turns) && !playbook.Feel(r.m.Turns).Needed() {
 		return true // no page speaks of this, and nothing was done: there is nothing to follow
 	}
@@ -85,6 +126,11 @@ func (r *run) clues(b *playbook.Book) playbook.Clues {
 		}
 		c.Hits[h.DocumentID] = max(c.Hits[h.DocumentID], h.Score/r.Hits[0].Score)
 	}
+	if !acted(r.m.Turns) {
+		for doc, share := range b.Meant(r.m.Turns) {
+			c.Hits[doc] = max(c.Hits[doc], 0.8*share)
+		}
+	}
 	for _, s := range slices.Backward(r.m.Steps) {
 		if doc := stepDocument(s.StepID); c.Hits[doc] > 0 {
 			c.Ticked = doc
@@ -118,12 +164,12 @@ func (r *run) choose(ctx context.Context, c playbook.Case) {
 			}
 		}
 		if !held {
-			o.Authority, o.Detail = playbook.Lead, cmp.Or(ruling.Reason, "The allowance for this customer was just used by a colleague.")
+			o.Authority, o.Detail = playbook.Lead, cmp.Or(ruling.Why(c.Language), "The allowance for this customer was just used by a colleague.")
 		}
 	}
 	if o.Authority == playbook.Lead {
 		step := assist.NextStep{ID: "recovery/lead", Kind: assist.StepHandOff, State: assist.StepTodo, Current: true,
-			Text: "Ask your lead for: " + o.Title + ". " + o.Detail, Policy: o.Policy}
+			Text: playbook.AskLead(*o, c.Language), Policy: o.Policy}
 		for j := range r.Steps {
 			r.Steps[j].Current = false
 		}
@@ -161,21 +207,41 @@ func (r *run) lookUp(ctx context.Context, o assist.Option) {
 	r.Question = q
 }
 
-// offer is how the instant draft says the way that the agent chose. English
-// only, as options are written in it.
+// offers are how the way that the agent chose is said: what the lead must decide,
+// a gesture, what policy grants. Titles stay in the words of the pages.
+var offers = map[string][3]string{
+	"en": {"I'll check with a colleague what more I can do for you, and come back to you here.", "To make up for it, I'd like to give you %s.", "I'll take care of the %s for you."},
+	"de": {"Ich kläre mit dem Team, was ich noch für Sie tun kann, und melde mich hier wieder bei Ihnen.", "Als Wiedergutmachung möchte ich Ihnen Folgendes anbieten: %s.", "Ich kümmere mich darum: %s."},
+	"fr": {"Je vérifie avec un collègue ce que je peux encore faire pour vous, et je reviens vers vous ici.", "Pour me faire pardonner, j'aimerais vous offrir ceci : %s.", "Je m'en occupe pour vous : %s."},
+	"es": {"Voy a consultar con un compañero qué más puedo hacer por usted y le respondo aquí.", "Para compensarle, me gustaría ofrecerle lo siguiente: %s.", "Me ocupo de ello: %s."},
+	"pt": {"Vou verificar com um colega o que mais posso fazer por você e volto a falar aqui.", "Para compensar, gostaria de lhe oferecer o seguinte: %s.", "Vou cuidar disso: %s."},
+}
+
+// offer is how the instant draft says the way that the agent chose, "" in a
+// language that nothing is written in.
 func offer(o *assist.Option, language string) string {
-	switch {
-	case o == nil || language != "" && language != "en":
+	words, ok := offers[cmp.Or(language, "en")]
+	if o == nil || !ok {
 		return ""
-	case o.Authority == playbook.Lead:
-		return "I'll check with a colleague what more I can do for you, and come back to you here."
 	}
+	if o.Authority == playbook.Lead {
+		return words[0]
+	}
+	english := language == "" || language == "en"
 	if _, _, ok := playbook.GestureOf(*o); ok {
 		amount, what, found := strings.Cut(o.Title, " · ")
-		if !found {
-			return "To make up for it, I'd like to give you this: " + strings.ToLower(o.Title) + "."
+		switch {
+		case !english && found:
+			return fmt.Sprintf(words[1], amount+" ("+what+")")
+		case !english:
+			return fmt.Sprintf(words[1], o.Title)
+		case !found:
+			return fmt.Sprintf(words[1], "this: "+strings.ToLower(o.Title))
 		}
-		return "To make up for it, I'd like to give you " + amount + ": " + strings.ToLower(what) + "."
+		return fmt.Sprintf(words[1], amount+": "+strings.ToLower(what))
 	}
-	return "I'll take care of the " + strings.ToLower(o.Title[:1]) + o.Title[1:] + " for you."
+	if !english {
+		return fmt.Sprintf(words[2], o.Title)
+	}
+	return fmt.Sprintf(words[2], strings.ToLower(o.Title[:1])+o.Title[1:])
 }

@@ -48,16 +48,13 @@ func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assi
 }
 
 // ask is what the current step needs from the customer, unless it was just asked.
-// Steps are written in English, and so the question is only for who speaks it.
+// In a language other than English only what is known by name is asked for.
 func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string {
-	if q.Language != "" && q.Language != "en" {
-		return ""
-	}
 	for _, s := range steps {
 		if !s.Current {
 			continue
 		}
-		question := playbook.Question(s)
+		question := playbook.QuestionIn(s, q.Language)
 		if question == "" || said(turns, question) || known(question, turns) {
 			return ""
 		}

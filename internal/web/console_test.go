@@ -371,6 +371,27 @@ func TestConsole(t *testing.T) {
 		run(t, tab, eventually(`document.querySelector(".turn-foot")?.textContent.includes("9 characters changed")`))
 	})
 
+	t.Run("the checklist by keys", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		s.Steps = append(s.Steps,
+			assist.NextStep{ID: "returns/2", Kind: assist.StepAsk, Text: "Ask for a photo", State: assist.StepImpossible, Why: "“I cannot send a photo”", Policy: assist.PolicyRef{Title: "Returns"}},
+			assist.NextStep{ID: "returns/3", Kind: assist.StepDo, Text: "Send the label", State: assist.StepTodo, Policy: assist.PolicyRef{Title: "Returns"}})
+		d.emitKept("suggestion.ready", s)
+		run(t, tab, eventually(isReady), eventually(`document.querySelector(".step.is-impossible .step-why")?.textContent.includes("I cannot send a photo")`),
+			eventually(`document.querySelector(".step.is-impossible .step-state")?.textContent.includes("ruled out")`), alt("x"))
+		if got := d.waitFor(t, "step.set", 1)[0]; got.Data.StepID != "returns/1" || got.Data.State != "done" {
+			t.Errorf("the current step ticked: %+v", got.Data)
+		}
+		run(t, tab, eventually(`document.querySelector(".step.is-current .step-text")?.textContent === "Send the label"`), alt("n"), chromedp.KeyEvent("s"))
+		if got := d.waitFor(t, "step.set", 2)[1]; got.Data.StepID != "returns/3" || got.Data.State != "skipped" {
+			t.Errorf("skipped by its key: %+v", got.Data)
+		}
+		run(t, tab, eventually(`document.querySelector(".step.is-skipped .step-state")?.textContent.includes("skipped")`), chromedp.KeyEvent(kb.ArrowUp),
+			eventually(`document.activeElement.closest(".step")?.querySelector(".step-text").textContent === "Ask for a photo"`))
+	})
+
 	t.Run("steps, marks, ways and why", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)

@@ -22,6 +22,7 @@ type turnBody struct {
 	Name       string         `json:"name"`
 	Text       string         `json:"text"`
 	ExternalID string         `json:"external_id"`
+	Customer   string         `json:"customer"`
 	At         time.Time      `json:"at"`
 	Action     *assist.Action `json:"action"`
 }
@@ -45,6 +46,7 @@ func (s *server) addTurn(w http.ResponseWriter, r *http.Request) error {
 		Name:         b.Name,
 		Text:         b.Text,
 		ExternalID:   b.ExternalID,
+		Customer:     b.Customer,
 		At:           b.At,
 		Action:       b.Action,
 	})

@@ -121,6 +121,7 @@ func (c *conn) addTurn(f frame) (any, error) {
 		Text       string         `json:"text"`
 		Name       string         `json:"name"`
 		ExternalID string         `json:"external_id"`
+		Customer   string         `json:"customer"`
 		At         time.Time      `json:"at"`
 		Action     *assist.Action `json:"action"`
 	}](f)
@@ -128,7 +129,7 @@ func (c *conn) addTurn(f frame) (any, error) {
 		return nil, err
 	}
 	t, repeat, err := c.s.opts.Service.Receive(c.ctx, c.who, assist.NewTurn{Conversation: f.Conversation, ClientID: f.ID,
-		Role: d.Role, Name: d.Name, Text: d.Text, ExternalID: d.ExternalID, At: d.At, Action: d.Action})
+		Role: d.Role, Name: d.Name, Text: d.Text, ExternalID: d.ExternalID, Customer: d.Customer, At: d.At, Action: d.Action})
 	return seqAck{t.Seq, repeat}, err
 }
 

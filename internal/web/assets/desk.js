@@ -4,7 +4,7 @@
 
 import { clockTime, h, render, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
-import { customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
+import { checklist, customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
 import { Keys, KeysDialog } from "./keys.js";
 import { WhyDialog } from "./why.js";
 import { drawLink, drawSignIn, drawTop } from "./status.js";
@@ -165,6 +165,8 @@ export class Desk {
       focus_sources: () => { this.#reveal("aside"); panel.focusSources(); },
       focus_draft: () => { this.#reveal("aside"); panel.focusDraft(); },
       focus_steps: () => { this.#reveal("aside"); panel.focusSteps(); },
+      tick_step: () => this.#setStep("done"),
+      skip_step: () => this.#setStep("skipped"),
       ask: () => { this.#reveal("aside"); panel.focusAsk(); },
       good: () => this.actions.mark("good"),
       bad: () => this.actions.mark("bad"),
@@ -191,6 +193,12 @@ export class Desk {
     if (!box.querySelector(".banner .button") || !shownDraft(this.#shown)) return false;
     this.actions.insert();
     return true;
+  }
+
+  // #setStep changes the step that is to be done now.
+  #setStep(to) {
+    const current = this.#chat && checklist(this.#chat)?.current;
+    if (current) this.actions.step(current.id, to);
   }
 
   #go(step) {

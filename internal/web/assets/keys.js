@@ -20,6 +20,8 @@ export const ACTIONS = [
   { id: "focus_sources", group: "Aside", label: "Go to the sources", chord: "Alt+S" },
   { id: "focus_draft", group: "Aside", label: "Go to the draft, sentence by sentence", chord: "Alt+L" },
   { id: "focus_steps", group: "Aside", label: "Go to the next steps", chord: "Alt+N" },
+  { id: "tick_step", group: "Aside", label: "Tick the current step", chord: "Alt+X" },
+  { id: "skip_step", group: "Aside", label: "Skip the current step", chord: "Alt+Shift+X" },
   { id: "ask", group: "Aside", label: "Ask for a change of the draft", chord: "Alt+A" },
   { id: "good", group: "Aside", label: "Good suggestion", chord: "Alt+G" },
   { id: "bad", group: "Aside", label: "Bad suggestion", chord: "Alt+B" },

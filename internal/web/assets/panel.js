@@ -3,7 +3,7 @@
 // with the state and the dock with the draft's buttons stay.
 
 import { clockTime, h, icon, kbd, millis, render, safeHref, shortDate, span, user } from "./dom.js";
-import { customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, standing, streaming, waitingNote } from "./select.js";
+import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
 const FIRST_SOURCES = 3;
@@ -37,7 +37,7 @@ class Suggestion extends HTMLElement {
 
   focusSources() { this.#scroll.querySelector(".source-toggle")?.focus(); }
   focusDraft() { this.#scroll.querySelector(".sentence")?.focus(); }
-  focusSteps() { (this.#scroll.querySelector(".step input:not(:checked)") ?? this.#scroll.querySelector(".step input"))?.focus(); }
+  focusSteps() { (this.#scroll.querySelector(".step.is-current input") ?? this.#scroll.querySelector(".step input"))?.focus(); }
   focusAsk() { this.#dock.querySelector(".ask-input")?.focus(); }
   askReason() { this.#set({ bad: true }); }
 
@@ -303,24 +303,37 @@ function options(s, a) {
     })));
 }
 
-// steps come from the newest suggestion that has any: they outlive it.
+const STATES = { skipped: "skipped", impossible: "ruled out" };
+
+// steps is the checklist. Arrows move in it, space ticks, S skips.
 function steps(chat, a) {
-  const shown = chat.suggestions[chat.shown];
-  const s = shown?.steps?.length ? shown : Object.values(chat.suggestions).findLast((x) => x.steps?.length);
-  if (!s) return null;
-  const list = s.steps.map((x) => ({ ...x, state: chat.steps[x.id] ?? x.state }));
-  const left = list.filter((x) => x.state === "todo").length;
-  const current = list.find((x) => x.current && x.state === "todo") ?? list.find((x) => x.state === "todo");
+  const found = checklist(chat);
+  if (!found) return null;
+  const { list, left, current } = found;
   return h("section", { class: "part", key: "steps", "aria-label": "Next steps" },
     h("h3", null, "Next steps", h("span", { class: "part-note" }, left ? `${left} to do` : "all done"), kbd(pretty(a.chord("focus_steps")))),
-    h("ul", { class: "steps" }, list.map((x) => h("li", { key: x.id, class: `step is-${x.state}` + (x === current ? " is-current" : "") },
+    h("ul", { class: "steps" }, list.map((x) => h("li", { key: x.id, class: `step is-${x.state}` + (x === current ? " is-current" : ""), "aria-current": x === current ? "step" : null },
       h("label", null,
-        h("input", { type: "checkbox", checked: x.state === "done", on: { change: (e) => a.step(x.id, e.target.checked ? "done" : "todo") } }),
+        h("input", { type: "checkbox", checked: x.state === "done", "aria-keyshortcuts": x === current ? `${ariaChord(a.chord("tick_step"))} Space S` : "Space S",
+          on: { change: (e) => a.step(x.id, e.target.checked ? "done" : "todo"), keydown: (e) => stepKey(e, x, a) } }),
         h("span", { class: "step-kind" }, KINDS[x.kind] ?? x.kind),
         h("span", { class: "step-words" }, user("span", { class: "step-text" }, x.text),
           x === current && x.policy?.quote && user("q", { class: "step-quote" }, x.policy.quote),
-          x === current && x.why && user("span", { class: "step-quote step-why" }, x.why)),
-        user("span", { class: "step-policy", title: x.policy?.quote ?? "" }, x.state === "skipped" ? "skipped" : x.policy?.title ?? ""))))));
+          (x === current || STATES[x.state]) && x.why && user("span", { class: "step-quote step-why" }, x.why)),
+        STATES[x.state]
+          ? h("span", { class: "step-policy step-state", title: x.policy?.title ?? "" }, icon(x.state === "impossible" ? "alert" : "clock"), STATES[x.state])
+          : user("span", { class: "step-policy", title: x.policy?.quote ?? "" }, x.policy?.title ?? "")),
+      x === current && h("button", { class: "link step-skip", title: `Skip this step (${pretty(a.chord("skip_step"))})`, "aria-keyshortcuts": ariaChord(a.chord("skip_step")), on: { click: () => a.step(x.id, "skipped") } }, "Skip")))));
+}
+
+function stepKey(e, x, a) {
+  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  const boxes = [...e.target.closest(".steps").querySelectorAll("input")];
+  const move = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+  if (move) boxes[boxes.indexOf(e.target) + move]?.focus();
+  else if (e.key.toLowerCase() === "s") a.step(x.id, x.state === "skipped" ? "todo" : "skipped");
+  else return;
+  e.preventDefault();
 }
 
 function quiet(state, chat, s, st, now) {

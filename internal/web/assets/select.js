@@ -141,3 +141,14 @@ export function internalSources(s, sentenceList) {
 }
 
 export const sourceName = (hit) => [hit.title, hit.heading].filter(Boolean).join(" › ");
+
+// checklist is the next steps as they stand: those of the newest suggestion that
+// has any, for they outlive it, with what agents ticked since.
+export function checklist(chat) {
+  const shown = chat.suggestions[chat.shown];
+  const s = shown?.steps?.length ? shown : Object.values(chat.suggestions).findLast((x) => x.steps?.length);
+  if (!s) return null;
+  const list = s.steps.map((x) => ({ ...x, state: chat.steps[x.id] ?? x.state }));
+  const left = list.filter((x) => x.state === "todo");
+  return { list, left: left.length, current: left.find((x) => x.current) ?? left[0] };
+}
