@@ -32,7 +32,7 @@ const (
 	// agent as an answer. It is low on purpose: silence on a question that the
 	// knowledge answers costs more than a weak passage that an agent can see is
 	// weak. TestWeak prints what each threshold keeps and stops on real questions.
-	DefaultWeakBelow = 0.15
+	DefaultWeakBelow = 0.12
 
 	// DefaultAnswerFrom is the evidence from which a bot may answer a customer with
 	// nobody watching: at most one in twenty questions without an answer gets one
@@ -124,6 +124,7 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 			return fmt.Errorf("search by words: %w", err)
 		}
 		first = reread(q, lexical)
+		spread(q, lexical, words.idf(q))
 		if recaller, ok := r.index.(Recaller); ok && lexicon.Learned > 0 && len(lexical) > 0 {
 			if asked, err = recaller.Recall(gctx, wide, first.hit.ID, words.ids()); err != nil {
 				return fmt.Errorf("recall what passage %s was asked: %w", first.hit.ID, err)
