@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -38,7 +37,7 @@ type grams struct {
 // newGrams makes the question's side; nil where it has no letters.
 func newGrams(q assist.Question) *grams {
 	g := &grams{}
-	total := g.add(q.Text, 1)
+	total := g.add(q.Text[:min(len(q.Text), likeBytes)], 1)
 	own := map[string]bool{}
 	for _, t := range lex.Terms(q.Text, q.Language) {
 		own[t] = true
@@ -58,13 +57,28 @@ func newGrams(q assist.Question) *grams {
 	return g
 }
 
-// add counts the letter groups of a text and gives their summed weight.
+// add counts the letter groups of a text and gives their summed weight. Only
+// plain letters are folded, and words are what marks and spaces leave: it is read
+// in the hot path, and alike on both sides.
 func (g *grams) add(text string, weight float64) (sum float64) {
-	text = strings.ToLower(text[:min(len(text), likeBytes)])
-	for _, s := range lex.Words(text) {
-		sum += g.word(s.In(text), weight, true)
+	from := -1
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && letter(text[i]) {
+			if from < 0 {
+				from = i
+			}
+			continue
+		}
+		if from >= 0 {
+			sum += g.word(text[from:i], weight, true)
+		}
+		from = -1
 	}
 	return sum
+}
+
+func letter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 || c == '\''
 }
 
 // word counts each three neighbouring bytes of a word; its start, and its end
@@ -74,7 +88,9 @@ func (g *grams) word(w string, weight float64, whole bool) (sum float64) {
 	for i := 0; i <= len(w); i++ {
 		c := byte('$')
 		if i < len(w) {
-			c = w[i]
+			if c = w[i]; 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
 		} else if !whole {
 			break
 		}
