@@ -18,6 +18,9 @@ func defineEvalAbstention(o *options, cfg *app.Config) runner {
 	o.Float64Var(&opt.Threshold, "threshold", 0, "evidence `below` which to abstain, 0 to 1; without it the shipped one")
 	o.BoolVar(&opt.Curve, "curve", false, "also say what other thresholds would do")
 
+	var write string
+	o.StringVar(&write, "write", "", "`file` for the threshold that answers most while at most one in twenty questions without an answer gets one")
+
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) > 0 {
 			return usageError{fmt.Sprintf("%q is not understood here: all files are given as flags", args[0])}
@@ -41,12 +44,19 @@ func defineEvalAbstention(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
+		if write != "" {
+			if err := measure.WriteCalibration(write, report); err != nil {
+				return fmt.Errorf("write the threshold: %w", err)
+			}
+		}
 		return s.print(report, func(w io.Writer) {
 			fmt.Fprintf(w, "%d answerable: %d answered, %d of them from the right page\n%d unanswerable: %d wrongly answered\n%d handed over  auroc %.3f\n",
 				report.Answerable, report.Answered, report.RightPage, report.Unanswerable, report.WronglyAnswered, report.HandedOver, report.AUROC)
 			for _, p := range report.Curve {
-				fmt.Fprintf(w, "below %.2f abstained: %.3f of the answerable answered, %.3f of the others\n", p.Threshold, p.Answered, p.WronglyAnswered)
+				fmt.Fprintf(w, "from %.2f: %.3f of the answerable answered, %.3f of those from the right page, %.3f of the others answered\n", p.Threshold, p.Answered, p.RightPage, p.WronglyAnswered)
 			}
+			p := report.Calibrated
+			fmt.Fprintf(w, "best threshold %.2f: %.3f of the answerable answered, %.3f of those from the right page, %.3f of the others answered\n", p.Threshold, p.Answered, p.RightPage, p.WronglyAnswered)
 		})
 	}
 }

@@ -2,7 +2,9 @@ package measure
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -20,15 +22,21 @@ type AbstentionReport struct {
 	HandedOver      int     `json:"handed_over"`      // all others: abstained or stayed quiet
 	AUROC           float64 `json:"auroc"`            // of the evidence
 
-	Curve []AbstentionPoint `json:"curve,omitempty"`
+	Calibrated AbstentionPoint   `json:"calibrated"` // the threshold that answers most within MostWrong
+	Curve      []AbstentionPoint `json:"curve,omitempty"`
 }
 
 // AbstentionPoint is what a threshold would do.
 type AbstentionPoint struct {
 	Threshold       float64 `json:"threshold"`
 	Answered        float64 `json:"answered"`         // share of the answerable
+	RightPage       float64 `json:"right_page"`       // share of those answered from a right page; 0 without qrels
 	WronglyAnswered float64 `json:"wrongly_answered"` // share of the unanswerable
 }
+
+// MostWrong is the share of unanswerable questions that a calibrated threshold
+// lets through at most.
+const MostWrong = 0.05
 
 // AbstentionOptions say how to measure.
 type AbstentionOptions struct {
@@ -41,12 +49,7 @@ type AbstentionOptions struct {
 func Abstention(ctx context.Context, k Knowledge, c Corpus, queries []Query, right Qrels, opt AbstentionOptions) (r AbstentionReport, err error) {
 	retriever := retrieve.New(k, nil, retrieve.Options{WeakBelow: opt.Threshold})
 	queries = slices.DeleteFunc(slices.Clone(queries), func(q Query) bool { return q.Answerable == nil })
-	type outcome struct {
-		evidence float64
-		answered bool
-		right    bool
-	}
-	outcomes := make([]outcome, len(queries))
+	outcomes := make([]abstention, len(queries))
 	err = each(ctx, len(queries), func(ctx context.Context, i int) error {
 		question := retrieve.Listen(queries[i].Turns())
 		quiet := question.Quiet != ""
@@ -56,17 +59,17 @@ func Abstention(ctx context.Context, k Knowledge, c Corpus, queries []Query, rig
 			return fmt.Errorf("query %s: %w", queries[i].ID, err)
 		}
 		ids := c.ids(res.Hits)
-		outcomes[i] = outcome{evidence: res.Evidence, answered: !quiet && !res.Weak,
-			right: len(ids) > 0 && right[queries[i].ID][ids[0]]}
+		outcomes[i] = abstention{answerable: *queries[i].Answerable, evidence: res.Evidence, quiet: quiet,
+			answered: !quiet && !res.Weak, right: len(ids) > 0 && right[queries[i].ID][ids[0]]}
 		return nil
 	})
 	if err != nil {
 		return r, err
 	}
 	var yes, no []float64
-	for i, o := range outcomes {
+	for _, o := range outcomes {
 		switch {
-		case *queries[i].Answerable:
+		case o.answerable:
 			yes = append(yes, o.evidence)
 			if o.answered {
 				r.Answered++
@@ -89,12 +92,96 @@ func Abstention(ctx context.Context, k Knowledge, c Corpus, queries []Query, rig
 	slices.Sort(yes)
 	slices.Sort(no)
 	r.AUROC = round(auroc(yes, no))
-	if opt.Curve {
-		for t := 0.05; t < 0.96; t += 0.05 {
-			r.Curve = append(r.Curve, AbstentionPoint{Threshold: round(t), Answered: round(above(yes, t)), WronglyAnswered: round(above(no, t))})
+	if r.Calibrated = calibrate(outcomes, MostWrong); opt.Curve {
+		for n := 1; n < 20; n++ {
+			r.Curve = append(r.Curve, pointAt(outcomes, float64(n)/20))
 		}
 	}
 	return r, nil
+}
+
+// abstention is what became of one question.
+type abstention struct {
+	answerable, quiet, answered, right bool
+	evidence                           float64
+}
+
+// pointAt says what a threshold would do.
+func pointAt(outcomes []abstention, threshold float64) AbstentionPoint {
+	var yes, no, answered, right, wrong float64
+	for _, o := range outcomes {
+		passes := !o.quiet && o.evidence >= threshold
+		switch {
+		case !o.answerable:
+			no++
+			if passes {
+				wrong++
+			}
+		default:
+			yes++
+			if passes {
+				answered++
+			}
+			if passes && o.right {
+				right++
+			}
+		}
+	}
+	return AbstentionPoint{Threshold: threshold, Answered: round(answered / max(yes, 1)),
+		RightPage: round(right / max(answered, 1)), WronglyAnswered: round(wrong / max(no, 1))}
+}
+
+// calibrate finds, in steps of a hundredth, the lowest threshold from which on no
+// more than the given share of the unanswerable questions is answered.
+func calibrate(outcomes []abstention, most float64) AbstentionPoint {
+	best := pointAt(outcomes, 1)
+	for n := 99; n > 0; n-- {
+		p := pointAt(outcomes, float64(n)/100)
+		if p.WronglyAnswered > most {
+			break
+		}
+		best = p
+	}
+	return best
+}
+
+// Calibration is a threshold found on a company's own questions, as a file keeps
+// it.
+type Calibration struct {
+	AbstentionPoint
+	Answerable   int `json:"answerable"` // questions that it was found on
+	Unanswerable int `json:"unanswerable"`
+}
+
+// fewest questions of either kind that a threshold may be found on: with fewer,
+// one question more or less moves the share by more than it may be.
+const fewest = 20
+
+// WriteCalibration writes the report's calibrated threshold into a file.
+func WriteCalibration(file string, r AbstentionReport) error {
+	if min(r.Answerable, r.Unanswerable) < fewest {
+		return fmt.Errorf("%d answerable and %d unanswerable questions are too few for a threshold: at least %d of each are needed", r.Answerable, r.Unanswerable, fewest)
+	}
+	data, err := json.MarshalIndent(Calibration{r.Calibrated, r.Answerable, r.Unanswerable}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+// ReadCalibration reads what WriteCalibration wrote.
+func ReadCalibration(file string) (c Calibration, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, fmt.Errorf("%s: this is not a calibrated threshold: %w", file, err)
+	}
+	if c.Threshold <= 0 || c.Threshold > 1 {
+		return c, fmt.Errorf("%s: the threshold is %g; it must be above 0 and at most 1", file, c.Threshold)
+	}
+	return c, nil
 }
 
 // auroc is the chance that one of yes is above one of no; both are sorted.
@@ -109,12 +196,6 @@ func auroc(yes, no []float64) float64 {
 		wins += float64(below) + float64(same-below)/2
 	}
 	return wins / float64(len(yes)) / float64(len(no))
-}
-
-// above is the share of sorted that is at least t.
-func above(sorted []float64, t float64) float64 {
-	i, _ := slices.BinarySearch(sorted, t)
-	return float64(len(sorted)-i) / float64(len(sorted))
 }
 
 // Withdrawal is a line of an abstention file: without these documents those

@@ -14,7 +14,10 @@ import (
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
-var _ retrieve.Learner = (*DB)(nil)
+var (
+	_ retrieve.Learner  = (*DB)(nil)
+	_ retrieve.Recaller = (*DB)(nil)
+)
 
 // learnedDrift is how far the average length of what was learned may move before
 // all learned weights are made again. It grows by use, so this happens ever more
@@ -109,6 +112,16 @@ func (db *DB) Learn(ctx context.Context, lessons []retrieve.Lesson) (added int, 
 		return w.teach(ctx, changes, audiences)
 	})
 	return added, err
+}
+
+// Recall implements retrieve.Recaller.
+func (db *DB) Recall(ctx context.Context, scope retrieve.Scope, passage string, terms []int32) (asked []int32, err error) {
+	const sql = `SELECT t FROM learned l, unnest(l.terms) AS t WHERE l.passage_id = $1 AND t = ANY($2::int[]) ORDER BY t`
+	err = db.reader(scope).doAgain(ctx, "recall questions", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		asked, err = collect(ctx, conn, pgx.RowTo[int32], sql, passage, orEmpty(terms))
+		return err
+	})
+	return asked, err
 }
 
 // Forget implements retrieve.Learner.

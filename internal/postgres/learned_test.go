@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,30 @@ func TestLearnedIsAsInMemory(t *testing.T) {
 		}
 	}
 	same("learned")
+	answered := ask(t, mem, inside, "where is my money")
+	recall := func(x retrieve.Index, words ...string) int {
+		t.Helper()
+		l, err := x.Lexicon(t.Context(), inside, words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []int32{1 << 20} // a term that nobody said
+		for _, stat := range l.Terms {
+			ids = append(ids, stat.ID)
+		}
+		asked := 0
+		for _, h := range answered {
+			got, err := x.(retrieve.Recaller).Recall(t.Context(), inside, h.ID, ids)
+			if err != nil || !slices.IsSorted(got) {
+				t.Errorf("recall %s: %v %v", h.ID, got, err)
+			}
+			asked += len(got)
+		}
+		return asked
+	}
+	if want, got := recall(mem, "money", "parcel", "boot"), recall(db, "money", "parcel", "boot"); got != want || want == 0 {
+		t.Errorf("passages were asked with %d of the terms, want %d", got, want)
+	}
 	for _, x := range []retrieve.Learner{mem, db} {
 		for _, c := range []string{"c2", "c4", "nobody"} {
 			if err := x.Forget(t.Context(), c); err != nil {
@@ -90,6 +115,9 @@ func TestLearnedIsAsInMemory(t *testing.T) {
 		if err := db.Forget(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if n := recall(db, "money", "parcel", "boot"); n != 0 {
+		t.Errorf("%d terms of those who were forgotten are recalled", n)
 	}
 	rows, err := db.Query(t.Context(), "turns", `SELECT (SELECT count(*) FROM lessons) + (SELECT count(*) FROM learned) + (SELECT count(*) FROM lexicon WHERE asked > 0.001),
 		questions::float8, learned, learned_length::float8 FROM knowledge_stats`)

@@ -28,13 +28,15 @@ type listening struct {
 	agent    float64 // an agent's or bot's turn, at age 0
 	asked    float64 // the agent's question to which the last turn is only an answer
 	decay    float64 // per turn of age
+	opening  float64 // the customer's first need, however old it is: what the chat is about
+	before   float64 // share that is left of what was said before the topic changed
 	most     float64 // of one term, however often it was said
 }
 
-var listens = listening{customer: 0.5, agent: 0.6, asked: 0.8, decay: 0.75, most: 2}
+var listens = listening{customer: 0.5, agent: 0.6, asked: 0.8, decay: 0.75, opening: 0.1, before: 0.15, most: 2}
 
-// maxListened is how many turns back Listen looks: older ones
-// weigh nothing.
+// maxListened is how many turns back Listen looks, besides the first need: older
+// ones weigh nothing.
 const maxListened = 30
 
 // longTurn is the number of terms from which on an agent's turn is an answer
@@ -101,8 +103,13 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 			names[n] = true
 		}
 	}
+	topic := topicStart(said, need)
+	opening := firstNeed(said, topic)
 	bag := terms{weight: map[string]float64{}, most: weights.most}
-	for i := len(said) - 1; i >= 0 && len(said)-i <= maxListened; i-- {
+	for i := len(said) - 1; i >= 0; i-- {
+		if len(said)-i > maxListened && i != opening {
+			continue
+		}
 		age := float64(max(last-i, 0))
 		w := 0.0
 		switch {
@@ -117,6 +124,12 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 		default:
 			w = weights.agent * math.Pow(weights.decay, age)
 		}
+		if i == opening {
+			w = max(w, weights.opening)
+		}
+		if i < topic {
+			w *= weights.before
+		}
 		heard := hear(said[i].text, q.Language, i == need)
 		if said[i].role != assist.RoleCustomer && len(heard) > longTurn {
 			w *= math.Sqrt(float64(longTurn) / float64(len(heard)))
@@ -129,6 +142,33 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 	}
 	q.Terms = bag.list()
 	return q
+}
+
+// topicStart is the last turn, up to the need, in which the customer turned to
+// something else in so many words, without pointing back. 0 if the topic never
+// changed. That the agent asked for more, or that no word is shared with what was
+// said, tells nothing: most such questions are about the same product.
+func topicStart(said []utterance, need int) int {
+	for i := need; i > 0; i-- {
+		if said[i].role != assist.RoleCustomer || judge(said[i].text, said[i-1].text, true) != says {
+			continue
+		}
+		if turnsAway(said[i].text) && !pointsBack(said[i].text) {
+			return i
+		}
+	}
+	return 0
+}
+
+// firstNeed is the first turn from i on in which the customer really said
+// something, -1 if there is none.
+func firstNeed(said []utterance, i int) int {
+	for ; i < len(said); i++ {
+		if said[i].role == assist.RoleCustomer && judge(said[i].text, "", i > 0) == says {
+			return i
+		}
+	}
+	return -1
 }
 
 // hear gives the terms of a turn, without those of its courteous sentences

@@ -1,6 +1,9 @@
 package retrieve
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // phrases says what a courtesy does, by its words in en, de, fr and es (and a
 // little pt). A word that can also be part of a question is not here.
@@ -85,6 +88,39 @@ func anythingElse(asked string) bool {
 	}
 	return false
 }
+
+// turnsAway reports whether somebody says that they turn to another topic.
+func turnsAway(text string) bool {
+	lower := strings.ReplaceAll(strings.ToLower(text), "’", "'")
+	for _, w := range []string{"different thing", "different question", "different topic", "another question", "another thing", "another topic", "another issue",
+		"other question", "other thing", "something else", "unrelated", "new question", "new topic", "on another note", "on a different note", "change of topic", "separate question", "separately",
+		"andere frage", "anderen frage", "anderes thema", "was anderes", "etwas anderes", "neue frage", "andere sache",
+		"autre question", "autre chose", "autre sujet", "rien à voir", "nouvelle question",
+		"otra pregunta", "otra cosa", "otro tema", "cambiando de tema", "nueva pregunta",
+		"outra pergunta", "outra coisa", "outro assunto", "mudando de assunto"} {
+		if strings.Contains(lower, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// pointsBack reports whether a turn leans on what was said before: then the topic
+// goes on.
+func pointsBack(text string) bool {
+	for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
+		if backward[w] {
+			return true
+		}
+	}
+	return false
+}
+
+var backward = wordSet(`it its it's this that that's these those they them same one ones there
+	es sie ihn ihm das dies diese diesen dieser dieses dasselbe dafür damit davon
+	ça cela ce cette ces celui celle celui-ci le même la même y en
+	lo eso esa ese esto esta este esos esas mismo misma ello
+	isso isto esse essa este esta mesmo mesma ele ela`)
 
 var introductions = []string{"my name is ", "my name's ", "name is ", "this is ", "ich heiße ", "ich heisse ", "mein name ist ",
 	"je m'appelle ", "mon nom est ", "me llamo ", "mi nombre es "}

@@ -38,6 +38,14 @@ type Index interface {
 	Document(ctx context.Context, scope Scope, id string) (*assist.Document, error)
 }
 
+// Recaller is an Index that remembers what passages were asked. A Retriever that
+// searches one is surer of questions which were asked before.
+type Recaller interface {
+	// Recall gives, sorted, those of the terms that the questions had which the
+	// passage answered; none where it is not visible.
+	Recall(ctx context.Context, scope Scope, passage string, terms []int32) ([]int32, error)
+}
+
 // Lexicon is what the index knows about some terms.
 type Lexicon struct {
 	Version   int64   // of the knowledge: changes whenever any passage does, or what was learned

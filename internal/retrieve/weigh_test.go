@@ -110,3 +110,55 @@ func FuzzQuote(f *testing.F) {
 		}
 	})
 }
+
+func FuzzLikeness(f *testing.F) {
+	f.Add("who made you", "Who made you?\nWho is your maker?", "You")
+	f.Add("ß\xff ’", "\x00. \xfe…", "…")
+	f.Fuzz(func(t *testing.T, question, text, title string) {
+		g := newGrams(plainQuestion(assist.Question{Text: question, Language: "en"}))
+		if g == nil {
+			return
+		}
+		h := assist.Hit{Title: title, Passage: assist.Passage{Text: text}}
+		first := g.like(h)
+		if first < 0 || first > 1 || math.IsNaN(first) {
+			t.Errorf("like(%q, %q) = %v", question, text, first)
+		}
+		if again := g.like(h); again != first {
+			t.Errorf("the second reading of %q gives %v, the first gave %v", text, again, first)
+		}
+	})
+}
+
+// TestEvidence: more of each sign is more evidence, and habit takes some back.
+func TestEvidence(t *testing.T) {
+	s := signs{amount: 1.5, like: 0.5, cover: 0.7, habit: 0.2}
+	base := evidence(s)
+	for name, c := range map[string]struct {
+		s    signs
+		more bool
+	}{
+		"amount": {signs{2, 0.5, 0.7, 0.2}, true}, "like": {signs{1.5, 0.6, 0.7, 0.2}, true},
+		"cover": {signs{1.5, 0.5, 0.8, 0.2}, true}, "habit": {signs{1.5, 0.5, 0.7, 0.4}, false},
+	} {
+		if got := evidence(c.s); (got > base) != c.more || got <= 0 || got >= 1 {
+			t.Errorf("%s: %v, before %v", name, got, base)
+		}
+	}
+	if got := evidence(signs{like: 1, cover: 1}); got != 0 {
+		t.Errorf("evidence %v where no word is shared", got)
+	}
+}
+
+func BenchmarkReread(b *testing.B) {
+	text := strings.Repeat("You can send back any item within 30 days of delivery. Shoes must be unworn, and in their box. ", 7)
+	var hits []assist.Hit
+	for range 2 * likeRead {
+		hits = append(hits, assist.Hit{Title: "Returns and exchanges", Passage: assist.Passage{Text: text}, Ranks: assist.Ranks{LexicalScore: 9}})
+	}
+	q := plainQuestion(assist.Question{Text: "how many days do i have to send the shoes back", Language: "en"})
+	b.ReportAllocs()
+	for b.Loop() {
+		reread(q, hits)
+	}
+}

@@ -8,7 +8,25 @@ import (
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
-var _ retrieve.Learner = (*Index)(nil)
+var (
+	_ retrieve.Learner  = (*Index)(nil)
+	_ retrieve.Recaller = (*Index)(nil)
+)
+
+// Recall implements retrieve.Recaller.
+func (x *Index) Recall(_ context.Context, scope retrieve.Scope, passage string, terms []int32) (asked []int32, err error) {
+	for i, of := range x.learned {
+		if p := x.passages[i]; p.hit.ID == passage && visible(p.doc, scope) {
+			for _, id := range terms {
+				if of.sums[id] > 0 {
+					asked = append(asked, id)
+				}
+			}
+		}
+	}
+	slices.Sort(asked)
+	return asked, nil
+}
 
 // learned is the second vector of one passage.
 type learned struct {

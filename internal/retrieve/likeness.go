@@ -1,0 +1,175 @@
+package retrieve
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
+)
+
+// What words find, spelling judges: the best passages are read sentence by
+// sentence, and one with a sentence like the question goes up. Alike means that
+// the two share many groups of three letters, so a typo, another ending or a
+// compound still counts, and so do the little words that no index keeps ("who
+// made you"). The factor leaves a passage at nothing that shares no word. Measured
+// on ten sets together: +1.2 points of nDCG@10, none of them hurt.
+const (
+	likeRead    = 20  // best passages that are read
+	likeGain    = 1.4 // a passage with the very question in it counts 1 + likeGain times
+	likeTitle   = 0.6 // weight of the title beside a sentence: what "it" is stands there
+	likeEarlier = 0.6 // weight of what was said before, beside its listening weight
+	likeBytes   = 4000
+)
+
+// gramBits is the size of a vector of letter groups, as a power of two.
+const gramBits = 12
+
+// grams counts letter groups. It is made once a search and used for every
+// sentence, so that reading costs no memory.
+type grams struct {
+	question [1 << gramBits]float32 // of unit length
+	count    [1 << gramBits]float32
+	met      []uint16
+}
+
+// newGrams makes the question's side; nil where it has no letters.
+func newGrams(q assist.Question) *grams {
+	g := &grams{}
+	total := g.add(q.Text[:min(len(q.Text), likeBytes)], 1)
+	own := map[string]bool{}
+	for _, t := range lex.Terms(q.Text, q.Language) {
+		own[t] = true
+	}
+	for _, t := range q.Terms {
+		if !own[t.Text] && t.Weight > 0 {
+			total += g.word(t.Text, likeEarlier*t.Weight, false)
+		}
+	}
+	if total <= 0 {
+		return nil
+	}
+	for _, k := range g.met {
+		g.question[k] = float32(math.Sqrt(float64(g.count[k]) / total))
+	}
+	g.clear()
+	return g
+}
+
+// add counts the letter groups of a text and gives their summed weight. Only
+// plain letters are folded, and words are what marks and spaces leave: it is read
+// in the hot path, and alike on both sides.
+func (g *grams) add(text string, weight float64) (sum float64) {
+	from := -1
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && letter(text[i]) {
+			if from < 0 {
+				from = i
+			}
+			continue
+		}
+		if from >= 0 {
+			sum += g.word(text[from:i], weight, true)
+		}
+		from = -1
+	}
+	return sum
+}
+
+func letter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80 || c == '\''
+}
+
+// word counts each three neighbouring bytes of a word; its start, and its end
+// where it is whole, count as letters.
+func (g *grams) word(w string, weight float64, whole bool) (sum float64) {
+	a, b := byte(0), byte('^')
+	for i := 0; i <= len(w); i++ {
+		c := byte('$')
+		if i < len(w) {
+			if c = w[i]; 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+		} else if !whole {
+			break
+		}
+		if i > 0 {
+			h := (uint32(a)*31+uint32(b))*31 + uint32(c)
+			k := uint16((h * 2654435761) >> (32 - gramBits))
+			if g.count[k] == 0 {
+				g.met = append(g.met, k)
+			}
+			g.count[k] += float32(weight)
+			sum += weight
+		}
+		a, b = b, c
+	}
+	return sum
+}
+
+func (g *grams) clear() {
+	for _, k := range g.met {
+		g.count[k] = 0
+	}
+	g.met = g.met[:0]
+}
+
+// like is how alike the question and the passage's best sentence are, 0..1.
+func (g *grams) like(h assist.Hit) (best float64) {
+	text := h.Text[:min(len(h.Text), likeBytes)]
+	read := func(sentence string, title float64) {
+		total := g.add(sentence, 1)
+		if title > 0 {
+			total += g.add(h.Title, title)
+		}
+		if total > 0 {
+			dot := 0.0
+			for _, k := range g.met {
+				if q := g.question[k]; q > 0 {
+					dot += float64(q) * math.Sqrt(float64(g.count[k]))
+				}
+			}
+			best = max(best, dot/math.Sqrt(total))
+		}
+		g.clear()
+	}
+	read(h.Title, 0)
+	for _, s := range lex.Sentences(text) {
+		read(s.In(text), likeTitle)
+	}
+	return min(best, 1)
+}
+
+// reread raises those of the best passages that say something like the question,
+// and gives the likeness of the first.
+func reread(q assist.Question, hits []assist.Hit) (first read) {
+	if len(hits) == 0 {
+		return read{}
+	}
+	g := newGrams(q)
+	reads := make([]read, len(hits))
+	for i := range hits {
+		reads[i] = read{hit: hits[i], words: hits[i].Ranks.LexicalScore}
+		if g != nil && i < likeRead {
+			reads[i].like = g.like(hits[i])
+			reads[i].hit.Ranks.LexicalScore *= 1 + likeGain*reads[i].like
+		}
+	}
+	slices.SortStableFunc(reads, func(a, b read) int {
+		return cmp.Compare(b.hit.Ranks.LexicalScore, a.hit.Ranks.LexicalScore)
+	})
+	for i := range reads {
+		hits[i] = reads[i].hit
+		hits[i].Ranks.Lexical = i + 1
+	}
+	return reads[0]
+}
+
+// read is a passage that was read: what its words scored, and how like the
+// question it is.
+type read struct {
+	hit   assist.Hit
+	words float64
+	like  float64
+}
