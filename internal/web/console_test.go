@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +52,7 @@ type clientFrame struct {
 		Verdict      string `json:"verdict"`
 		Reason       string `json:"reason"`
 		Instruction  string `json:"instruction"`
+		Resolution   string `json:"resolution"`
 	}
 }
 
@@ -339,6 +341,29 @@ func openDesk(t *testing.T, browser context.Context, d *desk, expected ...string
 
 func TestConsole(t *testing.T) {
 	browser := chrome.Start(t)
+
+	t.Run("what was handed over, given back and closed by keyboard", func(t *testing.T) {
+		d := newDesk(t)
+		d.emitKept("handoff", map[string]any{"reason_code": "rephrased", "reason": "asked the same again", "from": "bot", "at": time.Now(),
+			"summary": "Wants the money back.", "tried": []string{"Refunds take five days."}})
+		tab := openDesk(t, browser, d)
+		focused := func(label string) chromedp.Action[chromedp.Void] {
+			return chrome.Eventually(`document.activeElement?.textContent === ` + strconv.Quote(label))
+		}
+		brief := `document.querySelector(".brief")?.innerText`
+		chrome.Run(t, tab, chrome.Eventually(brief+`.includes("had to ask again")`), chrome.Eventually(brief+`.includes("Wants the money back.")`), chrome.Eventually(brief+`.includes("Refunds take five days.")`),
+			// A reply makes room: the words before the hand-over fold, and come back by key.
+			alt("c"), chromedp.KeyEvent("Hi"), ctrl(kb.Enter), chrome.Eventually(`!`+brief+`.includes("Wants the money back.")`), alt("v"), chrome.Eventually(brief+`.includes("Wants the money back.")`),
+			alt("x"), focused("Solved"), chromedp.KeyEvent(kb.Escape), chrome.Eventually(`document.activeElement === document.querySelector(".reply-text")`),
+			alt("q"), focused("Needs a colleague"), chromedp.KeyEvent(kb.Enter))
+		if got := d.waitFor(t, "handoff.return", 1)[0]; got.Data.Reason != "Needs a colleague" {
+			t.Errorf("given back with %+v", got)
+		}
+		chrome.Run(t, tab, alt("x"), focused("Solved"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+		if got := d.waitFor(t, "conversation.close", 1)[0]; got.Data.Resolution != "Passed on" {
+			t.Errorf("closed with %+v", got)
+		}
+	})
 
 	t.Run("a reply by keyboard alone", func(t *testing.T) {
 		d := newDesk(t)
