@@ -351,7 +351,7 @@ function emptyChat(state, keys) {
   const any = Object.keys(state.queue.byId).length > 0;
   if (!state.queue.loaded) return h("p", { class: "quiet" }, "Loading…");
   return [
-    h("p", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
+    h("h1", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
     h("p", null, any ? ["Or press ", h("kbd", null, keys.chord("next_conversation").replace("+", " ")), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
   ];
 }

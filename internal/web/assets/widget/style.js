@@ -71,7 +71,7 @@ a { color: inherit; }
 .turn-bot .said, .turn-agent .said { border-end-start-radius: 5px; }
 .turn-agent .said { background: var(--soft); border-color: transparent; }
 .is-mine .said { background: var(--accent); color: var(--accent-ink); border-color: transparent; border-end-end-radius: 5px; }
-.is-mine.is-waiting .said { opacity: 0.72; }
+.is-mine.is-waiting .said { background: none; color: var(--ink); border: 1px dashed var(--accent); }
 .is-mine.is-failed .said { background: var(--stop-soft); color: var(--ink); border-color: var(--stop); }
 .foot { display: flex; flex-wrap: wrap; gap: 2px 10px; align-items: center; font-size: 12px; color: var(--ink-3); padding: 3px 3px 0; }
 .is-failed .foot { color: var(--stop); }
