@@ -53,7 +53,7 @@ func seat(t *testing.T, browser context.Context, a *app.App, cfg app.Config, who
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := chrome.Tab(t, browser)
+	ctx := chrome.Tab(t, browser, "401") // before the token is there
 	chrome.Run(t, ctx, chromedp.EmulateViewport(1440, 1400), chromedp.Navigate(a.URL()+"/"), chrome.Eventually(`document.body`))
 	chrome.Ask[bool](t, ctx, fmt.Sprintf(`(sessionStorage.setItem("aside.token", JSON.stringify(%q)), true)`, token))
 	chrome.Run(t, ctx, chromedp.Navigate(a.URL()+"/"), chrome.Eventually(`document.querySelector(".queue-row")`),

@@ -382,7 +382,7 @@ func TestWidgetConversation(t *testing.T) {
 	c := newCounter(t)
 	tab := chrome.Tab(t, browser)
 	openWidget(t, tab, shop(t, c, "").URL)
-	chrome.Run(t, tab, see("automated assistant"), write("How long do I have?"), chrome.Eventually(el(".turn-customer[data-seq]")))
+	chrome.Run(t, tab, see("Automated assistant"), write("How long do I have?"), chrome.Eventually(el(".turn-customer[data-seq]")))
 	c.turn(assist.RoleBot, "", "60 days. <img src=x onerror=alert(1)>", map[string]any{"sources": []map[string]string{
 		{"title": "Returns", "url": "https://help.example/returns"}, {"title": "Bad", "url": "javascript:alert(1)"}}})
 	chrome.Run(t, tab, see("60 days. <img src=x onerror=alert(1)>"), chrome.Eventually(el(".source")))

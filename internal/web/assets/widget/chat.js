@@ -226,14 +226,15 @@ export class Chat {
       out.push(h("div", { class: "turn turn-" + (bot ? "bot" : "team"), key: "greeting" },
         this.#by(bot ? "bot" : "team", s.name),
         user("p", { class: "said" }, s.greeting || (bot ? w.greeting : w.greetingPeople))));
-      if (bot) out.push(h("p", { class: "line words", key: "disclosure" }, w.disclosure));
-      else if (s.open === false) out.push(this.#event("away", "clock", [s.away || w.message, s.opens_at && w.back(when(s.opens_at, now, this.#lang))]));
+      // The house's own greeting says it in its own words; the lines above say it always.
+      if (bot && !s.greeting) out.push(h("p", { class: "line words", key: "disclosure" }, w.disclosure));
+      if (!bot && s.open === false) out.push(this.#event("away", "clock", [s.away || w.message, s.opens_at && w.back(when(s.opens_at, now, this.#lang))]));
     }
     let before = null;
     const last = state.entries.findLast((e) => e.kind === "handoff");
     for (const e of state.entries) {
       if (e.kind === "handoff" && e.state === "waiting" && e !== last) continue; // the wait is over
-      out.push(e.kind === "turn" ? this.#turn(e, before) : e.kind === "handoff" ? this.#handoff(e, state, now, e === last) : h("p", { class: "line words", key: "closed-" + e.seq }, w.closed));
+      out.push(e.kind === "turn" ? this.#turn(e, before) : e.kind === "handoff" ? this.#handoff(e, state, now, e === last, before?.role === "bot") : h("p", { class: "line words", key: "closed-" + e.seq }, w.closed));
       before = e.kind === "turn" && e.role !== "system" ? e : null;
     }
     for (const m of state.outbox) out.push(m.type === "turn.add" ? this.#pending(m, state) : this.#asking(m));
@@ -265,16 +266,18 @@ export class Chat {
       h("ul", null, links.map((s) => h("li", { key: s.href }, link(s.href, this.#w, "source", icon("page"), user("span", null, s.title || s.href), icon("open"))))));
   }
 
-  #handoff(e, state, now, last) {
+  // #handoff is the card of one hand-over; it repeats nothing that the bot has
+  // just said as its goodbye.
+  #handoff(e, state, now, last, told) {
     const w = this.#w;
     if (e.state === "taken") return this.#event("h-" + e.seq, "person", [h("b", null, w.taken(e.to_name))]);
     const opens = e.opens_at && w.back(when(e.opens_at, now, this.#lang));
-    if (e.state === "message") return this.#event("h-" + e.seq, "clock", [w.message, opens]);
+    if (e.state === "message") return this.#event("h-" + e.seq, "clock", [told ? w.willAnswer : w.message, opens]);
     // Numbers are said only while they are true.
     const still = last && state.phase === "waiting";
     const ahead = still && Number.isFinite(e.ahead) ? (e.ahead > 0 ? w.ahead(e.ahead) : w.next) : "";
     const wait = still && e.wait_s > 0 ? w.wait(Math.round(e.wait_s / 60)) : "";
-    return this.#event("h-" + e.seq, "clock", [w.waiting, (ahead || wait) && h("b", null, [ahead, wait].filter(Boolean).join(" "))]);
+    return this.#event("h-" + e.seq, "clock", [told ? w.waiting : w.waiting + " " + w.seen, (ahead || wait) && h("b", null, [ahead, wait].filter(Boolean).join(" "))]);
   }
 
   #event(key, pic, lines) {
