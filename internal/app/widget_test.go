@@ -105,7 +105,7 @@ func widget(selector string) string {
 }
 
 func shows(words string) chromedp.Action[chromedp.Void] {
-	return chrome.Eventually(fmt.Sprintf(`%s?.innerText.includes(%q)`, widget(".panel"), words))
+	return chrome.Eventually(fmt.Sprintf(`%s?.innerText.replace(/[\u2068\u2069]/g, "").includes(%q)`, widget(".panel"), words)) // names stand apart, by direction
 }
 
 // writes has the customer type into the chat and send.

@@ -168,7 +168,7 @@ func contrast(t *testing.T, a, b string) float64 {
 	return max(x, y) / min(x, y)
 }
 
-// TestModules runs testdata/store_test.js in the browser.
+// TestModules runs the tests of the pure modules in testdata in the browser.
 func TestModules(t *testing.T) {
 	browser := chrome.Start(t)
 	mux := http.NewServeMux()
@@ -178,14 +178,14 @@ func TestModules(t *testing.T) {
 	defer srv.Close()
 	tab := chrome.Tab(t, browser)
 	chrome.Run(t, tab, chromedp.Navigate(srv.URL+"/storybook"),
-		chromedp.Evaluate[chromedp.Void](`import("/testdata/store_test.js").then((tests) => {
-			window.results = Object.fromEntries(Object.entries(tests).map(([name, test]) => {
+		chromedp.Evaluate[chromedp.Void](`Promise.all([import("/testdata/store_test.js"), import("/testdata/widget_test.js")]).then((all) => {
+			window.results = Object.fromEntries(all.flatMap((tests) => Object.entries(tests)).map(([name, test]) => {
 				try { test(); return [name, ""]; } catch (err) { return [name, String(err.stack)]; }
 			}));
 		}, (err) => { window.results = { load: String(err.stack) }; }) && undefined`),
 		chrome.Eventually(`window.results`))
 	results := chrome.Ask[map[string]string](t, tab, "window.results")
-	if len(results) < 10 {
+	if len(results) < 18 {
 		t.Errorf("only %d tests ran", len(results))
 	}
 	for name, failure := range results {

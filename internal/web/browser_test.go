@@ -31,7 +31,7 @@ type shot struct {
 
 var shots = []shot{{"light", 1440, 900, false}, {"dark", 1440, 900, true}, {"narrow", 420, 900, false}}
 
-var widgetShots = []shot{{"light", 1000, 740, false}, {"dark", 1000, 740, true}, {"phone", 390, 780, false}}
+var widgetShots = []shot{{"light", 1200, 760, false}, {"dark", 1200, 760, true}, {"phone", 390, 780, false}}
 
 // takeScreenshots writes NAME-light.png, NAME-dark.png and NAME-narrow.png of a
 // page: a story of the storybook or a live console. ready is an expression that
@@ -64,7 +64,8 @@ func takeScreenshots(ctx context.Context, dir, name, url, ready string, which []
 //	go test ./internal/web -run Screenshots -screenshots storybook
 //	go test ./internal/web -run Screenshots -screenshots http://127.0.0.1:8080/
 //
-// A live console is photographed with its first conversation open.
+// A live console is photographed with its first conversation open, and the widget
+// on the sample company's page with a first question answered.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("no -screenshots given")
@@ -78,6 +79,21 @@ func TestScreenshots(t *testing.T) {
 			return document.querySelector(".turn") && document.querySelector(".draft .sentence, .nothing, .panel-quiet");
 		})()`
 		if err := takeScreenshots(tab, *screenshotsDir, "console", *screenshots, open, shots); err != nil {
+			t.Fatal(err)
+		}
+		asked := `(() => {
+			const chat = document.querySelector("aside-chat"), root = chat?.shadowRoot;
+			if (!root) return false;
+			chat.open();
+			const box = root.querySelector("textarea");
+			if (box && root.querySelector(".turn") && !root.querySelector(".turn-customer")) {
+				box.value = "How long do I have to send something back?";
+				root.querySelector(".send").click();
+				box.blur();
+			}
+			return root.querySelector(".source");
+		})()`
+		if err := takeScreenshots(chrome.Tab(t, browser), *screenshotsDir, "widget", *screenshots+"demo", asked, widgetShots); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -308,7 +308,7 @@ func press(selector string) chromedp.Action[chromedp.Void] {
 
 // see waits until the widget shows the words.
 func see(words string) chromedp.Action[chromedp.Void] {
-	return chrome.Eventually(fmt.Sprintf(`%s?.innerText.includes(%q)`, el(".root"), words))
+	return chrome.Eventually(fmt.Sprintf(`%s?.innerText.replace(/[\u2068\u2069]/g, "").includes(%q)`, el(".root"), words)) // names stand apart, by direction
 }
 
 // openWidget opens a page with the widget and its panel.

@@ -13,12 +13,12 @@ const TEXT_CHARS = 8000; // the server's limit of one message
 const PHONE = matchMedia("(max-width: 520px), (max-height: 480px)");
 
 export class Chat {
-  #host; #root; #launch; #talk; #w; #lang; #full; #clock; #el = {}; #open = false; #due = false; #stuck = true; #said = "";
+  #host; #root; #launch; #talk; #w; #locale; #full; #clock; #el = {}; #open = false; #due = false; #stuck = true; #said = "";
 
   // talk and clock are stand-ins for the storybook.
   constructor(host, { server, identity, lang, full }, { talk, clock = Date.now } = {}) {
     this.#host = host;
-    this.#lang = lang;
+    this.#locale = navigator.languages.find((l) => l.startsWith(lang)) ?? lang; // en-GB has another clock than en-US
     this.#w = words(lang);
     this.#full = full;
     this.#clock = clock;
@@ -202,7 +202,7 @@ export class Chat {
   #hint({ link, fault, session }) {
     if (link.state === "open" || link.state === "idle") return "";
     if (fault === "limited") return this.#w.limited;
-    if (link.state === "connecting" && !link.attempt) return session ? "" : this.#w.connecting;
+    if (link.state === "connecting" && !link.attempt) return "";
     return session ? this.#w.offline : this.#w.unreachable;
   }
 
@@ -210,11 +210,11 @@ export class Chat {
     const w = this.#w, s = state.session, taken = state.phase === "taken";
     const bot = s?.mode === "answer" && state.phase === "bot" && !asked(state);
     const sub = state.phase === "closed" ? w.ended : taken ? w.person : state.phase === "message" ? w.willAnswer
-      : state.phase === "waiting" || asked(state) ? w.inQueue : bot ? w.bot : s ? w.team : "";
+      : state.phase === "waiting" || asked(state) ? w.inQueue : bot ? w.bot : s ? w.team : state.link.state === "connecting" ? w.connecting : "";
     const name = taken && state.agent ? state.agent : s?.name || w.title;
     return [
       h("div", { class: "face" + (taken ? " is-person" : ""), key: "face", "aria-hidden": "true" }, taken && state.agent ? initials(state.agent) : icon(bot ? "bot" : "person")),
-      h("div", { class: "who", key: "who" }, user("h2", { id: "aside-title" }, name), sub && h("p", { class: "words" }, sub)),
+      h("div", { class: "who", key: "who" }, h("h2", { id: "aside-title" }, user("bdi", null, name)), sub && h("p", { class: "words" }, sub)),
       h("button", { class: "round", key: "close", type: "button", "aria-label": w.close, title: w.close, on: { click: () => this.close() } }, icon(this.#phone ? "close" : "fold")),
     ];
   }
@@ -228,7 +228,7 @@ export class Chat {
         user("p", { class: "said" }, s.greeting || (bot ? w.greeting : w.greetingPeople))));
       // The house's own greeting says it in its own words; the lines above say it always.
       if (bot && !s.greeting) out.push(h("p", { class: "line words", key: "disclosure" }, w.disclosure));
-      if (!bot && s.open === false) out.push(this.#event("away", "clock", [s.away || w.message, s.opens_at && w.back(when(s.opens_at, now, this.#lang))]));
+      if (!bot && s.open === false) out.push(this.#event("away", "clock", [s.away || w.message, s.opens_at && w.back(when(s.opens_at, now, this.#locale))]));
     }
     let before = null;
     const last = state.entries.findLast((e) => e.kind === "handoff");
@@ -244,7 +244,7 @@ export class Chat {
   // #by says who speaks.
   #by(role, name, at) {
     const w = this.#w, bot = role === "bot";
-    return h("p", { class: "by" }, icon(bot ? "bot" : "person"), user("b", null, name || (bot ? w.bot : w.team)), h("span", null, "· " + (bot ? w.botMark : w.personMark)), at && h("time", null, "· " + clockTime(at)));
+    return h("p", { class: "by" }, icon(bot ? "bot" : "person"), h("b", null, user("bdi", null, name || (bot ? w.bot : w.team))), h("span", null, "· " + (bot ? w.botMark : w.personMark)), at && h("time", null, "· " + clockTime(at)));
   }
 
   #turn(e, before) {
@@ -270,8 +270,8 @@ export class Chat {
   // just said as its goodbye.
   #handoff(e, state, now, last, told) {
     const w = this.#w;
-    if (e.state === "taken") return this.#event("h-" + e.seq, "person", [h("b", null, w.taken(e.to_name))]);
-    const opens = e.opens_at && w.back(when(e.opens_at, now, this.#lang));
+    if (e.state === "taken") return this.#event("h-" + e.seq, "person", [h("b", null, w.taken(apart(e.to_name)))]);
+    const opens = e.opens_at && w.back(when(e.opens_at, now, this.#locale));
     if (e.state === "message") return this.#event("h-" + e.seq, "clock", [told ? w.willAnswer : w.message, opens]);
     // Numbers are said only while they are true.
     const still = last && state.phase === "waiting";
@@ -289,7 +289,7 @@ export class Chat {
     return h("div", { class: "turn turn-customer is-mine " + (failed ? "is-failed" : "is-waiting"), key: "t-" + m.id },
       h("span", { class: "sr" }, w.you + ": "), user("p", { class: "said" }, m.text),
       h("p", { class: "foot", role: failed ? "alert" : null }, failed
-        ? [icon("alert"), h("span", { class: "words" }, w.failed, " ", m.error), this.#act(w.retry, () => this.#talk.retry(m.id)), this.#act(w.edit, () => this.#edit(m.id))]
+        ? [h("span", { class: "words" }, icon("alert"), " ", w.failed, " ", m.error), this.#act(w.retry, () => this.#talk.retry(m.id)), this.#act(w.edit, () => this.#edit(m.id))]
         : h("span", { class: "words" }, state.link.state === "open" ? w.sending : w.keeps)));
   }
 
@@ -310,14 +310,14 @@ export class Chat {
     const t = typingNow(state, now);
     if (!t) return null;
     const name = t.name || (t.role === "bot" ? state.session?.name || this.#w.bot : state.agent || this.#w.team);
-    return [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", { class: "words" }, this.#w.typing(name))];
+    return [h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", { class: "words" }, this.#w.typing(apart(name)))];
   }
 
   // #desk always holds the way to a person, or says how far it has come.
   #desk(state) {
     const w = this.#w;
     if (state.phase === "closed") return h("button", { class: "again", key: "again", type: "button", on: { click: () => this.#fresh() } }, w.again);
-    const status = state.phase === "taken" ? w.withName(state.agent) : state.phase === "message" ? w.willAnswer : state.phase === "waiting" ? w.inQueue : asked(state) ? w.asking : "";
+    const status = state.phase === "taken" ? w.withName(apart(state.agent)) : state.phase === "message" ? w.willAnswer : state.phase === "waiting" ? w.inQueue : asked(state) ? w.asking : "";
     if (status) return h("div", { class: "person", key: "status" }, icon("person"), h("span", { class: "words" }, status));
     return h("button", { class: "person", key: "person", type: "button", on: { click: () => { this.#stuck = true; this.#talk.person(); } } }, icon("person"), w.talk);
   }
@@ -344,5 +344,8 @@ function linked(text, w) {
     return href ? link(href, w, null, part) : part;
   });
 }
+
+// apart keeps a name's direction out of the sentence around it.
+const apart = (name) => (name ? `\u2068${name}\u2069` : "");
 
 const initials = (name) => name.trim().split(/\s+/).map((x) => [...x][0]).filter((_, i, all) => i === 0 || i === all.length - 1).join("").toUpperCase();

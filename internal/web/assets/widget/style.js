@@ -29,7 +29,7 @@ a { color: inherit; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .sr { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .icon { inline-size: 1em; block-size: 1em; flex: none; fill: none; stroke: currentcolor; stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; }
-.words { unicode-bidi: plaintext; }
+.words { unicode-bidi: plaintext; text-align: match-parent; }
 
 .launch .count { position: absolute; inset-block-start: -3px; inset-inline-end: -3px; min-inline-size: 22px; block-size: 22px; padding-inline: 6px; border-radius: 11px; background: #b3261e; color: #fff; font: 600 12px/22px var(--aside-font, system-ui, sans-serif); text-align: center; box-shadow: 0 0 0 2px #fff; }
 
@@ -75,7 +75,7 @@ a { color: inherit; }
 .is-mine.is-failed .said { background: var(--stop-soft); color: var(--ink); border-color: var(--stop); }
 .foot { display: flex; flex-wrap: wrap; gap: 2px 10px; align-items: center; font-size: 12px; color: var(--ink-3); padding: 3px 3px 0; }
 .is-failed .foot { color: var(--stop); }
-.foot .icon { margin-inline-end: -5px; }
+.foot .icon { vertical-align: -2px; }
 .link { text-decoration: underline; text-underline-offset: 3px; padding-block: 3px; color: inherit; font-weight: 550; }
 .sources { margin-block-start: 6px; display: flex; flex-direction: column; gap: 5px; inline-size: 100%; }
 .sources ul { display: flex; flex-direction: column; gap: 6px; }
@@ -102,7 +102,7 @@ a.source:hover { border-color: var(--accent); }
 button.person:hover { border-color: var(--accent); color: var(--accent); }
 .person .icon { font-size: 17px; }
 div.person { border-color: transparent; background: var(--soft); font-weight: 500; color: var(--ink); }
-.again { display: flex; justify-content: center; align-items: center; inline-size: 100%; padding: 12px; border-radius: 12px; background: var(--accent); color: var(--accent-ink); font-weight: 600; }
+.again { display: flex; justify-content: center; align-items: center; inline-size: 100%; padding: 12px; border-radius: 12px; background: var(--accent); color: var(--accent-ink); font-weight: 600; margin-block: 8px calc(16px + env(safe-area-inset-bottom, 0px)); }
 
 .write { padding: 10px 16px calc(14px + env(safe-area-inset-bottom, 0px)); }
 .root:not(.is-phone) .write { padding-block-end: 14px; }

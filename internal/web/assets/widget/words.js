@@ -129,14 +129,14 @@ export const LANGUAGES = { en: EN, de: DE, fr: FR, es: ES, pt: PT };
 
 export const words = (lang) => LANGUAGES[lang] ?? EN;
 
-// when says a day and an hour ahead, as people of that language do.
+// when says a day and an hour ahead, as people of that locale do.
 export function when(at, now, lang) {
   const d = new Date(at), n = new Date(now);
   if (Number.isNaN(d.getTime())) return "";
-  const time = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(d);
+  const time = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" }).format(d);
   const days = Math.round((midnight(d) - midnight(n)) / 864e5);
   if (days === 0 || days === 1) return `${new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(days, "day")}, ${time}`;
-  return new Intl.DateTimeFormat(lang, { weekday: "long", ...(days > 6 && { day: "numeric", month: "long" }), hour: "2-digit", minute: "2-digit" }).format(d);
+  return new Intl.DateTimeFormat(lang, { weekday: "long", ...(days > 6 && { day: "numeric", month: "long" }), hour: "numeric", minute: "2-digit" }).format(d);
 }
 
 const midnight = (d) => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
