@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -34,7 +35,7 @@ var assetTypes = map[string]string{
 type asset struct {
 	name, contentType, etag string
 	cache                   string // "": no-cache
-	body                    []byte
+	body, zipped            []byte
 }
 
 // Assets serves the agent's console: its page at "/", its files below
@@ -88,7 +89,7 @@ func loadAssets() map[string]asset {
 		}
 		sum := sha256.Sum256(body)
 		name := strings.TrimPrefix(p, "assets/")
-		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: `"` + hex.EncodeToString(sum[:12]) + `"`, body: body}
+		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
 		return nil
 	})
 	if err != nil {
@@ -97,9 +98,24 @@ func loadAssets() map[string]asset {
 	return files
 }
 
-// ServeHTTP serves the file with its type, its tag and the pages' policy.
+func gzipped(body []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write(body) // into memory: neither this
+	z.Close()     // nor this can fail
+	return b.Bytes()
+}
+
+// ServeHTTP serves the file with its type, its tag and the pages' policy, gzipped
+// to those who take that.
 func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	body, etag := a.body, a.etag
+	h.Set("Vary", "Accept-Encoding")
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		body, etag = a.zipped, etag+"-gzip"
+		h.Set("Content-Encoding", "gzip")
+	}
 	h.Set("Content-Type", a.contentType)
 	h.Set("Content-Security-Policy", ConsolePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -109,6 +125,6 @@ func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// for everyone; what they then ask of the API has its own rule.
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("ETag", a.etag)
-	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
+	h.Set("ETag", `"`+etag+`"`)
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(body))
 }

@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"math"
@@ -72,6 +74,38 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s: asked again with its ETag: status %d, want 304", tt.path, again.StatusCode)
 		}
 	}
+}
+
+// TestWidgetIsSmall holds what a shop's page pays: one script until somebody
+// reaches for the button, the rest then.
+func TestWidgetIsSmall(t *testing.T) {
+	h := web.Assets(false)
+	transferred := func(path string) int {
+		req := httptest.NewRequest("GET", path, nil)
+		req.Header.Set("Accept-Encoding", "br, gzip")
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, req)
+		z, err := gzip.NewReader(bytes.NewReader(rec.Body.Bytes()))
+		if err != nil || rec.Header().Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s: %v, %v", path, err, rec.Header())
+		}
+		plain, err := io.ReadAll(z)
+		if err != nil || len(plain) < rec.Body.Len() {
+			t.Fatalf("%s: %d bytes from %d, %v", path, len(plain), rec.Body.Len(), err)
+		}
+		return rec.Body.Len()
+	}
+	if n := transferred("/widget.js"); n > 3500 {
+		t.Errorf("widget.js is %d bytes on the wire, at most 3500 are wanted", n)
+	}
+	sum := 0
+	for _, name := range []string{"dom.js", "socket.js", "widget/chat.js", "widget/state.js", "widget/style.js", "widget/talk.js", "widget/words.js"} {
+		sum += transferred("/assets/" + name)
+	}
+	if sum > 28_000 {
+		t.Errorf("the open chat is %d bytes on the wire, at most 28000 are wanted", sum)
+	}
+	t.Logf("the open chat is %d bytes on the wire", sum)
 }
 
 // TestNoMarkupFromData holds the rule that keeps text text.

@@ -86,8 +86,8 @@ func TestScreenshots(t *testing.T) {
 			if (!root) return false;
 			chat.open();
 			const box = root.querySelector("textarea");
-			if (box && root.querySelector(".turn") && !root.querySelector(".turn-customer")) {
-				box.value = "How long do I have to send something back?";
+			if (root.querySelector(".log[aria-live=polite]") && !root.querySelector(".turn-customer")) {
+				box.value = "How can I track my parcel?";
 				root.querySelector(".send").click();
 				box.blur();
 			}

@@ -11,7 +11,9 @@
 // A plain script: only those know their own tag.
 (() => {
   const tag = document.currentScript;
-  if (!tag?.src || customElements.get("aside-chat")) return;
+  if (!tag?.src) return;
+  const place = () => document.querySelector("aside-chat") ?? document.body.append(document.createElement("aside-chat"));
+  if (customElements.get("aside-chat")) return void place(); // a page that changes its body without loading anew
   const server = new URL(tag.src).origin;
   const LABELS = { en: "Chat with us", de: "Chat mit uns", fr: "Discuter avec nous", es: "Chatea con nosotros", pt: "Converse connosco" };
 
@@ -126,7 +128,6 @@
   }
 
   customElements.define("aside-chat", AsideChat);
-  const place = () => document.body.append(document.createElement("aside-chat"));
   if (document.body) place();
   else addEventListener("DOMContentLoaded", place, { once: true });
 })();
