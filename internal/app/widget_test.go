@@ -164,8 +164,16 @@ func TestSideBySide(t *testing.T) {
 		chrome.Eventually(`document.querySelector(".draft .sentence")`))
 	t.Logf("the desk: %s\nthe draft: %s", chrome.Ask[string](t, agent, brief), chrome.Ask[string](t, agent, draftText))
 	chrome.Run(t, customer, shows("Maya R. is here now."), shows("You are talking with Maya R."))
+	// Given back and taken again: the customer is told both, and keeps their place in words.
+	chrome.Run(t, agent, key("q", chromedp.ModifierAlt), chrome.Eventually(`document.activeElement.textContent === "Needs a colleague"`), chromedp.KeyEvent(kb.Enter),
+		chrome.Eventually(`document.querySelector(".queue-note")?.textContent.includes("given back to the queue")`))
+	chrome.Run(t, customer, shows("Waiting for a person"))
+	chrome.Run(t, agent, key("t", chromedp.ModifierAlt), chrome.Eventually(`document.querySelector(".chat-sub").textContent.includes("with you")`))
+	chrome.Run(t, customer, shows("You are talking with Maya R."))
 	chrome.Run(t, agent, key("c", chromedp.ModifierAlt), key("i", chromedp.ModifierAlt), chrome.Eventually(`document.querySelector(".reply-text").value.length > 20`),
-		chromedp.KeyEvent(" I am looking it up now. Maya"), key(kb.Enter, chromedp.ModifierCtrl), chrome.Eventually(`document.querySelector(".turn-agent:not(.is-pending) .turn-foot")?.textContent.includes("changed")`))
+		chromedp.KeyEvent(" I am looking it up now. Maya"))
+	chrome.Run(t, customer, shows("Maya R. is typing"))
+	chrome.Run(t, agent, key(kb.Enter, chromedp.ModifierCtrl), chrome.Eventually(`document.querySelector(".turn-agent:not(.is-pending) .turn-foot")?.textContent.includes("changed")`))
 	chrome.Run(t, customer, shows("I am looking it up now. Maya"))
 
 	wire.set(true)

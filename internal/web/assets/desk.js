@@ -349,7 +349,7 @@ export class Desk {
 
 function emptyChat(state, keys) {
   const any = Object.keys(state.queue.byId).length > 0;
-  if (!state.queue.loaded) return h("p", { class: "quiet" }, "Loading…");
+  if (!state.queue.loaded) return h("h1", { class: "empty-title" }, "Loading…");
   return [
     h("h1", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
     h("p", null, any ? ["Or press ", h("kbd", null, keys.chord("next_conversation").replace("+", " ")), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
