@@ -118,7 +118,11 @@ func (b *Bot) Reply(ctx context.Context, m assist.Moment) assist.BotReply {
 			return b.person(m, assist.HandoffLimit, "The bot's limit for this "+full+" is used up.")
 		}
 	}
-	d := b.decide(ctx, set, m)
+	asked := m
+	if standsAlone(now, language) {
+		asked.Turns = lastBurst(m.Turns) // what was answered before must not answer this
+	}
+	d := b.decide(ctx, set, asked)
 	if d.Answer == "" {
 		return b.person(m, cmp.Or(d.Code, assist.HandoffFault), d.Reason)
 	}

@@ -81,12 +81,12 @@ var (
 		quero preciso gostaria queria prefiro
 		voglio vorrei bisogno preferisco datemi mi serve
 		wil graag geef heb nodig`)
-	really   = wordSet(`real live actual living proper genuine echten echter echte richtigen vrai vraie veritable real verdadero verdadera reale vero vera verdadeira vivo carne`)
+	really   = wordSet(`real echt live actual living proper genuine echten echter echte richtigen vrai vraie veritable real verdadero verdadera reale vero vera verdadeira vivo carne`)
 	softener = wordSet(`a an the please pls plz now just me to i with can could would your some not bot one more let hey hi hello ok okay yes no customer bitte einen eine ein ich mit dem der den jetzt und
 		un une s il vous plait te svp le la un una por favor el con ya uma um com o per favore con una een alstublieft alsjeblieft met de asap immediately right thanks thank you`)
 
 	idioms = regexp.MustCompile(`\b(escalate (this|it|me|my)|live (agent|chat|person|support|human)|speak (to|with) (a |the )?(manager|supervisor)|call me( back)?\b|(customer|client) (service|support|care)\W*$|` +
-		`(no|not|stop|hate|don'?t want|do not want|sick of|tired of|enough of|useless|stupid|dumb) (\w+ ){0,3}(bots?|robots?|chatbots?|machines?|ai)|` +
+		`(no|not|stop|hate|don'?t want|do not want|sick of|tired of|enough of|useless|stupid|dumb) (\w+ ){0,4}(bots?|robots?|chatbots?|machines?|ai)|` +
 		`(kein|keinen|keinem|nicht) (\w+ ){0,3}(bots?|roboter\w*|chatbots?|maschinen?|computer)|` +
 		`(pas|plus|marre) (\w+ |d'|de ){0,4}(robots?|bots?|machines?)|(no|harto|nada) (\w+ ){0,4}(robots?|bots?|maquinas?)|(nao|chega) (\w+ ){0,4}(robos?|bots?|maquinas?)|` +
 		`(non|basta) (\w+ ){0,4}(robot|bot|macchin\w+)|(geen|niet) (\w+ ){0,4}(robots?|bots?|machines?|computers?)|` +
@@ -95,7 +95,7 @@ var (
 	notAPerson = regexp.MustCompile(`\b(travel|estate|insurance|booking|cleaning|shipping|delivery|user|letting|ticket) agents?\b|\b(in|per|each|other|another|third|delivery|first) person\b|\b(delivery|sales|support|service) (people|staff)\b|\bsomeone else'?s?\b|\bpor persona\b|\bper persona\b|\bpar personne\b|\bpro person\b|\bpor pessoa\b|\bper persoon\b|\ben personne\b|\ben persona\b|\bhuman (hair|resources|error|rights)\b|\bpersonne ne\b|\b(the|your) (support|service) (page|number|hours)\b`)
 	unwanted   = regexp.MustCompile(`\b(don'?t|do not|no) (need|want) (to (talk|speak) (to|with) )?(a|an|any|to)? ?(person|human|agent|one|anyone|representative)\b|\bkeinen (menschen|mitarbeiter)\b.{0,10}(notig|brauche)|\bbrauche keinen (menschen|mitarbeiter)\b`)
 
-	botAsked = regexp.MustCompile(`\b(are|r) (you|u) (a |an |the |really |actually |even )*(bot|robot|human|real|person|machine|ai|chatbot|automated|computer|alive)\b|\bis (this|that|it) (a |an |just )*(bot|robot|human|real person|machine|ai|chatbot|computer|automated)\b|\bam i (talking|speaking|chatting|writing) (to|with) (a |an )*(bot|robot|human|person|real|machine|ai|chatbot|computer)\b|` +
+	botAsked = regexp.MustCompile(`\b(are|r) (you|u) (a |an |the |really |actually |even )*(bot|robot|human|real|person|machine|ai|chatbot|automated|computer|alive)\b|\bis (this|that|it) (a |an |just )*(bot|robot|human|real person|machine|ai|chatbot|computer|automated)\W*(\?|or\b)|\bam i (talking|speaking|chatting|writing) (to|with) (a |an )*(bot|robot|human|person|real|machine|ai|chatbot|computer)\b|` +
 		`\b(bist du|sind sie|ist das|spreche ich mit|rede ich mit) (ein|einem|eine|ein echter|wirklich ein)? ?(bot|roboter|mensch|menschen|echt|maschine|ki|computer)\b|` +
 		`\b(etes-vous|es-tu|vous etes|tu es|c'est|est-ce) (un |une |vraiment un )?(robot|bot|humain|machine|vraie personne|ia)\b|` +
 		`\b(eres|es usted|es esto|estoy hablando con) (un |una )?(robot|bot|human[oa]|persona real|maquina|ia)\b|` +

@@ -105,3 +105,29 @@ func alike(a, b map[string]bool) bool {
 	}
 	return float64(n) >= alikeShare*float64(len(a))
 }
+
+// aloneTerms is how many words of its own make a question understood without
+// what was said before.
+const aloneTerms = 3
+
+// pointers are words that mean something said before.
+var pointers = wordSet("it that this they them those these one ones there then es das dies diese sie dort ca cela celui celle eso esto ese esta isso isto esse quello questo dat deze die")
+
+// standsAlone reports whether a question needs nothing of what was said before.
+func standsAlone(text, language string) bool {
+	for _, w := range lex.Words(fold(text)) {
+		if pointers[w.In(fold(text))] {
+			return false
+		}
+	}
+	return len(lex.Terms(text, language)) >= aloneTerms
+}
+
+// lastBurst is what the customer wrote since anybody answered.
+func lastBurst(turns []assist.Turn) []assist.Turn {
+	i := len(turns)
+	for i > 0 && turns[i-1].Role == assist.RoleCustomer {
+		i--
+	}
+	return turns[i:]
+}

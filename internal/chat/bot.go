@@ -121,6 +121,9 @@ func (s *Service) handOver(ctx context.Context, l *live, who assist.Identity, n 
 	if st.Dropped {
 		if st.HandedSeq == 0 {
 			st.HandedSeq = st.Conversation.LastSeq
+		} else { // when the first try was cut off after its commit, nobody was told
+			st.Turn.Seq, st.Repeat = st.HandedSeq, true
+			s.published(ctx, l, st)
 		}
 		return st.HandedSeq, nil
 	}

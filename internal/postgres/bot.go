@@ -347,6 +347,24 @@ func (db *DB) TokensSpent(ctx context.Context, day time.Time) (spent, reserved i
 	return spent, reserved, err
 }
 
+// BotBacklog counts conversations by status; "unanswered" are those the bot has
+// and still owes an answer.
+func (db *DB) BotBacklog(ctx context.Context) (counts map[string]int64, err error) {
+	const sql = `SELECT CASE WHEN status = 'bot' AND run_seq IS NOT NULL THEN 'unanswered' ELSE status END, count(*) FROM conversations WHERE last_seq > 0 GROUP BY 1`
+	err = db.speech.doAgain(ctx, "count the bot's conversations", func(ctx context.Context, conn *pgx.Conn) error {
+		counts = map[string]int64{}
+		rows, err := conn.Query(ctx, sql)
+		if err != nil {
+			return err
+		}
+		var status string
+		var n int64
+		_, err = pgx.ForEachRow(rows, []any{&status, &n}, func() error { counts[status] = n; return nil })
+		return err
+	})
+	return counts, err
+}
+
 // withoutPrompt takes the prompt's text out of a suggestion, storable.
 func withoutPrompt(g assist.Suggestion) (assist.Suggestion, string) {
 	if g.Prompt == nil {
