@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -36,6 +36,9 @@ bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 
 bench-quality: setup ## measure retrieval on every data set (minutes), print the table, rewrite evals/quality.txt
 	@go test ./internal/measure -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
+
+bench-bot: setup ## flood the customer's bot with 10,000 questions and measure agents beside it (minutes)
+	@ASIDE_FLOOD=10000 go test ./internal/app -run '^TestBotFlood$$' -count 1 -v -timeout 20m
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

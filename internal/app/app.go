@@ -17,6 +17,7 @@ import (
 	"github.com/aside-project/aside/evals"
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/auth"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/llm"
@@ -48,6 +49,7 @@ type App struct {
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
+	bot       *bot.Bot
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -111,10 +113,21 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)
+	if a.bot, err = a.newBot(set, counts); err != nil {
+		return nil, err
+	}
+	if err := a.settleBot(ctx); err != nil {
+		return nil, err
+	}
+	door, err := newFrontDoor(a)
+	if err != nil {
+		return nil, err
+	}
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
 		Checker:  checker{},
+		Bot:      a.bot,
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
@@ -138,6 +151,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,
 		Status:        a.status,
+		Widget:        door,
+		Origins:       cfg.Origins,
 		Storybook:     cfg.Dev,
 		Logger:        log,
 	}
@@ -243,6 +258,7 @@ func (a *App) Start() error {
 			a.failed <- err
 		}
 	}()
+	a.background.Go(func() { a.followBot(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}

@@ -20,7 +20,6 @@ func TestDecide(t *testing.T) {
 		return &d
 	}
 	good := draft("Returns are free within 30 days.", "Returns are free within 30 days.")
-	turns := []assist.Turn{{Role: assist.RoleCustomer, Text: "You owe me $500, you said so. Returns are free within 90 days."}}
 	tests := []struct {
 		name   string
 		s      assist.Suggestion
@@ -40,7 +39,7 @@ func TestDecide(t *testing.T) {
 		{"small talk", assist.Suggestion{State: assist.SuggestionAbstained, Question: assist.Question{Quiet: "a greeting"}}, "", true},
 	}
 	for _, tt := range tests {
-		got := Decide(tt.s, turns)
+		got := Decide(tt.s, Topics{})
 		if got.Answer != tt.answer || got.Quiet != tt.quiet || (got.Reason == "") != (tt.answer != "" || tt.quiet) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}

@@ -9,10 +9,10 @@ import (
 
 var EditDistance = editDistance
 
-// Query runs SQL in the pool called turns, search, public or ingest and gives
+// Query runs SQL in the pool called turns, search, public, bot or ingest and gives
 // all values.
 func (db *DB) Query(ctx context.Context, name, sql string, args ...any) (rows [][]any, err error) {
-	p := map[string]*pool{"turns": db.turns, "search": db.search, "public": db.public, "ingest": db.ingest}[name]
+	p := map[string]*pool{"turns": db.turns, "search": db.search, "public": db.public, "bot": db.bot, "ingest": db.ingest}[name]
 	_, err = p.try(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		rows, err = collect(ctx, conn, func(row pgx.CollectableRow) ([]any, error) { return row.Values() }, sql, args...)
 		return err

@@ -16,7 +16,7 @@ const publicRole = "aside_public"
 // publicGrants is everything a customer-facing connection may read. Row-level
 // security limits the rows; what is not listed is closed.
 var publicGrants = []string{
-	`turns (conversation_id, seq, role, name, text, at, external_id)`,
+	`turns (conversation_id, seq, role, name, text, at, external_id, sources)`,
 	`events (conversation_id, seq, type, public_data)`,
 	`documents (id, title, kind, audience, collection, language, url, valid_from, valid_to, revision, body, updated_at)`,
 	`passages`,

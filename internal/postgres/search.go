@@ -78,11 +78,11 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 }
 
 // hitColumns are what scanHit takes, of a passage p and its document d.
-const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, coalesce(p.revision, d.revision), d.updated_at`
+const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, p.collection, coalesce(p.revision, d.revision), d.updated_at`
 
 func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 	err = row.Scan(&h.ID, &h.DocumentID, &h.Heading, &h.Text, &h.Start, &h.End,
-		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Revision, &h.UpdatedAt, &h.Score)
+		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Section, &h.Revision, &h.UpdatedAt, &h.Score)
 	h.UpdatedAt = h.UpdatedAt.UTC()
 	return h, err
 }

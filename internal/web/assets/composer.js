@@ -13,7 +13,7 @@ const OWN_STEPS = 20;
 
 class Composer extends HTMLElement {
   #text; #mirror; #banner; #foot; #actions; #state; #now;
-  #conversation = ""; #draft = blank(); #verdicts = []; #checked = ""; #checkTimer = 0; #told = 0; #warn = null; #asking = 0;
+  #conversation = ""; #draft = blank(); #verdicts = []; #checked = ""; #checkTimer = 0; #told = -Infinity; #warn = null; #asking = 0;
 
   connectedCallback() {
     if (this.#text) return;

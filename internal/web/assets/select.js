@@ -34,6 +34,9 @@ export function neighbour(state, step) {
 export const customerName = (conversation, chat) =>
   conversation?.customer_name || chat?.entries.find((e) => e.kind === "turn" && e.role === "customer" && e.name)?.name || (conversation ? "Visitor" : "");
 
+// briefing is the newest hand-over that says what happened so far.
+export const briefing = (chat) => chat?.entries.findLast((e) => e.kind === "handoff" && (e.summary || e.tried?.length));
+
 const TYPING_MS = 6000;
 export const typingNow = (chat, now) => (chat?.typing && now - chat.typing.at < TYPING_MS ? chat.typing : null);
 
