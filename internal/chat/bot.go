@@ -94,7 +94,11 @@ func (s *Service) RequestHandoff(ctx context.Context, who assist.Identity, conve
 	defer s.leave(l)
 	ctx, done := s.storing(ctx)
 	defer done()
-	m, err := s.moment(ctx, l, 0)
+	c, err := s.store.Conversation(ctx, conversation)
+	if err != nil && assist.CodeOf(err) != assist.NotFound {
+		return 0, fmt.Errorf("load conversation %s: %w", conversation, err)
+	}
+	m, err := s.moment(ctx, l, c.FreshSeq)
 	if err != nil {
 		return 0, err
 	}
