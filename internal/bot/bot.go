@@ -65,9 +65,12 @@ func (b *Bot) Configure(s Settings) { b.set.Store(&s) }
 // Settings gives those in force.
 func (b *Bot) Settings() Settings { return *b.set.Load() }
 
-// Serves reports whether customers' conversations begin with the bot: also one
-// that is off tells them that a person comes.
-func (b *Bot) Serves() bool { return b.Settings().Mode.Valid() }
+// Serves reports whether customers' conversations begin with the bot.
+func (b *Bot) Serves() bool { m := b.Settings().Mode; return m == Answer || m == Suggest }
+
+// Announces reports whether customers are told that a person comes, though the
+// bot was switched off.
+func (b *Bot) Announces() bool { return b.Settings().Mode == Off }
 
 // Reply decides what becomes of the customer's last turn: first what needs no
 // search, then the same pipeline as for agents with a customer's eyes.
@@ -82,11 +85,7 @@ func (b *Bot) Reply(ctx context.Context, m assist.Moment) assist.BotReply {
 	mood := playbook.Feel(m.Turns)
 	switch {
 	case set.Mode == Off || !set.Mode.Valid():
-		code := assist.HandoffBotOff
-		if open, _ := set.Hours.Open(b.opt.Now()); !open {
-			code = assist.HandoffHours
-		}
-		return b.person(m, code, "The bot does not answer here.")
+		return b.Farewell(m, assist.HandoffBotOff)
 	case set.Mode == Suggest:
 		return b.whisper(ctx, set, m)
 	case asksForPerson(now):
@@ -153,7 +152,10 @@ func (b *Bot) Farewell(m assist.Moment, code assist.HandoffCode) assist.BotReply
 	reasons := map[assist.HandoffCode]string{
 		assist.HandoffAsked: "The customer asked for a person.",
 		assist.HandoffLimit: "The bot has too many questions at once.",
-		assist.HandoffFault: "The bot failed.",
+		assist.HandoffFault: "The bot failed.", assist.HandoffBotOff: "The bot does not answer here.", assist.HandoffHours: "The bot does not answer here, and people are away.",
+	}
+	if open, _ := b.Settings().Hours.Open(b.opt.Now()); code == assist.HandoffBotOff && !open {
+		code = assist.HandoffHours
 	}
 	return b.person(m, code, reasons[code])
 }

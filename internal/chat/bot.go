@@ -14,6 +14,9 @@ import (
 type Bot interface {
 	// Serves reports whether customers' conversations begin with the bot at all.
 	Serves() bool
+	// Announces reports whether customers of a bot that does not serve are told
+	// that a person comes.
+	Announces() bool
 	// Reply decides what becomes of the customer's last turn. m has the turns of
 	// this episode only. When ctx ends it returns at once with anything.
 	Reply(ctx context.Context, m assist.Moment) assist.BotReply
@@ -94,7 +97,11 @@ func (s *Service) RequestHandoff(ctx context.Context, who assist.Identity, conve
 	defer s.leave(l)
 	ctx, done := s.storing(ctx)
 	defer done()
-	m, err := s.moment(ctx, l, 0)
+	c, err := s.store.Conversation(ctx, conversation)
+	if err != nil && assist.CodeOf(err) != assist.NotFound {
+		return 0, fmt.Errorf("load conversation %s: %w", conversation, err)
+	}
+	m, err := s.moment(ctx, l, c.FreshSeq)
 	if err != nil {
 		return 0, err
 	}
@@ -171,6 +178,22 @@ func (s *Service) fromBot(l *live, c assist.Conversation, who assist.Identity) {
 	r := s.newRun(forSeq)
 	r.agent = who
 	s.want(l, r)
+}
+
+// announce tells a customer whom no bot serves that a person comes, once. The
+// agents' suggestion is under way already. The commit must be held.
+func (s *Service) announce(ctx context.Context, l *live, who assist.Identity, c assist.Conversation) {
+	b := s.opts.Bot
+	if b == nil || !b.Announces() || who.Actor != assist.ActorCustomer || c.Status != assist.StatusWaiting || c.Handoff != nil {
+		return
+	}
+	m, err := s.moment(ctx, l, c.FreshSeq)
+	if err == nil {
+		_, err = s.handOver(ctx, l, who, assist.NewHandoff{Conversation: l.id, BotReply: b.Farewell(m, assist.HandoffBotOff)}, 0)
+	}
+	if err != nil {
+		s.log.Warn("a customer was not told that a person comes", "conversation", l.id, "error", err)
+	}
 }
 
 // answerFor has the bot answer a customer's turn that was just stored.

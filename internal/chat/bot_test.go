@@ -30,6 +30,8 @@ func newBotStage() *botStage { return &botStage{calls: make(chan *botCall, 100)}
 
 func (b *botStage) Serves() bool { return !b.off }
 
+func (b *botStage) Announces() bool { return b.off }
+
 func (b *botStage) Reply(ctx context.Context, m assist.Moment) assist.BotReply {
 	c := &botCall{ctx, m, make(chan assist.BotReply, 1)}
 	b.calls <- c
@@ -415,6 +417,20 @@ func TestBotLetsAgentsGoFirst(t *testing.T) {
 	}
 	close(release)
 	b.next(t).finish <- assist.BotReply{}
+}
+
+// A bot that is off keeps nobody waiting, and customers are told once.
+func TestBotOff(t *testing.T) {
+	h, st, b := withBot(t, nil)
+	b.off = true
+	h.says(t, "hello?")
+	st.next(t)
+	h.says(t, "somebody there?")
+	st.next(t)
+	wantSpoken(t, h, "customer: hello?", "bot: A person comes.", "handoff: waiting", "customer: somebody there?")
+	if n := h.store.Leases(); n == 0 {
+		t.Error("the agents' run lost its lease")
+	}
 }
 
 func TestRequestHandoffPermissions(t *testing.T) {

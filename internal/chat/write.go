@@ -48,6 +48,7 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		if s.suggester != nil {
 			s.suggestFor(l, st)
 		}
+		s.announce(ctx, l, who, st.Conversation)
 	case assist.RoleAgent, assist.RoleBot:
 		s.endBot(l, errAnswered)
 		s.end(l, errAnswered, st.Turn.Seq)

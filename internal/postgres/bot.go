@@ -165,7 +165,8 @@ func (db *DB) HandOver(ctx context.Context, by assist.Identity, n assist.NewHand
 		if err := c.wait(ctx, &h); err != nil {
 			return err
 		}
-		c.Status, c.Handoff, c.endRun = assist.StatusWaiting, &h, true
+		c.endRun = c.Status == assist.StatusBot // the bot's run; the agents' own goes on
+		c.Status, c.Handoff = assist.StatusWaiting, &h
 		e := assist.HandedOver(c.ID, c.next(), h)
 		c.event(e, "")
 		c.write(keepHandover, c.ID, e.Seq, h.Code)

@@ -336,6 +336,7 @@ func (s *Store) HandOver(ctx context.Context, by assist.Identity, n assist.NewHa
 	}
 	h := *n.Handoff
 	h.At = now
+	wasBot := c.Status == assist.StatusBot
 	c.Status, c.Handoff = assist.StatusWaiting, &h
 	if c.WaitingSince.IsZero() {
 		c.WaitingSince = now
@@ -343,7 +344,7 @@ func (s *Store) HandOver(ctx context.Context, by assist.Identity, n assist.NewHa
 	e := c.add(func(seq int64) assist.Event { return assist.HandedOver(c.ID, seq, h) })
 	c.handed = e.Seq
 	for o := range s.leases {
-		if o.Conversation == c.ID {
+		if wasBot && o.Conversation == c.ID {
 			delete(s.leases, o)
 		}
 	}
