@@ -449,8 +449,11 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			kept[id] = s.ID
 		}
 	}
+	// The index that holds this is one per audience.
+	const taken = `SELECT id FROM passages WHERE current AND id = ANY($1) LIMIT 1`
 	var updates pgx.Batch
 	var added [][]any
+	var ids []string
 	for _, p := range rows {
 		d := p.doc
 		to := moment(d.ValidTo, pgtype.Infinity)
@@ -465,6 +468,7 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			t := changeover(*d, old, now)
 			from = moment(&t, 0)
 		}
+		ids = append(ids, p.ID)
 		added = append(added, []any{p.ID, d.ID, string(d.Audience), d.Collection, d.Language, from, to, p.Heading, p.Text,
 			p.Start, p.End, p.bag.length, terms, counts, weights})
 	}
@@ -473,10 +477,14 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			return err
 		}
 	}
-	_, err := w.tx.CopyFrom(ctx, pgx.Identifier{"passages"}, columns, pgx.CopyFromRows(added))
-	if violates(err, uniqueViolation, "passages_current") {
-		return assist.Wrap(err, assist.Invalid, "a document has a passage with the id of another document's")
+	others, err := collect(ctx, w.tx, pgx.RowTo[string], taken, ids)
+	if err != nil {
+		return err
 	}
+	if len(others) > 0 {
+		return assist.Errorf(assist.Invalid, "passage %q is already another document's", others[0])
+	}
+	_, err = w.tx.CopyFrom(ctx, pgx.Identifier{"passages"}, columns, pgx.CopyFromRows(added))
 	return err
 }
 

@@ -23,6 +23,17 @@ func (db *DB) reader(s retrieve.Scope) *pool {
 	return db.public
 }
 
+// tables are those that the scope's audience reads: everyone's, or the public
+// part by its own name. Through the whole tables the public role would see the
+// same rows, but could not use their indexes on terms and vectors: the database
+// must hide rows before it applies an operator that might tell of them.
+func tables(s retrieve.Scope) (passages, learned, vectors string) {
+	if s.Audience == assist.AudienceInternal {
+		return "passages", "learned", "passage_vectors"
+	}
+	return "passages_public", "learned_public", "passage_vectors_public"
+}
+
 // visible is the scope's filter on passages p; its parameters come from filter.
 const visible = `p.valid_from <= coalesce($1, now()) AND p.valid_to > coalesce($1, now())
 	AND ($2::text[] IS NULL OR p.collection = ANY($2)) AND ($3::text = '' OR p.language = $3)`
@@ -89,30 +100,29 @@ func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 
 // Lexical implements retrieve.Index. Passages with a candidate term come from
 // the indexes on terms; the inner products rank them, all of them: exact as long
-// as the candidates hold all of the question's terms. Under the public role the
-// indexes cannot be used, because the database must apply the policy before any
-// operator that it cannot trust with hidden rows; all public rows are read.
-// Quote is left to the caller.
+// as the candidates hold all of the question's terms. Quote is left to the
+// caller.
 func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, err error) {
-	const words = `SELECT ` + hitColumns + `, -c.distance
-		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM passages p
+	passages, learnings, _ := tables(scope)
+	words := `SELECT ` + hitColumns + `, -c.distance
+		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM ` + passages + ` p
 		      WHERE p.terms && $5::int[] AND ` + visible + `
 		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.distance, p.id`
 	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
 	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
 	// of the two could use neither.
 	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
 		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
-	const both = `SELECT ` + hitColumns + `, c.score
+	both := `SELECT ` + hitColumns + `, c.score
 		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
-		      FROM passages p LEFT JOIN learned l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
+		      FROM ` + passages + ` p LEFT JOIN ` + learnings + ` l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
 		      UNION ALL
 		      SELECT p.row_id, p.id, ` + score + `
-		      FROM learned l JOIN passages p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
+		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
 		      ORDER BY score DESC, id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.score DESC, p.id`
 	learned := q.Learned
 	if len(q.Candidates) == 0 && len(learned.Candidates) == 0 {

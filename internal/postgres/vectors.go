@@ -21,15 +21,16 @@ const maxDimension = 4000
 func (db *DB) PutVectors(ctx context.Context, model string, dim int, ids []string, vectors [][]float32) error {
 	const register = `INSERT INTO vector_models (name, dimension, missing) SELECT $1, $2, passages FROM knowledge_stats
 		ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, dimension`
-	// xmax is 0 in rows that were not there before. Counting those is exact, as
-	// this is the only writer, and cheaper than finish's count of all passages.
+	// The outer select sees the table as it was before. Counting what is new is
+	// exact, as this is the only writer, and cheaper than finish's count of all.
 	const put = `WITH stored AS (
 			INSERT INTO passage_vectors (model_id, passage_id, audience, vector)
 			SELECT $1, p.id, p.audience, x.vector FROM unnest($2::text[], $3::halfvec[]) AS x(id, vector)
 			JOIN passages p ON p.id = x.id AND p.current
-			ON CONFLICT (model_id, passage_id) DO UPDATE SET vector = excluded.vector, audience = excluded.audience
-			RETURNING xmax = 0 AS fresh)
-		UPDATE vector_models SET missing = missing - (SELECT count(*) FROM stored WHERE fresh) WHERE id = $1`
+			ON CONFLICT (model_id, passage_id, audience) DO UPDATE SET vector = excluded.vector
+			RETURNING passage_id)
+		UPDATE vector_models SET missing = missing - (SELECT count(*) FROM stored s WHERE NOT EXISTS
+			(SELECT FROM passage_vectors v WHERE v.model_id = $1 AND v.passage_id = s.passage_id)) WHERE id = $1`
 	const version = `UPDATE knowledge_stats SET version = version + 1`
 	if model == "" || dim < 1 || dim > maxDimension {
 		return assist.Errorf(assist.Invalid, "embedding model %q: vectors must have 1 to %d dimensions, not %d; choose a smaller output dimension", model, maxDimension, dim)
@@ -105,11 +106,12 @@ func (db *DB) MissingVectors(ctx context.Context, model string, limit int) (ids,
 // Dense implements retrieve.Index by an exact scan of the model's vectors.
 func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vector []float32) (found []assist.Hit, err error) {
 	const known = `SELECT id, dimension FROM vector_models WHERE name = $1`
-	const sql = `SELECT ` + hitColumns + `, 1 - c.distance
-		FROM (SELECT p.row_id, v.vector <=> $4 AS distance FROM passage_vectors v JOIN passages p ON p.id = v.passage_id
+	passages, _, vectors := tables(scope)
+	sql := `SELECT ` + hitColumns + `, 1 - c.distance
+		FROM (SELECT p.row_id, v.vector <=> $4 AS distance FROM ` + vectors + ` v JOIN ` + passages + ` p ON p.id = v.passage_id
 		      WHERE v.model_id = $5 AND ` + visible + `
 		      ORDER BY v.vector <=> $4, p.id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
 		ORDER BY c.distance, p.id`
 	err = db.reader(scope).doAgain(ctx, "search by vector of "+model, func(ctx context.Context, conn *pgx.Conn) error {
 		found = nil
