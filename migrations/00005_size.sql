@@ -9,15 +9,17 @@
 
 ALTER TABLE passages RENAME TO passages_before;
 CREATE TABLE passages (
+    -- What ranking reads of thousands of rows comes first, in one place.
     row_id      bigint GENERATED ALWAYS AS IDENTITY,
+    valid_from  timestamptz NOT NULL DEFAULT '-infinity', -- inclusive
+    valid_to    timestamptz NOT NULL DEFAULT 'infinity',  -- exclusive
+    weights     sparsevec(1000000000) NOT NULL, -- BM25 of each term: see internal/postgres/bm25.go
+    collection  text        NOT NULL DEFAULT '',
+    language    text        NOT NULL DEFAULT 'en',
     id          text        NOT NULL, -- of one current passage only, whatever its audience: internal/postgres/documents.go
     document_id text        NOT NULL,
     current     boolean     NOT NULL DEFAULT true,
     audience    text        NOT NULL DEFAULT 'internal',
-    collection  text        NOT NULL DEFAULT '',
-    language    text        NOT NULL DEFAULT 'en',
-    valid_from  timestamptz NOT NULL DEFAULT '-infinity', -- inclusive
-    valid_to    timestamptz NOT NULL DEFAULT 'infinity',  -- exclusive
     revision    text, -- the last revision it was part of; NULL: the document's current one
     heading     text        NOT NULL DEFAULT '',
     text        text        NOT NULL,
@@ -25,8 +27,7 @@ CREATE TABLE passages (
     end_byte    int         NOT NULL,
     length      int         NOT NULL, -- terms, repeats included
     terms       int[]       NOT NULL, -- distinct term ids, ascending
-    counts      smallint[]  NOT NULL, -- how often each occurs
-    weights     sparsevec(1000000000) NOT NULL -- BM25 of each: see internal/postgres/bm25.go
+    counts      smallint[]  NOT NULL -- how often each occurs
 ) PARTITION BY LIST (audience);
 ALTER TABLE passages ALTER COLUMN terms SET STORAGE MAIN;
 ALTER TABLE passages ALTER COLUMN counts SET STORAGE MAIN;
@@ -35,8 +36,8 @@ CREATE TABLE passages_public PARTITION OF passages FOR VALUES IN ('public') WITH
 CREATE TABLE passages_internal PARTITION OF passages FOR VALUES IN ('internal') WITH (toast_tuple_target = 8160);
 
 INSERT INTO passages OVERRIDING SYSTEM VALUE
-    SELECT row_id, id, document_id, current, audience, collection, language, valid_from, valid_to, revision, heading, text,
-           start_byte, end_byte, length, terms, counts, weights FROM passages_before ORDER BY row_id;
+    SELECT row_id, valid_from, valid_to, weights, collection, language, id, document_id, current, audience, revision, heading, text,
+           start_byte, end_byte, length, terms, counts FROM passages_before ORDER BY row_id;
 SELECT setval(pg_get_serial_sequence('passages', 'row_id'), max(row_id)) FROM passages_before HAVING max(row_id) IS NOT NULL;
 DROP TABLE passages_before;
 
