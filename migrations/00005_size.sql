@@ -94,3 +94,13 @@ CREATE POLICY public_only ON learned FOR SELECT USING (audience = 'public');
 ALTER TABLE passages_internal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE passage_vectors_internal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE learned_internal ENABLE ROW LEVEL SECURITY;
+
+-- A model serves searches once every passage had a vector of it; a passage that
+-- comes later is found by its words until it has one. The model that was chosen
+-- last serves, so that a new one fills in beside the old and then takes over.
+ALTER TABLE vector_models ADD COLUMN chosen bigint; -- NULL: not complete yet
+CREATE SEQUENCE vector_models_chosen;
+UPDATE vector_models SET chosen = nextval('vector_models_chosen') WHERE missing = 0;
+
+-- A search in a small collection of a large knowledge base.
+CREATE INDEX passages_collection ON passages (collection);

@@ -345,7 +345,8 @@ func arrange(docs []assist.Document, lexicon map[string]int32) (rows []passage, 
 }
 
 // count adds (sign 1) or takes away (-1) what the current passages of the
-// documents contribute to lexicon and totals, and gives the totals then.
+// documents contribute to lexicon, totals and the vectors that models lack, and
+// gives the totals then.
 func (w *writer) count(ctx context.Context, documents []string, sign int) (t totals, err error) {
 	const terms = `UPDATE lexicon l SET df = l.df + $2 * x.n, df_public = l.df_public + $2 * x.public
 		FROM (SELECT t, count(*)::int AS n, (count(*) FILTER (WHERE p.audience = 'public'))::int AS public
@@ -356,8 +357,12 @@ func (w *writer) count(ctx context.Context, documents []string, sign int) (t tot
 		FROM (SELECT count(*)::int AS n, (count(*) FILTER (WHERE p.audience = 'public'))::int AS public, coalesce(sum(p.length), 0) AS length
 		      FROM passages p WHERE p.document_id = ANY($1) AND p.current) x
 		RETURNING s.passages, s.total_length, s.weighed_average`
-	if _, err := w.tx.Exec(ctx, terms, documents, int32(sign)); err != nil {
-		return t, err
+	const missing = `UPDATE vector_models m SET missing = m.missing + $2 * (SELECT count(*)::int FROM passages p
+		WHERE p.document_id = ANY($1) AND p.current AND NOT EXISTS (SELECT FROM passage_vectors v WHERE v.model_id = m.id AND v.passage_id = p.id))`
+	for _, sql := range []string{terms, missing} {
+		if _, err := w.tx.Exec(ctx, sql, documents, int32(sign)); err != nil {
+			return t, err
+		}
 	}
 	err = w.tx.QueryRow(ctx, stats, documents, int32(sign)).Scan(&t.passages, &t.length, &t.weighed)
 	return t, err
@@ -532,15 +537,10 @@ func (w *writer) remove(ctx context.Context, documents []string) error {
 	return w.finish(ctx)
 }
 
-// finish gives the knowledge a new version and says which models lack vectors.
+// finish gives the knowledge a new version.
 func (w *writer) finish(ctx context.Context) error {
-	const version = `UPDATE knowledge_stats SET version = version + 1`
-	const missing = `UPDATE vector_models m SET missing = (SELECT count(*) FROM passages p WHERE p.current AND NOT EXISTS
-		(SELECT FROM passage_vectors v WHERE v.model_id = m.id AND v.passage_id = p.id))`
-	var batch pgx.Batch
-	batch.Queue(version)
-	batch.Queue(missing)
-	return w.tx.SendBatch(ctx, &batch).Close()
+	_, err := w.tx.Exec(ctx, `UPDATE knowledge_stats SET version = version + 1`)
+	return err
 }
 
 // moment is a bound of a validity; without a time it is the given infinity.

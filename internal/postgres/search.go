@@ -61,7 +61,7 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 	if scope.Audience != assist.AudienceInternal {
 		stats, df = `SELECT version, passages_public, questions_public, learned FROM knowledge_stats`, `SELECT term, id, df_public, asked_public FROM lexicon WHERE term = ANY($1)`
 	}
-	const dense = `SELECT name FROM vector_models WHERE missing = 0 ORDER BY id DESC LIMIT 1`
+	const dense = `SELECT name FROM vector_models WHERE chosen > 0 ORDER BY chosen DESC LIMIT 1`
 	var l retrieve.Lexicon
 	err := db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
 		l = retrieve.Lexicon{Terms: make(map[string]retrieve.TermStat, len(terms))}
