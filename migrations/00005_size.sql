@@ -34,6 +34,9 @@ ALTER TABLE passages ALTER COLUMN counts SET STORAGE MAIN;
 ALTER TABLE passages ALTER COLUMN weights SET STORAGE MAIN;
 CREATE TABLE passages_public PARTITION OF passages FOR VALUES IN ('public') WITH (toast_tuple_target = 8160);
 CREATE TABLE passages_internal PARTITION OF passages FOR VALUES IN ('internal') WITH (toast_tuple_target = 8160);
+-- Nobody asks for a certain one: statistics of them are only work.
+ALTER TABLE passages ALTER COLUMN weights SET STATISTICS 0, ALTER COLUMN text SET STATISTICS 0, ALTER COLUMN counts SET STATISTICS 0,
+    ALTER COLUMN heading SET STATISTICS 0;
 
 INSERT INTO passages OVERRIDING SYSTEM VALUE
     SELECT row_id, valid_from, valid_to, weights, collection, language, id, document_id, current, audience, revision, heading, text,

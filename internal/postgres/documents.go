@@ -31,7 +31,29 @@ func (db *DB) PutDocuments(ctx context.Context, docs []assist.Document) ([]assis
 	if err != nil {
 		return nil, err
 	}
+	db.analyze(ctx)
 	return changes, nil
+}
+
+// analyze gives the planner statistics of tables of passages that have grown to
+// twice what it knows: the database's own housekeeping comes a minute later, and
+// until then searches would be planned for a small table.
+func (db *DB) analyze(ctx context.Context) {
+	const grown = `SELECT t.name FROM knowledge_stats s,
+		LATERAL (VALUES ('passages_public', s.passages_public), ('passages_internal', s.passages - s.passages_public)) AS t(name, passages)
+		JOIN pg_class c ON c.oid = to_regclass(t.name) WHERE t.passages > 1000 AND t.passages > 2 * c.reltuples`
+	err := db.ingest.do(ctx, "analyze passages", func(ctx context.Context, conn *pgx.Conn) error {
+		tables, err := collect(ctx, conn, pgx.RowTo[string], grown)
+		for _, t := range tables {
+			if err == nil {
+				_, err = conn.Exec(ctx, `ANALYZE `+t)
+			}
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		db.log.Warn("the planner keeps its old statistics for now", "err", err)
+	}
 }
 
 // checkDocuments refuses what cannot be stored, naming the document, and fills

@@ -51,3 +51,6 @@ func (db *DB) Hold(t testing.TB, name string) (release func()) {
 func DenseQuery(scope retrieve.Scope, dim, model int, vector []float32) (sql string, args []any) {
 	return denseSQL(scope, indexed(dim)), filter(scope, pgvector.NewHalfVector(vector), model, hits(scope))
 }
+
+// LexicalQuery is the statement of a search by terms.
+var LexicalQuery = lexicalSQL

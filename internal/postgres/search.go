@@ -103,40 +103,13 @@ func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 // as the candidates hold all of the question's terms. Quote is left to the
 // caller.
 func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, err error) {
-	passages, learnings, _ := tables(scope)
-	words := `SELECT ` + hitColumns + `, -c.distance
-		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM ` + passages + ` p
-		      WHERE p.terms && $5::int[] AND ` + visible + `
-		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
-		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
-		ORDER BY c.distance, p.id`
-	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
-	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
-	// of the two could use neither.
-	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
-		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
-	both := `SELECT ` + hitColumns + `, c.score
-		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
-		      FROM ` + passages + ` p LEFT JOIN ` + learnings + ` l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
-		      UNION ALL
-		      SELECT p.row_id, p.id, ` + score + `
-		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
-		      ORDER BY score DESC, id LIMIT $6) c
-		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
-		ORDER BY c.score DESC, p.id`
-	learned := q.Learned
-	if len(q.Candidates) == 0 && len(learned.Candidates) == 0 {
+	if len(q.Candidates) == 0 && len(q.Learned.Candidates) == 0 {
 		return nil, nil
 	}
-	if max(len(q.Weights), len(learned.Weights)) > maxTerms {
+	if max(len(q.Weights), len(q.Learned.Weights)) > maxTerms {
 		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
 	}
-	sql, args := words, filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope))
-	if len(learned.Candidates) > 0 {
-		sql = both
-		args = append(args, sparse(learned.Weights), learned.Candidates, q.Mass, learned.Mass,
-			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
-	}
+	sql, args := lexicalSQL(scope, q)
 	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
 		found, err = collect(ctx, conn, scanHit, sql, args...)
 		return err
@@ -145,6 +118,34 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 		found[i].Ranks = assist.Ranks{Lexical: i + 1, LexicalScore: found[i].Score}
 	}
 	return found, err
+}
+
+func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args []any) {
+	passages, learnings, _ := tables(scope)
+	args = filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope))
+	if len(q.Learned.Candidates) == 0 {
+		return `SELECT ` + hitColumns + `, -c.distance
+		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM ` + passages + ` p
+		      WHERE p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.distance, p.id`, args
+	}
+	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
+	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
+	// of the two could use neither.
+	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
+		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
+	return `SELECT ` + hitColumns + `, c.score
+		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
+		      FROM ` + passages + ` p LEFT JOIN ` + learnings + ` l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, ` + score + `
+		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY score DESC, id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.score DESC, p.id`, append(args, sparse(q.Learned.Weights), q.Learned.Candidates, q.Mass, q.Learned.Mass,
+			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
 }
 
 // Document implements retrieve.Index. A document is visible when one of its

@@ -71,9 +71,10 @@ func plan(t *testing.T, db *postgres.DB, pool string, sql string, args ...any) s
 	return b.String()
 }
 
-// Above ten thousand vectors there is an index for either role, it is used, it
-// finds what is near, and a filter that keeps one of a hundred leaves nothing out.
-func TestVectorIndex(t *testing.T) {
+// With 25,000 passages either role's searches use the indexes, by words at once and
+// by vector from ten thousand on; what is near is found, and a filter that keeps
+// one of a hundred leaves nothing out.
+func TestSearchAtSize(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes 25,000 vectors")
 	}
@@ -99,6 +100,24 @@ func TestVectorIndex(t *testing.T) {
 	for len(docs) > 0 {
 		put(t, db, docs[:500]...)
 		docs = docs[500:]
+	}
+	rows, err := db.Query(t.Context(), "turns", `SELECT tablename FROM pg_stats WHERE schemaname = current_schema() AND attname = 'terms' AND tablename LIKE 'passages_%'`)
+	if err != nil || len(rows) != 2 {
+		t.Errorf("statistics of %v (%v)", rows, err)
+	}
+	for _, pool := range []string{"search", "public"} {
+		scope := retrieve.Scope{}
+		if pool == "search" {
+			scope = inside
+		}
+		l, err := db.Lexicon(t.Context(), scope, strings.Fields("w1 w20 w300"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sql, args := postgres.LexicalQuery(scope, query(l))
+		if p := plan(t, db, pool, sql, args...); !strings.Contains(p, "Bitmap Index Scan on passages_public_terms_idx") || strings.Contains(p, "Seq Scan on passages") {
+			t.Errorf("%s: the plan does without the index on terms:\n%s", pool, p)
+		}
 	}
 	e := &embedder{name: "m", seed: 1}
 	if made, err := ingest.EmbedMissing(t.Context(), e, vectorStore{db}); err != nil || made != documents*each {
