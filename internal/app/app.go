@@ -102,7 +102,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("load prompts: %w", err)
 	}
-	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
+	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
 	a.learner = newLearner(a.db.DB, retriever, log)
@@ -176,16 +176,31 @@ func (a *App) connectModels() error {
 		}
 	}
 	if e := a.cfg.Embedder; e.On() {
-		c := openai.Config{
-			BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
-			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model,
-			AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
-		}
-		if a.embedder, err = openai.NewEmbedder(c); err != nil {
+		if a.embedder, err = openai.NewEmbedder(a.embedderConfig(e.Model)); err != nil {
 			return fmt.Errorf("embedding model: %w", err)
 		}
 	}
 	return nil
+}
+
+func (a *App) embedderConfig(model string) openai.Config {
+	e := a.cfg.Embedder
+	return openai.Config{
+		BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
+		EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: model,
+		AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
+	}
+}
+
+// earlierEmbedder asks the same server for the model whose vectors still serve
+// while those of the configured one are being made.
+func (a *App) earlierEmbedder(model string) llm.Embedder {
+	e, err := openai.NewEmbedder(a.embedderConfig(model))
+	if err != nil {
+		a.log.Warn("the model of the present vectors cannot be asked", "model", model, "err", err)
+		return nil
+	}
+	return privateEmbedder{e}
 }
 
 // embedderPort is the embedder as a port: a nil port, not a port of nil.
