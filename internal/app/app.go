@@ -114,7 +114,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
-		Checker:  checker{},
+		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,

@@ -65,7 +65,7 @@ func All(in Input) Report {
 		Promises(draft, in.Hits, in.Turns),
 		Links(draft, in.Hits, in.Turns),
 		Audience(draft, in.Hits, in.Turns),
-		runVerdicts(Authority(draft.Text, in.Limits)).in(draft),
+		runVerdicts(Authority(draft.Text, in.Limits, in.Hits)).in(draft),
 		runVerdicts(Tone(draft.Text)).in(draft),
 	)
 	sortVerdicts(verdicts)
@@ -87,8 +87,9 @@ func courteous(origin assist.Origin, s assist.Sentence) bool {
 
 // Text checks what an agent typed. All hits and the transcript count as sources,
 // because an agent cites nothing; the agent's own statements need no support,
-// only their facts do.
-func Text(text string, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
+// only their facts do. limits are what this agent may still give; none: not
+// checked.
+func Text(text string, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
 	var sources sources
 	sources.addHits(hits)
 	sources.addTurns(turns)
@@ -96,6 +97,7 @@ func Text(text string, hits []assist.Hit, turns []assist.Turn) []assist.Verdict 
 		promises(text, -1, 0, &sources, nil),
 		links(text, -1, 0, knownLinks(hits, turns)),
 		internalRuns(text, -1, 0, newRuns(hits, turns)),
+		Authority(text, limits, hits),
 		Tone(text),
 	)
 	spans := lex.Sentences(text)

@@ -136,14 +136,24 @@ func write(b *strings.Builder, text string, verdicts []assist.Verdict, t *testin
 
 // TestGestures holds the wording of limits and of hints.
 func TestGestures(t *testing.T) {
-	limits := []Limit{{"Store credit", Money, "usd", 25, "this quarter"}, {"Percent off the next order", Percent, "", 10, ""}, {"Refund of the shipping", Money, "usd", 0, "for this order"}}
+	limits := []Limit{
+		{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25, Period: "this quarter"},
+		{Gesture: "Percent off the next order", Unit: Percent, Left: 10},
+		{Gesture: "Refund of the shipping", Unit: Money, Currency: "usd", Period: "for this order"},
+		{Gesture: "Overnight shipping for a replacement", Unit: Number, Left: 1, Period: "for this order"},
+		{Gesture: "Paid repair at no cost", Unit: Money, Currency: "usd", Barred: true},
+	}
+	granted := []assist.Hit{hit("r", "Returns", "Shipping", "We refund the return shipping of up to $12 when the item was defective.", assist.AudiencePublic)}
 	var b strings.Builder
 	for _, text := range []string{
 		"I can add $25 store credit.", "I'd like to add $40 of store credit.", "Take 15% off your next order, ten percent to begin with.", "The refund of your shipping is $5.", "The jacket costs $400.",
+		"I'll take 15% off your next order.", "I can also refund the shipping.", "I can't refund the shipping.", "I'll ask my lead whether I can refund the shipping.",
+		"The return shipping of $12 is refunded.", "I'll send the replacement by overnight shipping.", "I'll book two overnight shippings of the replacement.",
+		"I'll book you a repair at no cost.", "A repair at no cost is worth $35.", "Store credit of £40 or forty dollars?",
 		"I promise you it will be fixed.", "You don't really need that.", "As I already said, no.", "That's not my department.", "It's company policy, my hands are tied.", "I'll take care of it.",
 	} {
 		fmt.Fprintf(&b, "# %s\n", text)
-		write(&b, text, append(Authority(text, limits), Tone(text)...), t)
+		write(&b, text, append(Authority(text, limits, granted), Tone(text)...), t)
 		b.WriteByte('\n')
 	}
 	golden(t, "gestures.txt", b.String())
