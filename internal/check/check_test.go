@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -157,6 +158,42 @@ func TestGestures(t *testing.T) {
 		b.WriteByte('\n')
 	}
 	golden(t, "gestures.txt", b.String())
+}
+
+// TestInside holds what may not leave the house, and what may.
+func TestInside(t *testing.T) {
+	hits := append(slices.Clone(shop), hit("p9", "Runbook", "Refunds by hand", "Open ShipDesk and enter code RX-4471 in refund_queue. The price floor is $61.50 until 3 May. Ask warehouse@inside.example or https://wiki.inside.example/refunds, extension 55512. Never refund more than 45 % without a lead.", assist.AudienceInternal))
+	credit := Limit{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25}
+	asked := []assist.Turn{{Role: assist.RoleCustomer, Text: "What is RX-4471 on my slip?"}}
+	var b strings.Builder
+	for _, c := range []struct {
+		text   string
+		turns  []assist.Turn
+		limits []Limit
+	}{
+		{"I'd like to add $25 of store credit.", nil, []Limit{credit}},
+		{"I'd like to add $25 of store credit.", nil, nil},
+		{"An agent may add up to a $25 store credit per customer each quarter, without even asking.", nil, []Limit{credit}},
+		{"Agents may really add some store credit, up to $25, for each customer per quarter.", nil, []Limit{credit}},
+		{"The lowest we sell it for is 61.50 dollars, until May 3rd.", nil, nil},
+		{"You could get 45 percent of it back.", nil, nil},
+		{"I entered rx-4471 in ShipDesk, it is in the refund_queue.", nil, nil},
+		{"RX-4471 is our return code.", asked, nil},
+		{"Write to warehouse@inside.example or see wiki.inside.example/refunds.", nil, nil},
+		{"See https://shop.example/shipping, shipping takes 14 days and is free above $50.", nil, nil},
+		{"Call extension 55512.", nil, nil},
+		{"The COVID19 or iPhone, 14-day and 2nd, 5pm.", nil, nil},
+	} {
+		fmt.Fprintf(&b, "# %s\n", c.text)
+		for _, v := range insider(c.text, hits, c.turns, c.limits) {
+			if c.text[v.Start:v.End] != v.Words {
+				t.Errorf("range of %q", v.Words)
+			}
+			fmt.Fprintf(&b, "- %s: %s\n", v.Words, v.Reason)
+		}
+		b.WriteByte('\n')
+	}
+	golden(t, "inside.txt", b.String())
 }
 
 func TestFind(t *testing.T) {
