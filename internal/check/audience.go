@@ -24,31 +24,33 @@ const (
 // amounts, dates and addresses, its codes and names. What the agent may give out
 // of it, within limits, may be said.
 func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn, limits []Limit) []assist.Verdict {
-	return insider(draft.Text, hits, turns, limits).in(draft)
+	var read sources
+	read.addHits(hits)
+	read.addTurns(turns)
+	return insider(draft.Text, &read, hits, turns, limits).in(draft)
 }
 
-// insider does so for any text.
-func insider(text string, hits []assist.Hit, turns []assist.Turn, limits []Limit) runVerdicts {
+// insider does so for any text; read are the hits and turns as sources.
+func insider(text string, read *sources, hits []assist.Hit, turns []assist.Turn, limits []Limit) runVerdicts {
 	if !slices.ContainsFunc(hits, internal) {
 		return nil
 	}
-	return internalFacts(text, internalRuns(text, newRuns(hits, turns)), hits, turns, limits)
+	return internalFacts(text, internalRuns(text, newRuns(hits, turns)), read, limits)
 }
 
 func internal(h assist.Hit) bool { return h.Audience != assist.AudiencePublic }
 
 // internalFacts adds values, addresses and codes that stand in an internal
 // passage and nowhere the customer could have read them, each once.
-func internalFacts(text string, verdicts runVerdicts, hits []assist.Hit, turns []assist.Turn, limits []Limit) runVerdicts {
+func internalFacts(text string, verdicts runVerdicts, read *sources, limits []Limit) runVerdicts {
 	var inside, outside sources
-	for _, h := range hits {
-		if internal(h) {
-			inside.addHits([]assist.Hit{h})
+	for _, t := range read.texts {
+		if t.hit != nil && internal(*t.hit) {
+			inside.texts = append(inside.texts, t)
 		} else {
-			outside.addHits([]assist.Hit{h})
+			outside.texts = append(outside.texts, t)
 		}
 	}
-	outside.addTurns(turns)
 	mark := func(start, end int, h *assist.Hit) {
 		words := text[start:end]
 		for _, v := range verdicts {

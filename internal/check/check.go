@@ -96,7 +96,7 @@ func Text(text string, hits []assist.Hit, turns []assist.Turn, limits ...Limit) 
 	verdicts := slices.Concat(
 		promises(text, -1, 0, &sources, nil),
 		links(text, -1, 0, knownLinks(hits, turns)),
-		insider(text, hits, turns, limits),
+		insider(text, &sources, hits, turns, limits),
 		Authority(text, limits, hits),
 		Tone(text),
 	)

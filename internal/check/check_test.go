@@ -185,7 +185,7 @@ func TestInside(t *testing.T) {
 		{"The COVID19 or iPhone, 14-day and 2nd, 5pm.", nil, nil},
 	} {
 		fmt.Fprintf(&b, "# %s\n", c.text)
-		for _, v := range insider(c.text, hits, c.turns, c.limits) {
+		for _, v := range Audience(assist.NewDraft(assist.OriginModel, []assist.Sentence{say(c.text)}), hits, c.turns, c.limits) {
 			if c.text[v.Start:v.End] != v.Words {
 				t.Errorf("range of %q", v.Words)
 			}
@@ -262,6 +262,26 @@ func TestValues(t *testing.T) {
 		{"24 hours", "a day", "one day"},
 		{"29 November", "November 29", "Nov 29, 2026", "29th of November", "2026-11-29"},
 		{"5pm", "17:00", "5 p.m."},
+		{"by COB", "by end of day", "by close of business"},
+		{"12-Nov-2026", "12.11.2026", "12 November 2026", "Nov. 12th"},
+		{"31/12/2026", "December 31", "2026/12/31"},
+		{"one hundred and fifty dollars", "$150", "150 US dollars", "150,- USD", "USD 150.00"},
+		{"half a million dollars", "$500,000", "$0.5M", "$ 500 000"},
+		{"10 000 €", "10.000 Euro", "EUR 10,000", "ten thousand euros"},
+		{"1 234,56 €", "€1,234.56"},
+		{"Rs. 500", "₹500", "500 Indian rupees"},
+		{"99p", "99 pence"},
+		{"two grand", "$2k"},
+		{"1h30", "90 minutes", "an hour and a half", "1 1/2 hours", "1½ hours"},
+		{"three quarters of an hour", "45 minutes"},
+		{"a dozen items", "12 items", "twelve items"},
+		{"achtundvierzig Stunden", "48 hours", "two days"},
+		{"within the hour", "60 minutes"},
+		{"in a few days", "within a few days", "within several days"},
+		{"at all times", "always"},
+		{"won't be charged", "will not be charged", "for nothing", "at our expense"},
+		{"consider it waived", "has been waived"},
+		{"has already signed off on it", "has been approved"},
 		{"a year", "12 months"},
 		{"free", "complimentary", "no charge", "kostenlos"},
 		{"+1 555 010 9999", "+1-555-010-9999", "1 (555) 010-9999"},
@@ -282,7 +302,7 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
+	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"$1.2M", "$1.2"}, {"one hundred and fifty dollars", "$100"}, {"2 1/2 hours", "2 hours"}, {"1h30", "1h"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
 	for _, d := range differ {
 		if a, b := Values(d[0]), Values(d[1]); a[0].Key == b[0].Key {
 			t.Errorf("%q and %q are the same", d[0], d[1])
@@ -326,6 +346,16 @@ func TestSources(t *testing.T) {
 		{"We call you on +1 555 010 9999.", customer, nil},
 		{"It ends in November.", nil, nil},
 		{"It ends in December.", nil, []string{"December"}},
+		{"It ends on the 29th.", nil, nil},
+		{"It ends on the 28th.", nil, []string{"28th"}},
+		{"It ends on 29/11/2026.", nil, nil},
+		{"It ends on 29.11.2026.", nil, nil},
+		{"It ends on 28.11.2026.", nil, []string{"28.11.2026"}},
+		{"A supervisor has already signed off on this.", nil, []string{"signed off"}},
+		{"Consider the fee waived, the charge is gone.", nil, []string{"Consider the fee waived", "charge is gone"}},
+		{"You'll be compensated within the hour.", nil, []string{"You'll be compensated", "within the hour"}},
+		{"You will be refunded fees that were charged twice.", nil, nil},
+		{"It was decided in your favor.", nil, []string{"in your favor"}},
 		{"Wir haben Ihre Gebühr erlassen.", nil, []string{"Wir haben Ihre Gebühr erlassen"}},
 		{"Vous recevrez 75 € sous cinq jours ouvrés.", nil, []string{"75 €", "cinq jours ouvrés"}},
 		{"Le reembolsaremos 30 euros mañana.", nil, []string{"30 euros", "mañana"}},
