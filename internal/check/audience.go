@@ -23,7 +23,7 @@ const (
 // Audience finds what only an internal passage could have told: its wording, its
 // amounts, dates and addresses, its codes and names. What the agent may give out
 // of it, within limits, may be said.
-func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn, limits []Limit) []assist.Verdict {
+func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
 	var read sources
 	read.addHits(hits)
 	read.addTurns(turns)

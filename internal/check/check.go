@@ -64,7 +64,7 @@ func All(in Input) Report {
 		Supported(draft, in.Hits, in.Turns),
 		Promises(draft, in.Hits, in.Turns),
 		Links(draft, in.Hits, in.Turns),
-		Audience(draft, in.Hits, in.Turns, in.Limits),
+		Audience(draft, in.Hits, in.Turns, in.Limits...),
 		runVerdicts(Authority(draft.Text, in.Limits, in.Hits)).in(draft),
 		runVerdicts(Tone(draft.Text)).in(draft),
 	)

@@ -185,7 +185,7 @@ func TestInside(t *testing.T) {
 		{"The COVID19 or iPhone, 14-day and 2nd, 5pm.", nil, nil},
 	} {
 		fmt.Fprintf(&b, "# %s\n", c.text)
-		for _, v := range Audience(assist.NewDraft(assist.OriginModel, []assist.Sentence{say(c.text)}), hits, c.turns, c.limits) {
+		for _, v := range Audience(assist.NewDraft(assist.OriginModel, []assist.Sentence{say(c.text)}), hits, c.turns, c.limits...) {
 			if c.text[v.Start:v.End] != v.Words {
 				t.Errorf("range of %q", v.Words)
 			}
