@@ -178,8 +178,8 @@ func (a *App) embedderPort() llm.Embedder {
 	return privateEmbedder{a.embedder}
 }
 
-// privateEmbedder hides personal secrets before a text becomes a vector: a
-// vector is kept, and its text can be guessed from it.
+// privateEmbedder hides personal secrets before a question becomes a vector: its
+// text can be guessed from it. Documents are embedded as they are: see privacy.
 type privateEmbedder struct{ llm.Embedder }
 
 func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
