@@ -28,7 +28,7 @@ func glance(text string) (s sight) {
 		run++
 		s.longest = max(s.longest, run)
 	}
-	low := strings.ToLower(text)
+	low := strings.ReplaceAll(strings.ToLower(text), "ſ", "s") // as patterns fold it
 	s.dot = strings.Contains(low, "dot") || strings.Contains(low, "(at)") || strings.Contains(low, "[at]")
 	s.dashes = strings.Contains(low, "-----")
 	for _, w := range []string{"pass", "pwd", "pw", "kennwort", "mot de", "mdp", "contraseña", "clave", "senha", "palavra", "wachtwoord", "hasło", "lösenord", "adgangs", "salasana", "heslo", "jelszó", "şifre", "parola", "парол", "密", "パス", "비밀", "://"} {
