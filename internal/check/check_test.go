@@ -99,10 +99,13 @@ func TestWording(t *testing.T) {
 			cite("Agents may add store credit up to $25 per customer and quarter, so take it.", "p2", "store credit up to $25")}},
 		{"commitment and absolutes", []assist.Sentence{
 			say("I have approved it."), say("It is free and we guarantee it will never break again.")}},
+		{"a value of something else", []assist.Sentence{
+			cite("The foreign fee with a premium plan is 1%.", "p5", "Foreign fee with a premium plan: 0%")}},
 	}
+	hits := append(slices.Clone(shop), hit("p5", "Fees", "", "- Foreign fee with a premium plan: 0%\n- Cash back on other purchases: 1.0%", assist.AudiencePublic))
 	var b strings.Builder
 	for _, d := range drafts {
-		r := All(Input{Draft: assist.NewDraft(assist.OriginModel, d.sentences), Hits: shop, Turns: chat})
+		r := All(Input{Draft: assist.NewDraft(assist.OriginModel, d.sentences), Hits: hits, Turns: chat})
 		fmt.Fprintf(&b, "# %s\n%s\n%s, %d to check, %d dropped\n", d.name, r.Draft.Text, r.Standing, r.CheckCount, r.Dropped)
 		write(&b, r.Draft.Text, r.Verdicts, t)
 		b.WriteByte('\n')
