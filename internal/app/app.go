@@ -126,8 +126,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
-		Checker:  checker{},
 		Bot:      a.bot,
+		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
@@ -211,8 +211,8 @@ func (a *App) embedderPort() llm.Embedder {
 	return privateEmbedder{a.embedder}
 }
 
-// privateEmbedder hides personal secrets before a text becomes a vector: a
-// vector is kept, and its text can be guessed from it.
+// privateEmbedder hides personal secrets before a question becomes a vector: its
+// text can be guessed from it. Documents are embedded as they are: see privacy.
 type privateEmbedder struct{ llm.Embedder }
 
 func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
