@@ -60,4 +60,8 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("listen", "ASIDE_LISTEN")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
+	o.StringVar(&cfg.Prompts, "prompts", "", "`folder` of prompt files instead of those built in")
+	o.fromEnv("prompts", "ASIDE_PROMPTS")
+	o.StringVar(&cfg.Rollout, "rollout", "", "write a `share` of the conversations with a variant, such as reply@short=10 (percent)")
+	o.fromEnv("rollout", "ASIDE_ROLLOUT")
 }

@@ -566,7 +566,11 @@ func defineEvalCalibrate(o *options, cfg *app.Config) runner {
 		if judge == nil {
 			return usageError{"instant cannot judge: --judge names a model"}
 		}
-		c, err := eval.Calibrate(ctx, judge, labels)
+		words, err := run.Prompts.Get(cmp.Or(f.prompt, "judge"))
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		c, err := eval.Calibrate(ctx, judge, words, labels)
 		if err != nil {
 			return err
 		}

@@ -88,6 +88,7 @@ func TestAssertions(t *testing.T) {
 			s.Verdicts = []assist.Verdict{{Check: check, Outcome: assist.Warn, Sentence: 1, Words: "60 days"}}
 		}
 	}
+	judges := judgesOf(t)
 	judge := func(pass bool) string {
 		return fmt.Sprintf(`{type: llm-rubric, value: polite, provider: "openai:chat:%v"}`, pass)
 	}
@@ -163,18 +164,22 @@ func TestAssertions(t *testing.T) {
 	}
 }
 
-// judges gives a judge that says what its name says.
-func judges(_ context.Context, id string, _ int) (asked, error) {
-	answer := map[string]string{
-		"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
-		"openai:chat:false":   `Sure! {"reason":"it is not","pass":false,"score":0.1}`,
-		"openai:chat:garbage": `I think it is fine.`,
-		"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
-	}[id]
-	return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}}, nil
+// judgesOf gives judges that say what their names say.
+func judgesOf(t *testing.T) func(context.Context, string, int) (asked, error) {
+	p := judgePrompt(t)
+	return func(_ context.Context, id string, _ int) (asked, error) {
+		answer := map[string]string{
+			"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
+			"openai:chat:false":   `Sure! {"reason":"it is not","pass":false,"score":0.1}`,
+			"openai:chat:garbage": `I think it is fine.`,
+			"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
+		}[id]
+		return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}, prompt: p}, nil
+	}
 }
 
 func TestJudge(t *testing.T) {
+	judges := judgesOf(t)
 	grade := func(id string, j func(context.Context, string, int) (asked, error)) Grade {
 		a := assertionOf(t, `{type: llm-rubric, value: polite, repeats: 4, provider: "openai:chat:`+id+`"}`)
 		return a.grade(t.Context(), subject{out: Output{Text: "Good day."}, judge: j})
@@ -188,7 +193,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	late := func(context.Context, string, int) (asked, error) {
-		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}}, nil
+		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, prompt: judgePrompt(t)}, nil
 	}
 	if g := grade("x", late); !errors.Is(g.Err, llm.ErrFirstToken) || !strings.Contains(g.Err.Error(), "judge slow") {
 		t.Errorf("a judge that times out: %+v", g)
@@ -198,7 +203,7 @@ func TestJudge(t *testing.T) {
 		if repeat == 3 {
 			text = `{"reason":"","pass":false,"score":0}`
 		}
-		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, self: true}, nil
+		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, prompt: judgePrompt(t), self: true}, nil
 	}
 	if g := grade("x", odd); !g.Pass || g.Score != 0.75 || !strings.Contains(g.Reason, "3 of 4 say pass, agreement 0.75") || !strings.Contains(g.Reason, "its own answer") {
 		t.Errorf("%+v", g)

@@ -341,13 +341,25 @@ func (r *runner) do(ctx context.Context, j job) Result {
 	s := subject{c: j.c, out: out, know: know, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
 		id = cmp.Or(id, r.o.Judge, "openai")
 		m, err := r.model(Provider{ID: id, Label: id}, repeat)
-		return asked{m, id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
+		return asked{m, r.judgePrompt(), id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
 	}}
 	res.grade(ctx, j.c, s)
 	if res.Outcome == Failed {
 		res.Cause = causeOf(j.c, res.Asserts, out.Suggestion, know)
 	}
 	return res
+}
+
+// judgePrompt is how judges are asked; nil where there is none.
+func (r *runner) judgePrompt() *prompt.Prompt {
+	if r.o.Prompts == nil {
+		return nil
+	}
+	p, err := r.o.Prompts.Get("judge")
+	if err != nil {
+		return nil // said when somebody is asked
+	}
+	return p
 }
 
 // grade holds the answer against the case's assertions.

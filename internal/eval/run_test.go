@@ -169,7 +169,11 @@ func obedient(r llm.Request) []string {
 // says the same does not.
 func TestGateOfPrompts(t *testing.T) {
 	files := fstest.MapFS{}
-	for _, name := range []string{"reply.md", "tone.md"} {
+	names, err := fs.Glob(prompts.Files, "*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		raw, err := fs.ReadFile(prompts.Files, name)
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +257,7 @@ tests:
   - {description: nothing asserted}
   - {description: judge down, assert: [{type: contains, value: z}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
   - {description: about a suggestion, assert: [{type: grounded}]}
-`), Options{Open: func(string, string) (llm.ChatModel, error) { return &llm.Script{Err: llm.ErrDown}, nil }})
+`), Options{Prompts: promptSet(t), Open: func(string, string) (llm.ChatModel, error) { return &llm.Script{Err: llm.ErrDown}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
