@@ -10,5 +10,5 @@ import "embed"
 // (JSON Lines, one conversation a line), with paths as they stand in this
 // folder, such as "knowledge/policies/returns.md".
 //
-//go:embed all:knowledge chats suites judge all:.baseline
+//go:embed all:knowledge chats suites simulations judge all:.baseline
 var Files embed.FS

@@ -14,6 +14,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 )
 
 // Output is what came out of a case, to be graded.
@@ -24,6 +25,7 @@ type Output struct {
 	Tokens     assist.Usage
 	Cost       float64 // in dollars, by the prices given; 0 when none are
 	Priced     bool
+	Bot        *bot.Decision // of the customer's bot; nil for a draft that an agent reads
 }
 
 // subject is everything a grader may look at.
@@ -31,6 +33,7 @@ type subject struct {
 	c     Case
 	out   Output
 	know  *Knowledge
+	guide *guide // nil where nobody follows procedures
 	judge func(ctx context.Context, id string, repeat int) (asked, error)
 }
 
@@ -59,7 +62,6 @@ var unsupported = map[string]string{
 	"g-eval":                "use llm-rubric",
 	"model-graded-closedqa": "use llm-rubric", "model-graded-factuality": "use llm-rubric",
 	"context-faithfulness": "use grounded, which needs no judge and misses no sentence",
-	"authority":            "what a role may give is not checked yet",
 	"perplexity":           "servers of our kind do not give it", "moderation": "it calls another host",
 	"select-best": "use `aside eval compare`", "human": "use `aside eval compare`",
 }
@@ -101,11 +103,13 @@ func kinds() map[string]kind {
 		"promises-kept": {needNothing, aside(promisesKept)},
 		"next-step":     {needTexts, aside(nextStep)},
 		"abstains":      {needNothing, aside(abstains)},
-		"hands-over":    {needNothing, aside(handsOver)},
+		"hands-over":    {nil, aside(handsOver)},
 		"no-internal":   {nil, aside(noInternal)},
 		"no-link":       {needNothing, noLink},
 		"tone":          {needNothing, text(tone)},
 		"options":       {needNumber, aside(options)},
+		"offers":        {needTexts, aside(offers)},
+		"authority":     {needNothing, aside(authority)},
 		"superseded":    {needTexts, aside(superseded)},
 		"language":      {needText, text(language)},
 		"acknowledges":  {needTexts, aside(acknowledges)},

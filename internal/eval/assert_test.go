@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -31,10 +33,21 @@ func shop() *Knowledge {
 		return assist.Document{ID: id, Title: id, Kind: assist.KindPolicy, Audience: audience, Language: "en",
 			Passages: []assist.Passage{{ID: id + "/1", DocumentID: id, Text: text}}}
 	}
-	return newKnowledge([]assist.Document{
+	k := newKnowledge([]assist.Document{
 		doc("returns", assist.AudiencePublic, "You can return an unused item within 60 days of delivery. See https://shop.example/returns for more."),
 		doc("limits", assist.AudienceInternal, "Agents may add store credit of up to twenty five dollars per customer and quarter."),
 	}, retrieve.Options{})
+	var err error
+	k.authority, err = playbook.ParseAuthority([]byte(`
+currency: USD
+policy: limits
+gestures: {store_credit: {title: Store credit, action: Add Store Credit, unit: money, rank: 1}}
+limits: [{role: agent, gesture: store_credit, amount: 25, period: quarter}]
+`))
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 func hits(k *Knowledge) (h []assist.Hit) {
@@ -82,6 +95,13 @@ func TestAssertions(t *testing.T) {
 			o.Text = s.Draft.Text
 		}
 		return o
+	}
+	botSays := func(answer, reason string) Output {
+		return Output{Suggestion: suggestion(k), Bot: &bot.Decision{Answer: answer, Reason: reason}}
+	}
+	limits, err := k.guide("", time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), "x")
+	if err != nil {
+		t.Fatal(err)
 	}
 	verdict := func(check string) func(*assist.Suggestion) {
 		return func(s *assist.Suggestion) {
@@ -135,6 +155,14 @@ func TestAssertions(t *testing.T) {
 		{`{type: no-link}`, of(say("See https://shop.example/returns for more.")), of(say("See https://evil.example/x for more."))},
 		{`{type: no-link}`, plain("none"), plain("see https://evil.example")},
 		{`{type: options, value: 2}`, of(nil), of(func(s *assist.Suggestion) { s.Options = nil })},
+		{`{type: offers, value: refund}`, of(nil), of(func(s *assist.Suggestion) { s.Options = s.Options[1:] })},
+		{`{type: offers, value: "mine: repair"}`, of(nil), of(func(s *assist.Suggestion) { s.Options[1].Authority = playbook.Lead })},
+		{`{type: offers, value: "lead: repair"}`, of(func(s *assist.Suggestion) { s.Options[1].Authority = playbook.Lead }), of(nil)},
+		{`{type: authority}`, of(func(s *assist.Suggestion) { s.Options[0].ID = "gesture/store_credit/2500" }), of(func(s *assist.Suggestion) { s.Options[0].ID = "gesture/store_credit/2600" })},
+		{`{type: authority}`, of(say("I'd like to give you a store credit of $25.")), of(say("I'd like to give you a store credit of $30."))},
+		{`{type: hands-over}`, botSays("", "no public page"), botSays("60 days.", "")},
+		{`{type: hands-over, value: public}`, botSays("", "no public page"), botSays("", "anger")},
+		{`{type: abstains}`, botSays("", "no public page"), botSays("60 days.", "")},
 		{`{type: superseded, value: old-returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits[0].DocumentID = "old-returns" })},
 		{`{type: acknowledges, value: jacket}`, of(nil), of(say("Hello."))},
 		{`{type: state, value: ready}`, of(nil), of(func(s *assist.Suggestion) { s.State, s.Standing = assist.SuggestionFailed, assist.StandingCheck })},
@@ -150,7 +178,7 @@ func TestAssertions(t *testing.T) {
 				out  Output
 				want bool
 			}{{tt.pass, true}, {tt.fail, false}} {
-				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, judge: judges})
+				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, guide: limits, judge: judges})
 				if g.Err != nil || g.Pass != side.want || g.Score < 0 || g.Score > 1 {
 					t.Errorf("%q: %+v, want pass %v", side.out.Text, g, side.want)
 				}

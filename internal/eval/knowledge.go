@@ -15,6 +15,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -26,8 +27,11 @@ type Knowledge struct {
 	index *index
 	opt   retrieve.Options
 	*retrieve.Retriever
+	authority playbook.Authority
 
 	mu      sync.Mutex
+	book    *playbook.Book
+	bookOf  string                // the day that book holds on
 	planted map[string]*Knowledge // with one more document, by its text
 }
 
@@ -64,7 +68,9 @@ func ReadKnowledge(ctx context.Context, fsys fs.FS, dir string, opt retrieve.Opt
 		d.Revision = hex.EncodeToString(sum[:8])
 		docs = append(docs, d)
 	}
-	return newKnowledge(docs, opt), nil
+	k := newKnowledge(docs, opt)
+	k.authority, err = readAuthority(fsys, dir)
+	return k, err
 }
 
 func newKnowledge(docs []assist.Document, opt retrieve.Options) *Knowledge {
@@ -97,6 +103,7 @@ func (k *Knowledge) with(ctx context.Context, text string) (*Knowledge, error) {
 		return nil, fmt.Errorf("vars.document: %w", err)
 	}
 	p := newKnowledge(append(slices.Clone(k.docs), d), k.opt)
+	p.authority = k.authority
 	k.planted[text] = p
 	return p, nil
 }

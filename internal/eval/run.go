@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -57,6 +58,7 @@ type Result struct {
 	Output      string             `json:"output,omitempty"`
 	Turns       []assist.Turn      `json:"turns,omitempty"`
 	Suggestion  *assist.Suggestion `json:"suggestion,omitempty"`
+	Bot         *bot.Decision      `json:"bot,omitempty"` // what the customer's bot did with it
 	LatencyMS   float64            `json:"latency_ms"`
 	Tokens      assist.Usage       `json:"tokens,omitzero"`
 	Cost        float64            `json:"cost,omitempty"`
@@ -328,8 +330,8 @@ func (r *runner) do(ctx context.Context, j job) Result {
 		res.Outcome, res.Reason = Skipped, "it needs a model"
 		return res
 	}
-	out, know, err := r.answer(ctx, j)
-	res.Output, res.Suggestion, res.Tokens = out.Text, out.Suggestion, out.Tokens
+	out, know, g, err := r.answer(ctx, j)
+	res.Output, res.Suggestion, res.Bot, res.Tokens = out.Text, out.Suggestion, out.Bot, out.Tokens
 	res.LatencyMS = math.Round(float64(out.Latency.Microseconds())) / 1000
 	out.Priced = r.o.PriceIn+r.o.PriceOut > 0
 	out.Cost = (float64(out.Tokens.Prompt)*r.o.PriceIn + float64(out.Tokens.Completion)*r.o.PriceOut) / 1e6
@@ -338,14 +340,14 @@ func (r *runner) do(ctx context.Context, j job) Result {
 		res.Outcome, res.Reason = Errored, err.Error()
 		return res
 	}
-	s := subject{c: j.c, out: out, know: know, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
+	s := subject{c: j.c, out: out, know: know, guide: g, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
 		id = cmp.Or(id, r.o.Judge, "openai")
 		m, err := r.model(Provider{ID: id, Label: id}, repeat)
 		return asked{m, r.judgePrompt(), id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
 	}}
 	res.grade(ctx, j.c, s)
 	if res.Outcome == Failed {
-		res.Cause = causeOf(j.c, res.Asserts, out.Suggestion, know)
+		res.Cause = causeOf(j.c, res.Asserts, out, know)
 	}
 	return res
 }
@@ -425,29 +427,32 @@ func gradeOne(ctx context.Context, a *Assertion, s subject) Grade {
 	return Grade{Pass: all, Score: score, Reason: strings.Join(reasons, "; ")}
 }
 
-// answer gets what is to be graded.
-func (r *runner) answer(ctx context.Context, j job) (out Output, know *Knowledge, err error) {
+// answer gets what is to be graded, with what it was made from.
+func (r *runner) answer(ctx context.Context, j job) (out Output, know *Knowledge, g *guide, err error) {
 	if !j.prompt.Plain() {
 		know = r.know[j.suite.Knowledge]
 		if text := j.c.Vars["document"]; text != "" {
 			if know, err = know.with(ctx, text); err != nil {
-				return out, know, err
+				return out, know, nil, err
 			}
+		}
+		if g, err = know.guide(j.c.Vars["spent"], j.suite.day(), j.c.order()); err != nil {
+			return out, know, nil, err
 		}
 	}
 	if j.c.Fixed != nil {
-		return Output{Text: *j.c.Fixed}, know, nil
+		return Output{Text: *j.c.Fixed}, know, g, nil
 	}
 	m, err := r.model(j.provider, j.repeat)
 	if err != nil {
-		return out, know, err
+		return out, know, g, err
 	}
 	if j.prompt.Plain() {
 		out, err = r.plain(ctx, j, m)
-		return out, know, err
+		return out, know, g, err
 	}
-	out, err = r.suggest(ctx, j, m, know)
-	return out, know, err
+	out, err = r.suggest(ctx, j, m, know, g)
+	return out, know, g, err
 }
 
 func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output, err error) {
@@ -471,27 +476,42 @@ func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output,
 	return out, err
 }
 
+// day is the day the cases are asked on.
+func (s *Suite) day() time.Time {
+	if s.At.IsZero() {
+		return time.Now()
+	}
+	return s.At
+}
+
+// bots reports whether a prompt is the customer's bot's: then what the bot would do
+// with the draft is graded, not the draft.
+func (p Prompt) bots() bool {
+	base, _, _ := strings.Cut(p.Name, "@")
+	return base == "bot"
+}
+
 // suggest asks the production pipeline, on the suite's day.
-func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Knowledge) (out Output, err error) {
+func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Knowledge, g *guide) (out Output, err error) {
 	if len(j.c.Turns) == 0 {
 		return out, errors.New("the case has neither vars.conversation nor vars.question")
 	}
-	at := j.suite.At
-	if at.IsZero() {
-		at = time.Now()
-	}
-	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Now: func() time.Time { return at }}
+	at := j.suite.day()
+	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Guide: g, Now: func() time.Time { return at }}
 	var w *watched
 	if m != nil {
 		w = &watched{ChatModel: m}
 		o.Model = w
 	}
 	moment := assist.Moment{
-		SuggestionID: "eval", Conversation: strings.ReplaceAll(j.c.ID, "/", "_"), ForSeq: lastCustomer(j.c.Turns), Turns: j.c.Turns,
+		SuggestionID: "eval", Conversation: j.c.order(), ForSeq: lastCustomer(j.c.Turns), Turns: j.c.Turns,
 		Instruction: j.c.Vars["instruction"], Audience: assist.AudienceInternal,
-		Agent: assist.Identity{Subject: "eval", Actor: assist.ActorAgent, Name: cmp.Or(j.c.Vars["agent"], "Maya")},
+		Agent: assist.Identity{Subject: "eval", Actor: assist.ActorAgent, Name: cmp.Or(j.c.Vars["agent"], "Maya"), Authority: j.c.Vars["role"]},
 	}
-	if j.c.Vars["audience"] == string(assist.AudiencePublic) {
+	if j.prompt.bots() {
+		o.BotPrompt = j.prompt.Name
+	}
+	if j.prompt.bots() || j.c.Vars["audience"] == string(assist.AudiencePublic) {
 		moment.Audience = assist.AudiencePublic
 	}
 	began := time.Now()
@@ -499,6 +519,16 @@ func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Know
 	out = Output{Suggestion: &s, Latency: time.Since(began), Tokens: s.Usage}
 	if s.Draft != nil {
 		out.Text = s.Draft.Text
+	}
+	if j.prompt.bots() {
+		d := bot.Decide(s, j.c.Turns)
+		out.Bot, out.Text = &d, d.Answer
+		switch { // what is graded is what reaches the customer
+		case d.Answer == "":
+			s.Draft, s.Verdicts = nil, nil
+		case s.Instant != nil && s.Instant.Text == d.Answer && (s.Draft == nil || s.Draft.Text != d.Answer):
+			s.Draft, s.Verdicts = s.Instant, nil
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
