@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-promptfoo fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -36,6 +36,9 @@ bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 
 bench-quality: setup ## measure retrieval on every data set (minutes), print the table, rewrite evals/quality.txt
 	@go test ./internal/measure -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
+
+bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
+	@go run ./internal/testkit/sidebyside
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

@@ -62,7 +62,11 @@ var unsupported = map[string]string{
 	"g-eval":                "use llm-rubric",
 	"model-graded-closedqa": "use llm-rubric", "model-graded-factuality": "use llm-rubric",
 	"context-faithfulness": "use grounded, which needs no judge and misses no sentence",
-	"perplexity":           "servers of our kind do not give it", "moderation": "it calls another host",
+	"is-sql":               "there is no reader of SQL here", "contains-sql": "there is no reader of SQL here",
+	"finish-reason": "a cut answer is an error of the case already", "classifier": "it calls another host",
+	"is-valid-function-call": "no functions are called", "is-valid-openai-function-call": "no functions are called", "is-valid-openai-tools-call": "no tools are called",
+	"rouge-n": "libraries count it differently; use icontains-all or levenshtein", "bleu": "use levenshtein", "gleu": "use levenshtein", "meteor": "use levenshtein",
+	"perplexity": "servers of our kind do not give it", "moderation": "it calls another host",
 	"select-best": "use `aside eval compare`", "human": "use `aside eval compare`",
 }
 
@@ -71,7 +75,7 @@ func Kinds() []string { return sortedKeys(kinds()) }
 
 func kinds() map[string]kind {
 	return map[string]kind{
-		"equals":        {needText, func(_ context.Context, a *Assertion, s subject) Grade { return equals(a, s.out.Text) }},
+		"equals":        {needEqual, func(_ context.Context, a *Assertion, s subject) Grade { return equals(a, s.out.Text) }},
 		"contains":      {needText, contains(false, true)},
 		"icontains":     {needText, contains(true, true)},
 		"contains-all":  {needTexts, contains(false, true)},
@@ -90,6 +94,10 @@ func kinds() map[string]kind {
 		})},
 		"is-json":       {needSchema, text(func(a *Assertion, t string) Grade { return isJSON(a, t) })},
 		"contains-json": {needSchema, text(containsJSON)},
+		"is-xml":        {needElements, text(isXML)},
+		"contains-xml":  {needElements, text(containsXML)},
+		"is-html":       {needNothing, text(isHTML)},
+		"contains-html": {needNothing, text(containsHTML)},
 		"word-count":    {needNumber, text(wordCount)},
 		"levenshtein":   {needText, text(levenshtein)},
 		"latency":       {needThreshold, latency},
@@ -167,6 +175,14 @@ func needText(a *Assertion) error {
 		return fmt.Errorf("it needs a value, one text")
 	}
 	return nil
+}
+
+// needEqual takes a text, or a mapping that the answer must be as JSON.
+func needEqual(a *Assertion) error {
+	if a.Schema != "" {
+		a.Values = []string{a.Schema}
+	}
+	return needText(a)
 }
 
 func needTexts(a *Assertion) error {

@@ -464,7 +464,11 @@ func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output,
 		req.Temperature = *j.provider.Temperature
 	}
 	for i := 0; i+1 < len(j.prompt.Messages); i += 2 {
-		text, err := fill(j.prompt.Messages[i+1], j.c.Vars)
+		text := j.prompt.Messages[i+1]
+		if i == len(j.prompt.Messages)-2 {
+			text = j.c.Prefix + text + j.c.Suffix
+		}
+		text, err := fill(text, j.c.Vars)
 		if err != nil {
 			return out, err
 		}
