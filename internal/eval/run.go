@@ -58,7 +58,7 @@ type Result struct {
 	Output      string             `json:"output,omitempty"`
 	Turns       []assist.Turn      `json:"turns,omitempty"`
 	Suggestion  *assist.Suggestion `json:"suggestion,omitempty"`
-	Bot         *bot.Decision      `json:"bot,omitempty"` // what the customer's bot did with it
+	Bot         string             `json:"bot,omitempty"` // what the customer's bot did with it, in words
 	LatencyMS   float64            `json:"latency_ms"`
 	Tokens      assist.Usage       `json:"tokens,omitzero"`
 	Cost        float64            `json:"cost,omitempty"`
@@ -331,7 +331,10 @@ func (r *runner) do(ctx context.Context, j job) Result {
 		return res
 	}
 	out, know, g, err := r.answer(ctx, j)
-	res.Output, res.Suggestion, res.Bot, res.Tokens = out.Text, out.Suggestion, out.Bot, out.Tokens
+	res.Output, res.Suggestion, res.Tokens = out.Text, out.Suggestion, out.Tokens
+	if out.Bot != nil {
+		res.Bot = "the bot " + decided(*out.Bot)
+	}
 	res.LatencyMS = math.Round(float64(out.Latency.Microseconds())) / 1000
 	out.Priced = r.o.PriceIn+r.o.PriceOut > 0
 	out.Cost = (float64(out.Tokens.Prompt)*r.o.PriceIn + float64(out.Tokens.Completion)*r.o.PriceOut) / 1e6
