@@ -276,6 +276,33 @@ tests:
 	}
 }
 
+// TestJudgeTimesOut: a judge that does not answer in time is an error of the case,
+// whatever its other assertions say: neither a failure of the answer nor a pass.
+func TestJudgeTimesOut(t *testing.T) {
+	results, err := Run(t.Context(), suiteOf(t, `
+prompts: ["a b"]
+providers: [echo]
+tests:
+  - {description: right, assert: [{type: contains, value: a}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
+  - {description: wrong, assert: [{type: contains, value: z}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
+  - {description: weighs nothing, assert: [{type: contains, value: a}, {type: llm-rubric, value: x, weight: 0, provider: "openai:chat:j"}]}
+  - {description: without, assert: [{type: contains, value: a}]}
+`), Options{Prompts: promptSet(t), Open: func(string, string) (llm.ChatModel, error) {
+		return &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results[:3] {
+		if r.Outcome != Errored || !strings.Contains(r.Reason, "judge slow") || r.Cause != "" {
+			t.Errorf("%s: %s %q %q", r.Description, r.Outcome, r.Reason, r.Cause)
+		}
+	}
+	if s := Summarise(results); s.Errors != 3 || s.Failed != 0 || s.Passed != 1 || s.Metrics["pass"] != 1 || s.Metrics["contains"] != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 const three = `
 prompts: ["{{n}}"]
 providers: ["openai:chat:m"]
