@@ -1,6 +1,6 @@
 // Package evals holds the sample company that ships with Aside: its knowledge,
-// its authority limits and recorded chats, the evaluation suites that run on it
-// with their baselines, and replies that people have judged. They feed the demo,
+// its authority limits and recorded chats, the evaluation suites and simulations that
+// run on it, with baselines of the suites, and replies that people have judged. They feed the demo,
 // aside eval and the tests. README.md describes the company and the file formats.
 package evals
 

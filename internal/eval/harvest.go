@@ -173,7 +173,11 @@ func compareTexts(draft, reply string) change {
 	facts := func(text string) (keys, words []string) {
 		for _, v := range check.Values(text) {
 			if v.Kind != check.Commitment && v.Kind != check.Absolute {
-				keys, words = append(keys, string(v.Kind)+v.Key), append(words, text[v.Start:v.End])
+				end := v.End
+				if rest := text[end:]; v.Kind == check.Number && strings.HasPrefix(rest, " ") { // a number alone stands anywhere
+					end += 1 + len(strings.TrimRight(strings.Fields(rest + " .")[0], ".,;:!?"))
+				}
+				keys, words = append(keys, string(v.Kind)+v.Key), append(words, strings.TrimSpace(text[v.Start:min(end, len(text))]))
 			}
 		}
 		return keys, words
