@@ -26,7 +26,9 @@ func modelServer(t *testing.T, answer func(n int, system, user string) string) (
 	var mu sync.Mutex
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var q struct{ Messages []struct{ Role, Content string } }
+		var q struct {
+			Messages []struct{ Role, Content string }
+		}
 		if err := json.NewDecoder(r.Body).Decode(&q); err != nil || len(q.Messages) == 0 {
 			http.Error(w, "no messages", http.StatusBadRequest)
 			return

@@ -89,7 +89,7 @@ type Options struct {
 	Files       fs.FS                           // where cassettes of Providers are read; nil: there are none
 	Sample      fs.FS                           // holds the folder "knowledge" of the sample company
 	Prompts     *prompt.Set                     // ours; needed where a provider writes
-	Prompt      string                          // instead of the suites' own prompts; "": those
+	Prompt      string                          // instead of the suites' own; suites of another prompt are left out; "": all as they are
 	Providers   []Provider                      // instead of the suites'; nil: those
 	Repeat      int                             // 0: as the suites say, else 1
 	Concurrency int                             // 0: as the suites say, else 4
@@ -246,6 +246,9 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		}
 		prompts := s.Prompts
 		if r.o.Prompt != "" && s.ours() {
+			if !s.tests(r.o.Prompt) {
+				continue // it is about another prompt
+			}
 			prompts = []Prompt{{Name: r.o.Prompt, Label: r.o.Prompt}}
 		}
 		for _, p := range prompts {
@@ -282,7 +285,7 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, errors.New("no case is left to run: does the filter match any?")
+		return nil, errors.New("no case is left to run: does the filter match any, and are the suites about this prompt?")
 	}
 	return jobs, nil
 }
@@ -290,6 +293,15 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 // ours reports whether the suite tests prompts of ours.
 func (s *Suite) ours() bool {
 	return slices.ContainsFunc(s.Prompts, func(p Prompt) bool { return !p.Plain() })
+}
+
+// tests reports whether the suite is about a prompt, in whatever variant.
+func (s *Suite) tests(name string) bool {
+	base, _, _ := strings.Cut(name, "@")
+	return slices.ContainsFunc(s.Prompts, func(p Prompt) bool {
+		own, _, _ := strings.Cut(p.Name, "@")
+		return own == base
+	})
 }
 
 func (r *runner) readKnowledge(ctx context.Context, s *Suite) error {

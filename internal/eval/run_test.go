@@ -276,6 +276,30 @@ tests:
 	}
 }
 
+// TestPromptInstead: a prompt stands in for its own kind only; a suite of the bot
+// does not run with a variant of the reply, and is graded as the bot's.
+func TestPromptInstead(t *testing.T) {
+	suites := append(suiteOf(t, "tests: [{vars: {question: how do i wash the heron hoody}}]"),
+		suiteOf(t, "prompts: [bot]\ntests: [{vars: {question: how do i wash the heron hoody}}]")...)
+	suites[1].Name = "bots"
+	for name, want := range map[string][]string{"": {"reply ", "bot bot"}, "reply": {"reply "}, "bot": {"bot bot"}} {
+		results, err := Run(t.Context(), suites, Options{Sample: evals.Files, Prompts: promptSet(t), Prompt: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range results {
+			got = append(got, r.Prompt+" "+map[bool]string{true: "bot"}[r.Bot != ""])
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("--prompt %q: %s", name, d)
+		}
+	}
+	if _, err := Run(t.Context(), suites[1:], Options{Sample: evals.Files, Prompts: promptSet(t), Prompt: "reply"}); err == nil || !strings.Contains(err.Error(), "no case is left") {
+		t.Errorf("only suites of another prompt: %v", err)
+	}
+}
+
 // TestJudgeTimesOut: a judge that does not answer in time is an error of the case,
 // whatever its other assertions say: neither a failure of the answer nor a pass.
 func TestJudgeTimesOut(t *testing.T) {
