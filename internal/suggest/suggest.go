@@ -42,9 +42,11 @@ type Options struct {
 	Knowledge  Knowledge
 	Model      llm.ChatModel // nil: instant drafts only
 	Prompts    *prompt.Set   // needed with a Model
-	PromptName string        // "": reply
-	Logger     *slog.Logger  // nil: silent
-	Guide      Guide         // nil: steps in the order of the page that was found
+	PromptName string        // for agents; "": reply
+	BotPrompt  string        // for customers; "": bot, or PromptName where there is none
+	Rollout    prompt.Rollout
+	Logger     *slog.Logger // nil: silent
+	Guide      Guide        // nil: steps in the order of the page that was found
 	Now        func() time.Time
 
 	// FirstTokenTimeout bounds the wait for a model that accepted the call and
