@@ -1,0 +1,60 @@
+package measure_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aside-project/aside/internal/measure"
+	"github.com/aside-project/aside/internal/testkit"
+	"github.com/aside-project/aside/internal/testkit/memindex"
+)
+
+// TestSentences measures which sentences the instant draft picks, on pages and
+// questions that nobody here wrote, and holds what was reached. The gold of
+// doc2dial is what people marked in the page; that of the others is the reply of
+// the human agent, which says more than the page, so that their numbers are low.
+func TestSentences(t *testing.T) {
+	sets := []struct {
+		name string
+		most int // questions
+	}{{"doc2dial", 2229}, {"mtrag-un", 208}, {"dstc11", 1000}, {"dstc10-spoken", 133}}
+	dev := filepath.Join(testkit.Dir(t), "dev")
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-14s %-11s %5s %7s %9s %7s %7s %7s %6s\n", "set", "search", "n", "drafted", "precision", "recall", "F1", "right", "words")
+	for _, set := range sets {
+		file := func(name string) string { return filepath.Join(dev, set.name, name) }
+		corpus, err := measure.ReadCorpus(file("corpus.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		queries, err := measure.ReadGolden(file("queries.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		right, err := measure.ReadQrels(file("qrels.tsv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		index := memindex.New(measure.Pages(corpus))
+		for _, onlyRight := range []bool{true, false} {
+			r, err := measure.Sentences(t.Context(), index, queries[:min(set.most, len(queries))], right, onlyRight)
+			if err != nil {
+				t.Fatal(err)
+			}
+			search := "as it is"
+			if onlyRight {
+				search = "right pages"
+			}
+			fmt.Fprintf(&table, "%-14s %-11s %5d %7d %9.3f %7.3f %7.3f %7.3f %6.1f\n", set.name, search, r.Queries, r.Drafted, r.Precision, r.Recall, r.F1, r.Right, r.Words)
+		}
+	}
+	t.Log("\n" + table.String())
+	if out := os.Getenv("ASIDE_SENTENCES"); out != "" {
+		if err := os.WriteFile(out, []byte(table.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
