@@ -1,6 +1,7 @@
 package suggest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,7 +16,7 @@ import (
 const (
 	maxSaid      = 3   // sentences of passages
 	maxSaidBytes = 420 // of them together; the first may be longer
-	nearlyAsGood = 0.8 // a second passage of the document speaks too when it scored this share of the first
+	quotable     = 0.4 // share of the best score that a passage to quote needs
 )
 
 // compose writes the draft that needs no model: acknowledge what happened, in
@@ -97,81 +98,95 @@ func known(question string, turns []assist.Turn) bool {
 	return false
 }
 
-// answers picks the sentences to say: from the best passage a customer may read,
-// and from the next one of the same document when it is nearly as good and brings
-// something new. Two documents in one breath rarely make sense without a writer.
+// answers picks the sentences to say: for each question of the customer's the one
+// that answers best, with the sentence it leans on and the one that limits it,
+// and more of the same page when it is nearly as good and brings something new.
 func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	a := answer{q: q, turns: turns, weight: map[string]float64{}, covered: map[string]bool{}}
-	for _, t := range q.Terms {
-		a.weight[t.Text] = t.Weight
-	}
-	passages, best, first, document := 0, 0.0, 0.0, ""
+	top := 0.0
 	for _, h := range hits {
-		if h.Score < relevant*hits[0].Score || passages == 2 {
-			break
-		}
-		at := strings.Index(h.Text, h.Quote)
-		if h.Audience != assist.AudiencePublic || h.Kind == assist.KindProcedure || h.Quote == "" || at < 0 {
-			continue
-		}
-		if passages > 0 && (h.Score < nearlyAsGood*best || h.DocumentID != document) {
-			continue
-		}
-		n := len(a.said)
-		quote := lex.Span{Start: at, End: at + len(h.Quote)}
-		a.from(h, quote, first/2)
-		if len(a.said) == n && strings.HasSuffix(strings.TrimSpace(h.Quote), "?") {
-			a.from(h, lex.Span{Start: quote.End, End: len(h.Text)}, 0) // a question: its answer follows
-		}
-		if len(a.said) > n {
-			passages++
-			if passages == 1 {
-				best, first, document = h.Score, a.gained, h.DocumentID
-			}
+		if h.Audience == assist.AudiencePublic && h.Kind != assist.KindProcedure {
+			top = max(top, h.Score)
 		}
 	}
-	return a.said
+	hits = slices.DeleteFunc(slices.Clone(hits), func(h assist.Hit) bool { return h.Score < quotable*top })
+	asked := wishes(q)
+	all := candidates(q, hits, len(asked[0].places) > 0)
+	idf := rarity(all)
+	a := answer{turns: turns, hits: hits}
+	for _, w := range asked {
+		ranked := w.weigh(all, hits, idf, top)
+		ranked = slices.DeleteFunc(ranked, func(c *candidate) bool { return said(turns, c.words) })
+		if len(ranked) == 0 {
+			continue
+		}
+		best := ranked[0]
+		a.say(best)
+		if len(asked) > 1 {
+			continue
+		}
+		for _, c := range ranked[1:] {
+			if c.strength < weighs.more*best.strength || hits[c.hit].DocumentID != hits[best.hit].DocumentID {
+				continue
+			}
+			a.say(c)
+		}
+	}
+	return a.sentences()
 }
 
 // answer gathers sentences until enough is said.
 type answer struct {
-	q       assist.Question
-	turns   []assist.Turn
-	weight  map[string]float64 // of the question's terms
-	covered map[string]bool    // terms already spoken of
-	gained  float64            // weight of the question's terms among them
-	size    int
-	said    []assist.Sentence
+	turns  []assist.Turn
+	hits   []assist.Hit
+	chosen []*candidate
+	size   int
 }
 
-// from takes the sentences of a part of a passage that bring at least so much of
-// the question.
-func (a *answer) from(h assist.Hit, part lex.Span, least float64) {
-	text := part.In(h.Text)
-	for _, span := range lex.Sentences(text) {
-		words := speakable(span.In(text))
-		if words == "" || said(a.turns, words) || slices.ContainsFunc(a.said, func(s assist.Sentence) bool { return s.Text == words }) {
-			continue
+// say adds a sentence, unless there is no room for it with those it needs.
+func (a *answer) say(c *candidate) {
+	group := []*candidate{c}
+	if c.leans && c.before != nil && c.before.words != "" {
+		group = []*candidate{c.before, c}
+	}
+	if n := c.after; n != nil && n.words != "" && n.limits {
+		group = append(group, n)
+	}
+	size := 0
+	group = slices.DeleteFunc(group, func(c *candidate) bool { return a.has(c) || said(a.turns, c.words) })
+	for _, c := range group {
+		size += len(c.words)
+	}
+	if len(a.chosen) > 0 && (a.size+size > maxSaidBytes || len(a.chosen)+len(group) > maxSaid) {
+		return
+	}
+	a.size += size
+	a.chosen = append(a.chosen, group...)
+}
+
+func (a *answer) has(c *candidate) bool {
+	return slices.ContainsFunc(a.chosen, func(o *candidate) bool { return o.words == c.words })
+}
+
+// sentences gives what was chosen: passages in the order they were chosen, the
+// sentences of one as they stand there.
+func (a *answer) sentences() []assist.Sentence {
+	rank := map[int]int{}
+	for i, c := range a.chosen {
+		if _, ok := rank[c.hit]; !ok {
+			rank[c.hit] = i
 		}
-		terms := lex.Terms(words, a.q.Language)
-		news := 0.0
-		for _, t := range terms {
-			if !a.covered[t] {
-				news += a.weight[t]
-			}
-		}
-		if len(a.said) > 0 && (news < least || a.size+len(words) > maxSaidBytes) || len(a.said) == maxSaid {
-			continue
-		}
-		for _, t := range terms {
-			a.covered[t] = true
-		}
-		a.gained += news
-		a.size += len(words)
-		a.said = append(a.said, assist.Sentence{Text: words, Citations: []assist.Citation{{
-			PassageID: h.ID, Quote: span.In(text), Start: part.Start + span.Start, End: part.Start + span.End,
+	}
+	slices.SortStableFunc(a.chosen, func(x, y *candidate) int {
+		return cmp.Or(cmp.Compare(rank[x.hit], rank[y.hit]), cmp.Compare(x.at, y.at))
+	})
+	var out []assist.Sentence
+	for _, c := range a.chosen {
+		h := a.hits[c.hit]
+		out = append(out, assist.Sentence{Text: c.words, Citations: []assist.Citation{{
+			PassageID: h.ID, Quote: c.span.In(h.Text), Start: c.span.Start, End: c.span.End,
 		}}})
 	}
+	return out
 }
 
 // speakable is a passage's sentence as one can say it to a customer: without list
@@ -182,7 +197,7 @@ func speakable(sentence string) string {
 	s = strings.NewReplacer("**", "", "__", "", "`", "").Replace(s)
 	s = strings.TrimSpace(strings.TrimLeft(s, "-*+•>#\t "))
 	s = strings.Join(strings.Fields(s), " ")
-	if len(strings.Fields(s)) < 4 || utf8.RuneCountInString(s) > 360 {
+	if len(strings.Fields(s)) < 4 && !strings.ContainsAny(s, "0123456789") || utf8.RuneCountInString(s) > 360 {
 		return ""
 	}
 	low := strings.ToLower(s)
