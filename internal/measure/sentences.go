@@ -180,7 +180,7 @@ func (k *onlyPassages) Search(ctx context.Context, scope retrieve.Scope, q assis
 	}
 	res.Hits = slices.DeleteFunc(res.Hits, func(h assist.Hit) bool { return !k.ids[h.ID] })
 	res.Weak = false
-	k.found = len(res.Hits)
+	k.found += len(res.Hits)
 	return res, nil
 }
 

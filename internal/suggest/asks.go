@@ -31,6 +31,21 @@ func (a asker) wants(question string) kinds { return match(a.asks, question) }
 // has are the kinds that a sentence gives.
 func (a asker) has(sentence string) kinds { return match(a.gives, sentence) }
 
+// insists are the kinds that a question names outright.
+func (a asker) insists(question string) (k kinds) {
+	for kind, re := range insists {
+		if re.MatchString(question) {
+			k |= kind
+		}
+	}
+	return k
+}
+
+var insists = map[kinds]*regexp.Regexp{
+	aTime:    regexp.MustCompile(`(?i)\b(how (long|late|soon|quickly|fast|many (more )?(business |working )?(days|weeks|hours|months))|when (do|does|will|can|is|are|should|would|am)|(un)?till? when|what time|by when|the latest|deadline|last (day|date)|wie lange?|wann|combien de (temps|jours)|quand|cu[aá]ndo|cu[aá]nto tiempo|quel est le délai)(\P{L}|$)`),
+	anAmount: regexp.MustCompile(`(?i)\b(how much (is|are|does|do|will|would|for|to|i|money)|what (does|do|would|will|is) .{0,40}(cost|price|fee|charge)s?|(does|do|will|would|is) (it|that|this|there) (cost|charge|a fee|free)|(have|need) to pay|wie ?viel kostet|was kostet|was kosten|combien (coûte|coute|ça coûte|est-ce)|cu[aá]nto (cuesta|vale))(\P{L}|$)`),
+}
+
 func match(patterns [allKinds]*regexp.Regexp, text string) (k kinds) {
 	for i, re := range patterns {
 		if re != nil && re.MatchString(text) {
@@ -54,7 +69,7 @@ var askers = map[string]asker{
 			`\bwhy\b|\bhow come\b|\bwhat('s| is) (the )?(reason|wrong|going on)|\breason\b`),
 		gives: patterns(
 			`\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|several|same|next|few) ?(to \d+ |or \d+ |business |working |calendar |full |more )*(minutes?|hours?|days?|weeks?|months?|quarters?|years?)\b|\b\d{1,2}(:\d\d)? ?[ap]\.?m\b|\b(january|february|march|april|may|june|july|august|september|october|november|december) \d|\b(immediately|at any time|when (the|your|you|it|we)|as soon as|until|midnight|once (the|you|your|it|we)|every day|monday|anytime|right away)\b`,
-			anyMoney+`|\b(free|no (fee|cost|charge|extra)|costs? nothing|at no cost|for nothing|(pay|pays) for|(included|taxes|price|cost)\b)`,
+			anyMoney+`|\b(free|no (fee|charge|extra)|costs? nothing|at no cost|for nothing)\b`,
 			`\d`,
 			`\b(can(not|'t)?|may|must|only|unless|never|always|not|without|need|allowed|eligible|cover(s|ed)?|yes|no|if|accept|required?|qualify|available|possible|normal)\b`,
 			`^(please |first |then |simply |just |always |never )?(go|choose|select|sign|log|ask|tell|contact|call|write|send|press|hold|check|wait|measure|wash|dry|clean|open|close|use|pack|hand|print|show|take|put|keep|visit|click|enter|follow|look|order|return|start|replace|remove|apply|submit|fill|do|let|leave|make|turn|try|charge|cancel|add|pick|bring|provide|complete|report|mail|download|create|get|give|set|run|type|fit|see)\b|\byou (can|need|must|should|may|have to|will need)\b|\b(please|by (phone|mail|calling|visiting|clicking))\b`,
@@ -127,47 +142,83 @@ func patterns(p ...string) (out [allKinds]*regexp.Regexp) {
 // kin are ways in which customers and pages say the same thing; each line is one
 // thing. Customers "send back" what pages let them "return".
 var kin = kinships(
-	"return|send back|sent back|sending back|give back|bring back|take back|go back|ship back|mail back|send it back|send em back|send them back|sent it back|sent everything back",
-	"refund|money back|reimburse|get it back|get that back|get back",
-	"exchange|swap|trade|change",
+	"return",
+	"refund|reimburse|reimbursement",
+	"double|duplicate",
+	"exchange|swap|trade",
 	"parcel|package|box|shipment|delivery",
 	"ship|deliver|mail|send|shipping|delivery",
-	"arrive|come|came|get here|gets here|show up|showed up|turn up|here by|be here",
-	"defective|defect|broke|broken|faulty|fail|stopped|dead|malfunction|fell apart|gave up|damaged",
-	"cheaper|less|lower|price drop|price falls|drop|falls|reduced",
+	"arrive|show up|showed up|turn up|appear",
+	"defective|defect|broke|broken|faulty|fail|stopped|dead|malfunction|damaged",
+	"cheaper|less|lower|price|drop|falls|reduced",
 	"cost|price|fee|charge|pay",
 	"buy|bought|purchase|order|ordered",
-	"cancel|call off|stop my order",
-	"installments|instalments|split|payments|pay over time|pay later",
-	"repair|fix|mend|service",
-	"replace|replacement|new one|another one",
+	"cancel|call off",
+	"installments|instalments",
+	"repair|mend|fix|fixed|service",
+	"change|correct|edit|update|fix|fixed",
+	"address|street|zip|postcode",
+	"freeze|froze|frozen",
+	"tear|tore|torn|rip|ripped",
+	"shrink|shrank|shrunk",
+	"steal|stole|stolen",
+	"find|found",
+	"choose|chose|chosen|pick|select",
+	"replace|replacement",
 	"person|human|somebody|someone|representative|operator|real person|agent",
 	"code|coupon|voucher|promo|promotion",
 	"worn|wore|wear|used|use",
-	"lost|missing|disappeared|can't find|cannot find|gone",
+	"lost|missing|disappeared|gone",
 	"delete|erase|remove",
-	"sign in|log in|login|get in|access",
+	"sign|login|access",
 	"wash|clean|washing machine|launder",
 	"dry|dryer|tumble",
-	"customs|duties|duty|import tax|import fees",
+	"customs|duties|duty|taxes",
 	"standard|normal|regular",
 	"fast|express|quick|rush",
 	"worth|value",
 	"dollars|bucks",
 	"gift|present",
-	"charged|take the money|taken|debited|billed|bill",
-	"restock|back in stock|sold out|out of stock|more in stock",
-	"open|available|hours|reach|here to chat",
+	"charged|taken|debited|billed",
+	"stock|notify|available",
+	"open|hours|reach",
 )
+
+// plainly puts what customers say in several words into the one that pages use.
+func plainly(text string) string {
+	text = strings.ReplaceAll(text, "’", "'")
+	for _, w := range ways {
+		text = w.said.ReplaceAllString(text, w.means)
+	}
+	return text
+}
+
+var ways = []struct {
+	said  *regexp.Regexp
+	means string
+}{
+	{regexp.MustCompile(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
+	{regexp.MustCompile(`(?i)\b(money back|(see|get|receive|getting|seeing) (the|my|that|our) money)\b`), "refund"},
+	{regexp.MustCompile(`(?i)\b(not|don't|dont|without|avoid|never) (have to |having to |need to )?pay(ing)?( for)?\b`), "free"},
+	{regexp.MustCompile(`(?i)\b(send|sent|sending|give|gave|giving|bring|brought|bringing|ship|shipped|shipping|mail|mailed|mailing|take|took|taking|put|go|goes|going)( (it|them|em|this|that|these|those|everything|something|stuff|things?|one|both|all|(my|the|a|an) \w+))?( all)? back\b`), "return"},
+	{regexp.MustCompile(`(?i)\b(take|took|taking|charge|charged) (the |my |our )?(money|payment|card)\b`), "charged"},
+	{regexp.MustCompile(`(?i)\b(twice|two times|double charged|double-charged)\b`), "double"},
+	{regexp.MustCompile(`(?i)\b(log|sign|get|logging|signing|getting) ?(back )?in(to)?\b`), "sign in"},
+	{regexp.MustCompile(`(?i)\b(sold out|out of stock|get more( in)?|have more( in)?|restock(ed|ing)?)\b`), "back in stock"},
+	{regexp.MustCompile(`(?i)\bpay(ing)? (it |that |this )?(off |over time|later|monthly|in parts|in pieces)|\bsplit (it|that|this|the|a|up)?\b|\b(a few|several|monthly) payments\b`), "installments "},
+	{regexp.MustCompile(`(?i)\b(pw|pword|passwrd)\b`), "password"},
+	{regexp.MustCompile(`(?i)\b(pre-?loved|2nd hand|second ?hand)\b`), "used"},
+}
 
 type kinship struct {
 	said string   // as customers or pages say it, lower case
 	like []string // terms that mean the same
+	line int      // from 1; words of one line mean the same
 }
 
 func kinships(lines ...string) []kinship {
 	var out []kinship
-	for _, line := range lines {
+	for n, line := range lines {
 		var like []string
 		for _, w := range strings.Split(line, "|") {
 			if t := lex.Terms(w, "en"); len(t) == 1 {
@@ -175,7 +226,7 @@ func kinships(lines ...string) []kinship {
 			}
 		}
 		for _, w := range strings.Split(line, "|") {
-			out = append(out, kinship{" " + w + " ", like})
+			out = append(out, kinship{" " + w + " ", like, n + 1})
 		}
 	}
 	return out

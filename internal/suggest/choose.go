@@ -2,9 +2,12 @@ package suggest
 
 import (
 	"cmp"
+	"context"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -15,22 +18,34 @@ import (
 // of other companies (see measure.Sentences), not on the sample company.
 type weighing struct {
 	heading    float64 // of a question's word that stands only in the passage's heading or title
+	first      float64 // how much each sentence of a passage loses to the one before
 	neighbour  float64 // … only in the sentence before or after
 	kin        float64 // of a word that means the same
 	kind       float64 // gain of a sentence that gives the kind of thing asked for
+	soft       float64 // … of one that rules, tells a way, a place or a reason
 	noKind     float64 // what is left of one that does not
+	unasked    float64 // what is left of a price nobody asked for
+	there      float64 // gain of one about the customer's country
 	elsewhere  float64 // what is left of one about another country
 	passage    float64 // how much the passage's rank counts, 0 to 1
 	length     float64 // how much a long sentence loses
-	context    float64 // of the customer's words outside the question asked
+	context    float64 // of the customer's words outside the question asked, at least
+	beside     float64 // … at most
+	short      float64 // what each word of the question takes from them
+	history    float64 // of words of earlier turns
+	insisted   float64 // what is left of a sentence that does not give what is plainly asked for
 	more       float64 // share of the best that a further sentence must reach
+	nextto     float64 // … that stands next to the best and brings nothing new
 	dependent  float64 // what is left of a sentence that leans on the one before
 	otherPages float64 // what is left for pages below the best
+	idf        float64 // how much more a rare word counts: an exponent
+	light      float64 // of a word that is in every chat
+	quotable   float64 // share of the best score that a passage to quote needs
 }
 
 var weighs = weighing{
-	heading: 0.4, neighbour: 0.15, kin: 0.7, kind: 0.5, noKind: 0.85, elsewhere: 0.25, passage: 0.6, length: 0.25,
-	context: 0.5, more: 0.6, dependent: 0.9, otherPages: 1,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, otherPages: 1, idf: 0.25, light: 0.3, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -42,36 +57,37 @@ type candidate struct {
 	has      kinds
 	heading  []string // terms of the passage's heading and title
 	leans    bool     // it makes no sense without the sentence before
+	aside    bool     // so short that it only says something with the one before
 	limits   bool     // it limits what the sentence before says
 	places   map[string]bool
 	before   *candidate // its neighbours in the passage, also unspeakable ones
 	after    *candidate
 	strength float64
+	speaksOf map[string]bool // the question's words that stand in it
 }
 
 // wish is one question of the customer's, with what speaks of it.
 type wish struct {
-	text   string
-	wants  kinds
-	weight map[string]float64
-	places map[string]bool
-	yesNo  bool
+	text    string
+	wants   kinds
+	must    kinds // of these, what an answer cannot do without
+	weight  map[string]float64
+	meaning map[string]int // words that mean the same share a number; 0: its own
+	places  map[string]bool
+	yesNo   bool
+	related bool // it has words that the customer did not use
 }
 
-// sentencesOf cuts the passages that may be quoted to a customer into candidates,
-// in order. Internal passages and procedures never lend their words.
-func candidates(q assist.Question, hits []assist.Hit, withPlaces bool) []*candidate {
+// candidates cuts passages into sentences, in order.
+func candidates(language string, hits []assist.Hit, withPlaces bool) []*candidate {
 	var all []*candidate
-	asks := askers[q.Language]
+	asks := askers[language]
 	for i, h := range hits {
-		if h.Audience != assist.AudiencePublic || h.Kind == assist.KindProcedure {
-			continue
-		}
-		context := h.Title + "\n" + h.Heading
-		heading := lex.Terms(context, q.Language)
+		above := h.Title + "\n" + h.Heading
+		heading := lex.Terms(above, language)
 		var where map[string]bool
 		if withPlaces {
-			where = places(context)
+			where = places(above)
 		}
 		var before *candidate
 		for at, span := range lex.Sentences(h.Text) {
@@ -81,9 +97,10 @@ func candidates(q assist.Question, hits []assist.Hit, withPlaces bool) []*candid
 				before.after = c
 			}
 			before = c
-			c.terms = lex.Terms(text, q.Language)
+			c.terms = lex.Terms(text, language)
 			c.has = asks.has(c.words)
 			c.leans, c.limits = leans.MatchString(c.words), limits.MatchString(c.words)
+			c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 			if withPlaces {
 				if c.places = places(text); len(c.places) == 0 {
 					c.places = where
@@ -130,27 +147,75 @@ func wishes(q assist.Question) []wish {
 		parts = []string{q.Text}
 	}
 	where := places(q.Text)
+	english := q.Language == "en" || q.Language == ""
+	plain := func(text string) string {
+		if english {
+			return plainly(text)
+		}
+		return text
+	}
+	now := map[string]bool{} // said in this turn
+	for _, t := range lex.Terms(plain(q.Text), q.Language) {
+		now[t] = true
+		whole[t] = max(whole[t], 1)
+	}
+	gone := map[string]bool{} // put in other words
+	for _, t := range lex.Terms(q.Text, q.Language) {
+		gone[t] = !now[t]
+	}
 	var out []wish
 	for _, part := range parts {
-		own := map[string]bool{}
-		for _, t := range lex.Terms(part, q.Language) {
+		own, told := map[string]bool{}, 0
+		for _, t := range lex.Terms(plain(part), q.Language) {
+			if !own[t] && !light[t] {
+				told++
+			}
 			own[t] = true
 		}
-		w := wish{text: part, wants: askers[q.Language].wants(part), weight: map[string]float64{}, places: where, yesNo: polar.MatchString(part)}
+		w := wish{text: part, wants: askers[q.Language].wants(part), must: askers[q.Language].insists(part),
+			weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part)}
+		beside := min(weighs.beside, max(weighs.context, 1-weighs.short*float64(max(told-1, 0)))) // a short question needs what was said with it
 		for t, x := range whole {
-			if !own[t] {
-				x *= weighs.context
+			switch {
+			case own[t]:
+			case now[t]:
+				x *= beside
+			default:
+				x *= weighs.history
+			}
+			if light[t] || gone[t] || isFigure(t) {
+				x *= weighs.light
 			}
 			w.weight[t] = x
 		}
-		if q.Language == "en" || q.Language == "" {
-			relate(w.weight, part, 1)
-			relate(w.weight, q.Text, weighs.context)
+		if english {
+			w.relate(plain(part), 1)
+			w.relate(plain(q.Text), beside)
 		}
 		out = append(out, w)
 	}
 	return out
 }
+
+// isFigure reports whether a term is a bare number: it says how things stand with
+// the customer, seldom what a page is about.
+func isFigure(term string) bool { return strings.Trim(term, "0123456789.,") == "" }
+
+// light are terms that stand in every chat, whatever it is about.
+var light = func() map[string]bool {
+	m := map[string]bool{}
+	for _, language := range []struct{ name, words string }{
+		{"en", "one two three nothing everything someone somebody nobody anyone em mine lot bit yet already sure maybe anyway instead guess think thought trying able need want like know tell thing things go going come see look say said said day today yesterday tomorrow now week monday time really actually please thanks thank help hi hello hey ok yes ever even still back make made give guys guy new anything something put take would right way good try tried use"},
+		{"de", "bitte danke hallo brauche möchte heute gestern morgen tag eigentlich gerne wohl machen gehen"},
+		{"fr", "merci bonjour voudrais aujourd'hui hier demain jour faire besoin"},
+		{"es", "gracias hola quiero hoy ayer mañana día hacer necesito"},
+	} {
+		for _, t := range lex.Terms(language.words, language.name) {
+			m[t] = true
+		}
+	}
+	return m
+}()
 
 // split parts "how long does it take, and can it go to my new card?" in two where
 // both halves ask.
@@ -165,8 +230,9 @@ func split(question string) []string {
 
 var joint = regexp.MustCompile(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
-// relate adds the words that mean what the text says.
-func relate(weight map[string]float64, text string, share float64) {
+// relate adds the words that mean what the text says. All words of one meaning
+// count once.
+func (w *wish) relate(text string, share float64) {
 	low := " " + strings.Join(strings.FieldsFunc(strings.ToLower(strings.ReplaceAll(text, "’", "'")), func(r rune) bool {
 		return r == ' ' || strings.ContainsRune(".,;:!?()\"\n\t", r)
 	}), " ") + " "
@@ -175,9 +241,126 @@ func relate(weight map[string]float64, text string, share float64) {
 			continue
 		}
 		for _, t := range k.like {
-			weight[t] = max(weight[t], share*weighs.kin)
+			if w.weight[t] == 0 {
+				w.related = true
+			}
+			if x := share * weighs.kin; x > w.weight[t] {
+				w.weight[t] = x
+			}
+			if w.meaning[t] == 0 {
+				w.meaning[t] = k.line
+			}
 		}
 	}
+}
+
+// quotable are the passages to answer from: those that were found, and those that
+// are found when each question is asked alone, in the words of pages too; with
+// scores as shares of the best of their search. Internal passages and procedures
+// never lend their words.
+func (r *run) quotable(ctx context.Context, asked []wish) []assist.Hit {
+	var out []assist.Hit
+	at := map[string]int{}
+	add := func(hits []assist.Hit) {
+		top := 0.0
+		for _, h := range hits {
+			if speaks(h) {
+				top = max(top, h.Score)
+			}
+		}
+		for _, h := range hits {
+			if !speaks(h) || h.Score < weighs.quotable*top {
+				continue
+			}
+			h.Score /= top
+			if i, known := at[h.ID]; known {
+				out[i].Score = max(out[i].Score, h.Score)
+				continue
+			}
+			at[h.ID] = len(out)
+			out = append(out, h)
+		}
+	}
+	add(r.Hits)
+	for _, w := range asked {
+		if len(asked) == 1 && !w.related {
+			continue // the same search again
+		}
+		q := r.Question
+		q.Terms = w.terms()
+		scope := r.scope
+		scope.K = closer
+		found, err := r.s.opt.Knowledge.Search(ctx, scope, q)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.s.opt.Logger.Warn("search for a question", "suggestion", r.ID, "error", err)
+			}
+			break // what was found first must do
+		}
+		add(found.Hits)
+	}
+	return out
+}
+
+const closer = 10 // passages looked at for each question alone
+
+func speaks(h assist.Hit) bool {
+	return h.Audience == assist.AudiencePublic && h.Kind != assist.KindProcedure && h.Score > 0
+}
+
+// cite adds the passages that a draft stands on and that were found later.
+func (r *run) cite(sentences []assist.Sentence, from []assist.Hit) {
+	for _, s := range sentences {
+		for _, c := range s.Citations {
+			if slices.ContainsFunc(r.Hits, func(h assist.Hit) bool { return h.ID == c.PassageID }) {
+				continue
+			}
+			if i := slices.IndexFunc(from, func(h assist.Hit) bool { return h.ID == c.PassageID }); i >= 0 {
+				h := from[i]
+				h.Score = r.Hits[len(r.Hits)-1].Score // scores of two searches do not compare
+				r.Hits = append(slices.Clip(r.Hits), h)
+			}
+		}
+	}
+}
+
+// news is what share of what a sentence says of the question was not said before.
+func (w wish) news(c *candidate, idf map[string]float64, known map[string]bool, given kinds) float64 {
+	if w.wants&c.has&^given&(aTime|anAmount|aNumber) != 0 {
+		return 1 // what was asked for was not given yet
+	}
+	all, fresh := 0.0, 0.0
+	for t := range c.speaksOf {
+		all += w.weight[t] * idf[t]
+		if !known[t] && (w.meaning[t] == 0 || !known[meant(w.meaning[t])]) {
+			fresh += w.weight[t] * idf[t]
+		}
+	}
+	return fresh / max(all, 1e-9)
+}
+
+// know notes what a sentence says of the question.
+func (w wish) know(c *candidate, known map[string]bool) {
+	for t := range c.speaksOf {
+		known[t] = true
+		if w.meaning[t] > 0 {
+			known[meant(w.meaning[t])] = true
+		}
+	}
+}
+
+func meant(meaning int) string { return "\x00" + strconv.Itoa(meaning) }
+
+// terms are the question's words as a search takes them, the heaviest first.
+func (w wish) terms() []assist.Term {
+	out := make([]assist.Term, 0, len(w.weight))
+	for t, x := range w.weight {
+		out = append(out, assist.Term{Text: t, Weight: x})
+	}
+	slices.SortFunc(out, func(a, b assist.Term) int {
+		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Text, b.Text))
+	})
+	return out
 }
 
 // rarity gives how much a term tells among the candidates.
@@ -190,7 +373,7 @@ func rarity(all []*candidate) map[string]float64 {
 	}
 	n := float64(len(all))
 	for t, d := range df {
-		df[t] = math.Log(1 + n/(d+0.5))
+		df[t] = math.Pow(math.Log(1+n/(d+0.5)), weighs.idf)
 	}
 	return df
 }
@@ -208,48 +391,63 @@ func unique(terms []string) []string {
 
 // weigh scores every candidate for one wish, best first; those that cannot be
 // said are left out.
-func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64, top float64) []*candidate {
+func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64) []*candidate {
 	length := 0.0
 	for _, c := range all {
 		length += float64(len(c.terms)) / float64(len(all))
 	}
 	var ranked []*candidate
 	for _, c := range all {
-		if c.words == "" {
+		if c.words == "" || c.aside {
 			continue
 		}
-		sum, met := 0.0, map[string]bool{}
+		sum, met, meant := 0.0, map[string]bool{}, map[int]bool{}
 		add := func(terms []string, share float64) {
 			for _, t := range terms {
-				if !met[t] && w.weight[t] > 0 {
-					met[t] = true
-					sum += share * w.weight[t] * idf[t]
+				if m := w.meaning[t]; met[t] || w.weight[t] == 0 || m > 0 && meant[m] {
+					continue
+				} else if m > 0 {
+					meant[m] = true
 				}
+				met[t] = true
+				sum += share * w.weight[t] * idf[t]
 			}
 		}
 		add(c.terms, 1)
-		own := sum
+		inIt := maps.Clone(met)
 		add(c.heading, weighs.heading)
+		if sum == 0 {
+			continue // nothing of the question stands in it, or above it
+		}
 		if c.before != nil {
 			add(c.before.terms, weighs.neighbour)
 		}
 		if c.after != nil {
 			add(c.after.terms, weighs.neighbour)
 		}
-		if own == 0 && (w.wants == 0 || c.has&w.wants == 0) {
-			continue // nothing of the question stands in it
-		}
 		s := sum / (1 - weighs.length + weighs.length*float64(len(c.terms))/max(length, 1))
 		if w.wants != 0 {
-			asked, given := ones(w.wants), ones(w.wants&c.has)
-			if given == 0 {
-				s *= weighs.noKind
-			} else {
-				s *= 1 + weighs.kind*given/asked
+			if plain := w.wants & (aTime | anAmount | aNumber); plain != 0 {
+				if given := ones(plain & c.has); w.must != 0 && w.must&c.has == 0 {
+					s *= weighs.insisted
+				} else if given == 0 {
+					s *= weighs.noKind
+				} else {
+					s *= 1 + weighs.kind*given/ones(plain)
+				}
+			}
+			if w.wants&c.has&^(aTime|anAmount|aNumber) != 0 {
+				s *= 1 + weighs.soft
 			}
 		}
 		if elsewhere(w.places, c.places) {
 			s *= weighs.elsewhere
+		}
+		if c.has&anAmount != 0 && w.wants&anAmount == 0 {
+			s *= weighs.unasked
+		}
+		if len(w.places) > 0 && len(c.places) > 0 && !elsewhere(w.places, c.places) {
+			s *= weighs.there
 		}
 		if c.leans {
 			s *= weighs.dependent
@@ -257,8 +455,10 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64,
 		if yesNo.MatchString(c.words) && !w.yesNo {
 			s *= weighs.noKind
 		}
-		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score/top
+		s *= 1 - min(weighs.first*float64(c.at), 0.3)
+		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score
 		copied := *c
+		copied.speaksOf = inIt
 		copied.strength = s
 		ranked = append(ranked, &copied)
 	}

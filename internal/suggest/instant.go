@@ -15,15 +15,15 @@ import (
 // How much of the knowledge an instant draft says.
 const (
 	maxSaid      = 3   // sentences of passages
+	freshly      = 0.1 // share of a further sentence's words of the question that must be new
 	maxSaidBytes = 420 // of them together; the first may be longer
-	quotable     = 0.4 // share of the best score that a passage to quote needs
 )
 
 // compose writes the draft that needs no model: acknowledge what happened, in
 // the customer's own noun; the passage sentences that answer best, word for
 // word; then what is needed from the customer. Internal passages and procedures
 // never lend it their words.
-func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assist.NextStep, chosen *assist.Option) assist.Draft {
+func compose(q assist.Question, m assist.Moment, answer []assist.Sentence, steps []assist.NextStep, chosen *assist.Option) assist.Draft {
 	p := phrasesOf(q.Language)
 	var sentences []assist.Sentence
 	courtesy := func(text string) {
@@ -31,7 +31,6 @@ func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assi
 			sentences = append(sentences, assist.Sentence{Text: text, Courtesy: true})
 		}
 	}
-	answer := answers(q, m.Turns, hits)
 	ask := ask(q, m.Turns, steps)
 
 	courtesy(acknowledge(p, q, m.Turns))
@@ -101,20 +100,13 @@ func known(question string, turns []assist.Turn) bool {
 // answers picks the sentences to say: for each question of the customer's the one
 // that answers best, with the sentence it leans on and the one that limits it,
 // and more of the same page when it is nearly as good and brings something new.
-func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	top := 0.0
-	for _, h := range hits {
-		if h.Audience == assist.AudiencePublic && h.Kind != assist.KindProcedure {
-			top = max(top, h.Score)
-		}
-	}
-	hits = slices.DeleteFunc(slices.Clone(hits), func(h assist.Hit) bool { return h.Score < quotable*top })
-	asked := wishes(q)
-	all := candidates(q, hits, len(asked[0].places) > 0)
+// The hits' scores are shares of the best one's.
+func answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+	all := candidates(language, hits, len(asked[0].places) > 0)
 	idf := rarity(all)
 	a := answer{turns: turns, hits: hits}
 	for _, w := range asked {
-		ranked := w.weigh(all, hits, idf, top)
+		ranked := w.weigh(all, hits, idf)
 		ranked = slices.DeleteFunc(ranked, func(c *candidate) bool { return said(turns, c.words) })
 		if len(ranked) == 0 {
 			continue
@@ -124,11 +116,19 @@ func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist
 		if len(asked) > 1 {
 			continue
 		}
+		known := map[string]bool{}
+		w.know(best, known)
+		given := best.has
 		for _, c := range ranked[1:] {
-			if c.strength < weighs.more*best.strength || hits[c.hit].DocumentID != hits[best.hit].DocumentID {
-				continue
+			if c.strength < weighs.more*best.strength {
+				break
 			}
-			a.say(c)
+			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
+			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || w.news(c, idf, known, given) > freshly) {
+				a.say(c)
+				given |= c.has
+				w.know(c, known)
+			}
 		}
 	}
 	return a.sentences()
@@ -148,7 +148,7 @@ func (a *answer) say(c *candidate) {
 	if c.leans && c.before != nil && c.before.words != "" {
 		group = []*candidate{c.before, c}
 	}
-	if n := c.after; n != nil && n.words != "" && n.limits {
+	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside) {
 		group = append(group, n)
 	}
 	size := 0
@@ -197,7 +197,7 @@ func speakable(sentence string) string {
 	s = strings.NewReplacer("**", "", "__", "", "`", "").Replace(s)
 	s = strings.TrimSpace(strings.TrimLeft(s, "-*+•>#\t "))
 	s = strings.Join(strings.Fields(s), " ")
-	if len(strings.Fields(s)) < 4 && !strings.ContainsAny(s, "0123456789") || utf8.RuneCountInString(s) > 360 {
+	if len(strings.Fields(s)) < 3 || utf8.RuneCountInString(s) > 360 {
 		return ""
 	}
 	low := strings.ToLower(s)

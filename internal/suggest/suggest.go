@@ -95,7 +95,7 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 		return r.supersede()
 	}
 	written := r.startWriting(ctx, w)
-	r.instantDraft()
+	r.instantDraft(ctx)
 	written.open(func() { w.Instant(r.Suggestion) })
 	return r.finish(ctx, written.wait())
 }
@@ -210,8 +210,12 @@ func (r *run) nextSteps(ctx context.Context) {
 func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexByte(stepID, '/'), 0)] }
 
 // instantDraft writes and checks the draft that needs no model.
-func (r *run) instantDraft() {
-	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
+func (r *run) instantDraft(ctx context.Context) {
+	asked := wishes(r.Question)
+	from := r.quotable(ctx, asked)
+	answer := answers(asked, r.Question.Language, r.m.Turns, from)
+	r.cite(answer, from)
+	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, answer, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
 	d := r.instant.Draft
 	r.Instant = &d
 	if len(r.Steps) == 0 && !cites(d) {
