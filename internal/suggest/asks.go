@@ -46,6 +46,17 @@ var insists = map[kinds]*regexp.Regexp{
 	anAmount: regexp.MustCompile(`(?i)\b(how much (is|are|does|do|will|would|for|to|i|money)|what (does|do|would|will|is) .{0,40}(cost|price|fee|charge)s?|(does|do|will|would|is) (it|that|this|there) (cost|charge|a fee|free)|(have|need) to pay|wie ?viel kostet|was kostet|was kosten|combien (coûte|coute|ça coûte|est-ce)|cu[aá]nto (cuesta|vale))(\P{L}|$)`),
 }
 
+// outright reports whether a sentence says in so many words how long something
+// takes, or what it costs, when that must be answered.
+func outright(must kinds, sentence string) bool {
+	return must&aTime != 0 && takes.MatchString(sentence) || must&anAmount != 0 && costs.MatchString(sentence)
+}
+
+var (
+	takes = regexp.MustCompile(`(?i)\b(takes?|lasts?|arrives?|appears?|open|for|valid|dauer[nt]|prend|prennent|dure|tarda|tardan|demora|reserv\w+)\b.{0,40}\d|\d.{0,30}\b(lang|after|nach|après|después)\b`)
+	costs = regexp.MustCompile(`(?i)\b(costs?|is free|are free|free of|charge[ds]?|fee|worth|kostet|kosten|kostenlos|coûtent?|gratuite?s?|cuestan?|gratis)\b`)
+)
+
 func match(patterns [allKinds]*regexp.Regexp, text string) (k kinds) {
 	for i, re := range patterns {
 		if re != nil && re.MatchString(text) {
@@ -168,6 +179,10 @@ var kin = kinships(
 	"person|human|somebody|someone|representative|operator|real person|agent",
 	"code|coupon|voucher|promo|promotion",
 	"worn|wore|wear|used|use",
+	"late|later|delayed|overdue",
+	"keep|hold|held|kept|reserve|reserved",
+	"weigh|weight|heavy|light",
+	"long|longer|tall|length",
 	"lost|missing|disappeared|gone",
 	"delete|erase|remove",
 	"sign|login|access",
@@ -197,11 +212,12 @@ var ways = []struct {
 	said  *regexp.Regexp
 	means string
 }{
-	{regexp.MustCompile(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
+	{regexp.MustCompile(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|shipping|postage|fee|fees|deposit|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
 	{regexp.MustCompile(`(?i)\b(money back|(see|get|receive|getting|seeing) (the|my|that|our) money)\b`), "refund"},
 	{regexp.MustCompile(`(?i)\b(not|don't|dont|without|avoid|never) (have to |having to |need to )?pay(ing)?( for)?\b`), "free"},
 	{regexp.MustCompile(`(?i)\b(send|sent|sending|give|gave|giving|bring|brought|bringing|ship|shipped|shipping|mail|mailed|mailing|take|took|taking|put|go|goes|going)( (it|them|em|this|that|these|those|everything|something|stuff|things?|one|both|all|(my|the|a|an) \w+))?( all)? back\b`), "return"},
 	{regexp.MustCompile(`(?i)\b(take|took|taking|charge|charged) (the |my |our )?(money|payment|card)\b`), "charged"},
+	{regexp.MustCompile(`\b(USA?|U\.S\.A?\.?)(\W|$)|\b(usa)\b`), "United States "},
 	{regexp.MustCompile(`(?i)\b(twice|two times|double charged|double-charged)\b`), "double"},
 	{regexp.MustCompile(`(?i)\b(log|sign|get|logging|signing|getting) ?(back )?in(to)?\b`), "sign in"},
 	{regexp.MustCompile(`(?i)\b(sold out|out of stock|get more( in)?|have more( in)?|restock(ed|ing)?)\b`), "back in stock"},

@@ -23,6 +23,7 @@ type weighing struct {
 	kin        float64 // of a word that means the same
 	kind       float64 // gain of a sentence that gives the kind of thing asked for
 	soft       float64 // … of one that rules, tells a way, a place or a reason
+	outright   float64 // gain of one that says how long it takes, or what it costs, when that was asked
 	noKind     float64 // what is left of one that does not
 	unasked    float64 // what is left of a price nobody asked for
 	there      float64 // gain of one about the customer's country
@@ -44,7 +45,7 @@ type weighing struct {
 }
 
 var weighs = weighing{
-	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
 	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, otherPages: 1, idf: 0.25, light: 0.3, quotable: 0.4,
 }
 
@@ -180,6 +181,8 @@ func wishes(q assist.Question) []wish {
 			case own[t]:
 			case now[t]:
 				x *= beside
+			case told <= 1:
+				x *= weighs.beside // "what does that cost": what was spoken of is meant
 			default:
 				x *= weighs.history
 			}
@@ -191,6 +194,11 @@ func wishes(q assist.Question) []wish {
 		if english {
 			w.relate(plain(part), 1)
 			w.relate(plain(q.Text), beside)
+			for _, t := range lex.Terms(regions(where), "en") {
+				if w.weight[t] == 0 {
+					w.weight[t], w.related = weighs.kin/2, true
+				}
+			}
 		}
 		out = append(out, w)
 	}
@@ -205,7 +213,7 @@ func isFigure(term string) bool { return strings.Trim(term, "0123456789.,") == "
 var light = func() map[string]bool {
 	m := map[string]bool{}
 	for _, language := range []struct{ name, words string }{
-		{"en", "one two three nothing everything someone somebody nobody anyone em mine lot bit yet already sure maybe anyway instead guess think thought trying able need want like know tell thing things go going come see look say said said day today yesterday tomorrow now week monday time really actually please thanks thank help hi hello hey ok yes ever even still back make made give guys guy new anything something put take would right way good try tried use"},
+		{"en", "one two three nothing everything someone somebody nobody anyone em mine lot bit yet already sure maybe anyway instead left guess think thought trying able need want like know tell thing things go going come see look say said said day today yesterday tomorrow now week monday time really actually please thanks thank help hi hello hey ok yes ever even still back make made give guys guy new anything something put take would right way good try tried use"},
 		{"de", "bitte danke hallo brauche möchte heute gestern morgen tag eigentlich gerne wohl machen gehen"},
 		{"fr", "merci bonjour voudrais aujourd'hui hier demain jour faire besoin"},
 		{"es", "gracias hola quiero hoy ayer mañana día hacer necesito"},
@@ -453,7 +461,10 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 			s *= weighs.dependent
 		}
 		if yesNo.MatchString(c.words) && !w.yesNo {
-			s *= weighs.noKind
+			s *= weighs.insisted
+		}
+		if outright(w.must, c.words) {
+			s *= weighs.outright
 		}
 		s *= 1 - min(weighs.first*float64(c.at), 0.3)
 		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score

@@ -53,6 +53,17 @@ func elsewhere(customers, sentence map[string]bool) bool {
 	return true
 }
 
+// regions are the names under which policies speak of places.
+func regions(where map[string]bool) string {
+	var names []string
+	for _, r := range []struct{ code, name string }{{"us", "United States"}, {"ca", "Canada"}, {"eu", "European Union"}, {"gb", "United Kingdom"}, {"ak", "Alaska"}, {"hi", "Hawaii"}} {
+		if where[r.code] {
+			names = append(names, r.name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 var unionMembers = map[string]bool{"at": true, "be": true, "bg": true, "cy": true, "cz": true, "de": true, "dk": true, "ee": true, "es": true,
 	"fi": true, "fr": true, "gr": true, "hr": true, "hu": true, "ie": true, "it": true, "lt": true, "lu": true, "lv": true, "mt": true,
 	"nl": true, "pl": true, "pt": true, "ro": true, "se": true, "si": true, "sk": true}
