@@ -64,6 +64,7 @@ type candidate struct {
 	before   *candidate // its neighbours in the passage, also unspeakable ones
 	after    *candidate
 	strength float64
+	carried  float64         // share of what the customer asks that stands in it or above it
 	speaksOf map[string]bool // the question's words that stand in it
 }
 
@@ -71,11 +72,13 @@ type candidate struct {
 type wish struct {
 	text    string
 	wants   kinds
-	must    kinds // of these, what an answer cannot do without
+	asked   map[string]float64 // the customer's words now, in the words of pages
+	must    kinds              // of these, what an answer cannot do without
 	weight  map[string]float64
 	meaning map[string]int // words that mean the same share a number; 0: its own
 	places  map[string]bool
 	yesNo   bool
+	asks    bool // it is a question, and no statement
 	related bool // it has words that the customer did not use
 }
 
@@ -122,9 +125,14 @@ var (
 	// limits finds sentences that take something back.
 	limits = regexp.MustCompile(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
 		`außer|jedoch|aber|nur|nicht|sonst|sauf|cependant|mais|toutefois|sinon|salvo|pero|sin embargo)(\P{L}|$)|(?i)\b(does not apply|do not apply|is not included|are not covered|is not refunded)\b`)
-	yesNo  = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
-	polar  = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
-	asking = regexp.MustCompile(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b|(wie|wann|wo|was|welche|wer|kann|darf|combien|quand|comment|où|quel|cuánto|cuándo|cómo|dónde|puedo)\P{L}`)
+	yesNo = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
+	polar = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
+	asks  = map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
+		"de": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
+		"fr": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
+		"es": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
+	}
 )
 
 // wishes parts what the customer wrote last into the questions in it, at most
@@ -137,8 +145,8 @@ func wishes(q assist.Question) []wish {
 	var parts []string
 	for _, span := range lex.Sentences(q.Text) {
 		part := span.In(q.Text)
-		if asking.MatchString(part) && len(lex.Terms(part, q.Language)) > 0 {
-			parts = append(parts, split(part)...)
+		if isAsking(part, q.Language) && len(lex.Terms(part, q.Language)) > 0 {
+			parts = append(parts, split(part, q.Language)...)
 		}
 	}
 	if len(parts) > 3 {
@@ -174,7 +182,7 @@ func wishes(q assist.Question) []wish {
 			own[t] = true
 		}
 		w := wish{text: part, wants: askers[q.Language].wants(part), must: askers[q.Language].insists(part),
-			weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part)}
+			asked: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
 		beside := min(weighs.beside, max(weighs.context, 1-weighs.short*float64(max(told-1, 0)))) // a short question needs what was said with it
 		for t, x := range whole {
 			switch {
@@ -190,6 +198,9 @@ func wishes(q assist.Question) []wish {
 				x *= weighs.light
 			}
 			w.weight[t] = x
+			if now[t] && !gone[t] {
+				w.asked[t] = x
+			}
 		}
 		if english {
 			w.relate(plain(part), 1)
@@ -213,10 +224,10 @@ func isFigure(term string) bool { return strings.Trim(term, "0123456789.,") == "
 var light = func() map[string]bool {
 	m := map[string]bool{}
 	for _, language := range []struct{ name, words string }{
-		{"en", "one two three nothing everything someone somebody nobody anyone em mine lot bit yet already sure maybe anyway instead left guess think thought trying able need want like know tell thing things go going come see look say said said day today yesterday tomorrow now week monday time really actually please thanks thank help hi hello hey ok yes ever even still back make made give guys guy new anything something put take would right way good try tried use"},
-		{"de", "bitte danke hallo brauche möchte heute gestern morgen tag eigentlich gerne wohl machen gehen"},
-		{"fr", "merci bonjour voudrais aujourd'hui hier demain jour faire besoin"},
-		{"es", "gracias hola quiero hoy ayer mañana día hacer necesito"},
+		{"en", "one two three nothing everything someone somebody nobody anyone em mine lot bit yet already sure maybe anyway instead left guess think thought trying able need want like know tell thing things go going come see look say said said day today yesterday tomorrow now week monday time really actually please thanks thank help hi hello hey quick q question theres ok yes ever even still back make made give guys guy new anything something put take would right way good try tried use"},
+		{"de", "bitte danke hallo kostet wieviel lange brauche möchte heute gestern morgen tag eigentlich gerne wohl machen gehen"},
+		{"fr", "merci bonjour combien coûte coûter voudrais aujourd'hui hier demain jour faire besoin"},
+		{"es", "gracias hola cuánto cuesta quiero hoy ayer mañana día hacer necesito"},
 	} {
 		for _, t := range lex.Terms(language.words, language.name) {
 			m[t] = true
@@ -225,12 +236,20 @@ var light = func() map[string]bool {
 	return m
 }()
 
+func isAsking(text, language string) bool {
+	re := asks[language]
+	if re == nil {
+		re = asks["en"]
+	}
+	return re.MatchString(text)
+}
+
 // split parts "how long does it take, and can it go to my new card?" in two where
 // both halves ask.
-func split(question string) []string {
+func split(question, language string) []string {
 	for _, at := range joint.FindAllStringIndex(question, -1) {
-		if first := question[:at[0]]; asking.MatchString(first) && len(strings.Fields(first)) > 2 {
-			return append([]string{first}, split(question[at[0]+1:])...)
+		if first := question[:at[0]]; isAsking(first, language) && len(strings.Fields(first)) > 2 {
+			return append([]string{first}, split(question[at[0]+1:], language)...)
 		}
 	}
 	return []string{question}
@@ -332,6 +351,105 @@ func (r *run) cite(sentences []assist.Sentence, from []assist.Hit) {
 	}
 }
 
+// carried is the share of the question's own words that a sentence and its heading
+// hold. A word that stands nowhere in the knowledge counts as well: it is what
+// tells a question that nothing answers.
+func (w wish) carried(inIt map[string]bool, heading []string) float64 {
+	above := map[string]bool{}
+	for _, t := range heading {
+		above[t] = true
+	}
+	held := map[int]bool{}
+	for _, terms := range []map[string]bool{inIt, above} {
+		for t := range terms {
+			held[w.meaning[t]] = true
+		}
+	}
+	all, got := 0.0, 0.0
+	for t, x := range w.asked {
+		all += x
+		if m := w.meaning[t]; inIt[t] || m > 0 && held[m] {
+			got += x
+		} else if above[t] {
+			got += x * 0.8
+		}
+	}
+	if all == 0 {
+		return 1
+	}
+	return got / all
+}
+
+// named are the products that the customer speaks of: pages with a word in their
+// title that is in no other product's. What was named last counts.
+func (w wish) named(hits []assist.Hit) map[string]bool {
+	titles := map[string]map[string]bool{} // word to pages
+	for _, h := range hits {
+		if h.Kind == assist.KindProduct {
+			for _, t := range lex.Terms(h.Title, "en") {
+				if titles[t] == nil {
+					titles[t] = map[string]bool{}
+				}
+				titles[t][h.DocumentID] = true
+			}
+		}
+	}
+	best := 0.0
+	named := map[string]bool{}
+	for t, pages := range titles {
+		x := w.weight[t]
+		if len(pages) > 1 || x == 0 || isFigure(t) || x < best {
+			continue
+		}
+		if x > best {
+			best = x
+			clear(named)
+		}
+		maps.Copy(named, pages)
+	}
+	return named
+}
+
+// unknown is the share of the question's own words that stand in none of the
+// passages.
+func (w wish) unknown(idf map[string]float64, headings map[string]bool) float64 {
+	known := map[int]bool{}
+	for t, m := range w.meaning {
+		if idf[t] > 0 || headings[t] {
+			known[m] = true
+		}
+	}
+	all, missing := 0.0, 0.0
+	for t, x := range w.asked {
+		all += x
+		if m := w.meaning[t]; idf[t] == 0 && !headings[t] && (m == 0 || !known[m]) {
+			missing += x
+		}
+	}
+	return missing / max(all, 1e-9)
+}
+
+// beyond reports whether the passages do not speak of what is asked: most words of
+// a short question stand nowhere in them, or next to nothing of what was told
+// stands in the best sentence.
+func (w wish) beyond(best *candidate, idf map[string]float64, headings map[string]bool) bool {
+	if heaviest := slices.Max(append(slices.Collect(maps.Values(w.asked)), 0)); heaviest <= weighs.light {
+		return false // it says nothing by itself, such as "thanks!", and something is wanted all the same
+	}
+	if w.asks {
+		return w.must&best.has == 0 && len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly
+	}
+	return best.carried < barely
+}
+
+// When nothing is said of a passage.
+const (
+	longStory = 8   // words from which on many have nothing to do with what is asked
+	mostly    = 0.5 // share of a question's words
+	hardly    = 0.4 // share of a question's words that the best sentence must hold then
+	barely    = 0.3 // share of a statement's words
+)
+
 // news is what share of what a sentence says of the question was not said before.
 func (w wish) news(c *candidate, idf map[string]float64, known map[string]bool, given kinds) float64 {
 	if w.wants&c.has&^given&(aTime|anAmount|aNumber) != 0 {
@@ -404,6 +522,7 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 	for _, c := range all {
 		length += float64(len(c.terms)) / float64(len(all))
 	}
+	named := w.named(hits)
 	var ranked []*candidate
 	for _, c := range all {
 		if c.words == "" || c.aside {
@@ -422,6 +541,13 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 			}
 		}
 		add(c.terms, 1)
+		if hits[c.hit].Kind == assist.KindProduct {
+			for _, t := range unique(c.heading) {
+				if met[t] {
+					sum -= (1 - weighs.heading) / 2 * w.weight[t] * idf[t] // every sentence of the page is about it
+				}
+			}
+		}
 		inIt := maps.Clone(met)
 		add(c.heading, weighs.heading)
 		if sum == 0 {
@@ -448,6 +574,9 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 				s *= 1 + weighs.soft
 			}
 		}
+		if len(named) > 0 && hits[c.hit].Kind == assist.KindProduct && !named[hits[c.hit].DocumentID] {
+			s *= weighs.elsewhere // what is true of one product is not of another
+		}
 		if elsewhere(w.places, c.places) {
 			s *= weighs.elsewhere
 		}
@@ -469,6 +598,7 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		s *= 1 - min(weighs.first*float64(c.at), 0.3)
 		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score
 		copied := *c
+		copied.carried = w.carried(inIt, c.heading)
 		copied.speaksOf = inIt
 		copied.strength = s
 		ranked = append(ranked, &copied)

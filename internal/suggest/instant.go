@@ -104,6 +104,12 @@ func known(question string, turns []assist.Turn) bool {
 func answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
 	all := candidates(language, hits, len(asked[0].places) > 0)
 	idf := rarity(all)
+	headings := map[string]bool{}
+	for _, c := range all {
+		for _, t := range c.heading {
+			headings[t] = true
+		}
+	}
 	a := answer{turns: turns, hits: hits}
 	for _, w := range asked {
 		ranked := w.weigh(all, hits, idf)
@@ -112,6 +118,9 @@ func answers(asked []wish, language string, turns []assist.Turn, hits []assist.H
 			continue
 		}
 		best := ranked[0]
+		if w.beyond(best, idf, headings) {
+			continue
+		}
 		a.say(best)
 		if len(asked) > 1 {
 			continue

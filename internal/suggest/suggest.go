@@ -87,6 +87,10 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 	if r.weak {
 		if playbook.Feel(m.Turns).Needed() {
 			r.guided(ctx) // nothing answers it, and still there is something to do
+			if r.sorry() {
+				w.Instant(r.Suggestion)
+				return r.finish(ctx, outcome{skipped: true, reason: "Nothing in the knowledge answers this."})
+			}
 		}
 		return r.abstain("Nothing in the knowledge answers this.")
 	}
@@ -223,6 +227,21 @@ func (r *run) instantDraft(ctx context.Context) {
 	}
 	r.use(r.instant)
 	r.Timings.Instant = r.since()
+}
+
+// sorry drafts what can be said to an upset customer when no page answers; false:
+// there is nothing to say.
+func (r *run) sorry() bool {
+	if acknowledge(phrasesOf(r.Question.Language), r.Question, r.m.Turns) == "" {
+		return false
+	}
+	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, nil, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
+	r.instant.Standing = assist.StandingNoSource
+	d := r.instant.Draft
+	r.Instant = &d
+	r.use(r.instant)
+	r.Timings.Instant = r.since()
+	return true
 }
 
 func cites(d assist.Draft) bool {
