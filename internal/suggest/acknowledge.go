@@ -217,11 +217,12 @@ func phrasesOf(language string) phrases {
 }
 
 const (
-	enNoun = `(my|our|the|this|that|these|those)[ \t]+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)[ \t]+){0,2}[a-z][a-z-]+)`
-	enHas  = `(?:[ \t]+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
-	enOff  = `(?:[ \t]+(?:is|are|was|were|just|already|keeps?|all|totally|completely))*[ \t]+(?:came|come|comes|coming|fell|fall|falls|falling|fallen|gave|broke|ripped|tore)[ \t]+(?:off|apart|loose|undone|out|up|away)\b`
-	enNot  = `(my|our|the|this|that|these|those)[ \t]+((?:[a-z][a-z-]*[ \t]+){0,2}?[a-z][a-z-]+)` + enHas + `[ \t]+(?:never|not|hasn't|hasnt|haven't|didn't|didnt|isn't|isnt|doesn't|doesnt|won't|wont|don't|dont|can't|cant|wasn't)` + enHas + `[ \t]+(?:arriv\w+|come|came|coming|show\w*|turn\w*|work\w*|fit\w*|charg\w+|open|close|load|appear\w*|here|received|delivered)\b`
-	enBad  = `(?:[ \t]+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|shrank|stuck|stopped|fell|peel(?:s|ing|ed)|smashed|bent|snapped|shattered|burst|melted|frayed|crushed|squashed|soaked|hole))\b`
+	enNoun  = `(my|our|the|this|that|these|those)[ \t]+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)[ \t]+){0,2}[a-z][a-z-]+)`
+	enHas   = `(?:[ \t]+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
+	enOff   = `(?:[ \t]+(?:is|are|was|were|just|already|keeps?|all|totally|completely))*[ \t]+(?:came|come|comes|coming|fell|fall|falls|falling|fallen|gave|broke|ripped|tore)[ \t]+(?:off|apart|loose|undone|out|up|away)\b`
+	enNot   = `(my|our|the|this|that|these|those)[ \t]+((?:[a-z][a-z-]*[ \t]+){0,2}?[a-z][a-z-]+)` + enNever
+	enNever = enHas + `[ \t]+(?:never|not|hasn't|hasnt|haven't|didn't|didnt|isn't|isnt|doesn't|doesnt|won't|wont|don't|dont|can't|cant|wasn't)` + enHas + `[ \t]+(?:arriv\w+|come|came|coming|show\w*|turn\w*|work\w*|fit\w*|charg\w+|open|close|load|appear\w*|here|received|delivered)\b`
+	enBad   = `(?:[ \t]+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|shrank|stuck|stopped|fell|peel(?:s|ing|ed)|smashed|bent|snapped|shattered|burst|melted|frayed|crushed|squashed|soaked|hole))\b`
 )
 
 // spoken holds what can be said without a model. A language that is missing
@@ -241,6 +242,7 @@ var spoken = map[string]phrases{
 		things: []*regexp.Regexp{
 			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
 			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),
+			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enNever),
 			regexp.MustCompile(`(?i)` + enNot),
 			regexp.MustCompile(`(?i)` + enNoun + enHas + enBad),
 			regexp.MustCompile(`(?i)` + enNoun + enOff),

@@ -24,6 +24,7 @@ func TestAcknowledge(t *testing.T) {
 		"c: my order arrived a week ago and the club points never showed up": "I'm sorry about the club points.",
 		"c: my order arrived yesterday, how do I return it":                  "",
 		"c: my parcel still hasn't come":                                     "I'm sorry about your parcel, and about the wait.",
+		"c: my points for that order never showed up":                        "I'm sorry about your points for the order.",
 		"c: the strap fell off":                                              "I'm sorry about the strap.",
 		"c: can I split the payment":                                         "",
 		"c: what if my package arrives late?":                                "",

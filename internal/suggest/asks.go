@@ -183,6 +183,7 @@ var kin = kinships(
 	"keep|hold|held|kept|reserve|reserved",
 	"weigh|weight|heavy|light",
 	"long|longer|tall|length",
+	"call|contact|phone|telephone|ring",
 	"lost|missing|disappeared|gone",
 	"delete|erase|remove",
 	"sign|login|access",

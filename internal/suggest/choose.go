@@ -38,7 +38,6 @@ type weighing struct {
 	more       float64 // share of the best that a further sentence must reach
 	nextto     float64 // … that stands next to the best and brings nothing new
 	dependent  float64 // what is left of a sentence that leans on the one before
-	otherPages float64 // what is left for pages below the best
 	idf        float64 // how much more a rare word counts: an exponent
 	light      float64 // of a word that is in every chat
 	quotable   float64 // share of the best score that a passage to quote needs
@@ -46,7 +45,7 @@ type weighing struct {
 
 var weighs = weighing{
 	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
-	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, otherPages: 1, idf: 0.25, light: 0.3, quotable: 0.4,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -103,7 +102,7 @@ func candidates(language string, hits []assist.Hit, withPlaces bool) []*candidat
 			before = c
 			c.terms = lex.Terms(text, language)
 			c.has = asks.has(c.words)
-			c.leans, c.limits = leans.MatchString(c.words), limits.MatchString(c.words)
+			c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
 			c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 			if withPlaces {
 				if c.places = places(text); len(c.places) == 0 {
@@ -122,12 +121,16 @@ var (
 		`er|es|sie (ist|sind|wird|werden|gilt|muss|kann)|dies\p{L}*|das|dann|sonst|andernfalls|` +
 		`elle|elles|il (est|sera|doit)|ils|cela|ce|ces|sinon|ensuite|` +
 		`esto|esta|este|estos|estas|eso|si no|entonces)(\P{L}|$)`)
+	// inside finds those that point back further on.
+	inside = regexp.MustCompile(`(?i)\b(this|these|those) (number|link|page|code|address|addresses|amount|case|cases|form|limit|day|days|e-mail|email|label|fee|time)\b`)
 	// limits finds sentences that take something back.
 	limits = regexp.MustCompile(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
 		`außer|jedoch|aber|nur|nicht|sonst|sauf|cependant|mais|toutefois|sinon|salvo|pero|sin embargo)(\P{L}|$)|(?i)\b(does not apply|do not apply|is not included|are not covered|is not refunded)\b`)
-	yesNo = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
-	polar = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
-	asks  = map[string]*regexp.Regexp{
+	// pointing finds questions about what was spoken of before.
+	pointing = regexp.MustCompile(`(?i)\b(that|this|it|they|them|those|these)( (cost|back|take|work|go|cover\w*|mean|happen|apply|include\w*|free|possible))?\s*(\?|,|or|$)`)
+	yesNo    = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
+	polar    = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
+	asks     = map[string]*regexp.Regexp{
 		"en": regexp.MustCompile(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
 		"de": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
 		"fr": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
@@ -189,7 +192,7 @@ func wishes(q assist.Question) []wish {
 			case own[t]:
 			case now[t]:
 				x *= beside
-			case told <= 1:
+			case told <= 1 || english && pointing.MatchString(part):
 				x *= weighs.beside // "what does that cost": what was spoken of is meant
 			default:
 				x *= weighs.history
@@ -452,7 +455,7 @@ const (
 
 // news is what share of what a sentence says of the question was not said before.
 func (w wish) news(c *candidate, idf map[string]float64, known map[string]bool, given kinds) float64 {
-	if w.wants&c.has&^given&(aTime|anAmount|aNumber) != 0 {
+	if w.must&c.has&^given != 0 {
 		return 1 // what was asked for was not given yet
 	}
 	all, fresh := 0.0, 0.0

@@ -15,6 +15,7 @@ import (
 // How much of the knowledge an instant draft says.
 const (
 	maxSaid      = 3   // sentences of passages
+	nearlyAsGood = 0.8 // share of the best sentence's strength that one needs when the best was said before
 	freshly      = 0.1 // share of a further sentence's words of the question that must be new
 	maxSaidBytes = 420 // of them together; the first may be longer
 )
@@ -110,10 +111,14 @@ func answers(asked []wish, language string, turns []assist.Turn, hits []assist.H
 			headings[t] = true
 		}
 	}
-	a := answer{turns: turns, hits: hits}
+	a := answer{turns: turns, hits: hits, language: language}
 	for _, w := range asked {
 		ranked := w.weigh(all, hits, idf)
-		ranked = slices.DeleteFunc(ranked, func(c *candidate) bool { return said(turns, c.words) })
+		least := 0.0
+		if len(ranked) > 0 && a.told(ranked[0]) {
+			least = nearlyAsGood * ranked[0].strength // the answer was given; only its like is worth adding
+		}
+		ranked = slices.DeleteFunc(ranked, func(c *candidate) bool { return a.told(c) || c.strength < least })
 		if len(ranked) == 0 {
 			continue
 		}
@@ -145,10 +150,11 @@ func answers(asked []wish, language string, turns []assist.Turn, hits []assist.H
 
 // answer gathers sentences until enough is said.
 type answer struct {
-	turns  []assist.Turn
-	hits   []assist.Hit
-	chosen []*candidate
-	size   int
+	turns    []assist.Turn
+	hits     []assist.Hit
+	language string
+	chosen   []*candidate
+	size     int
 }
 
 // say adds a sentence, unless there is no room for it with those it needs.
@@ -161,7 +167,7 @@ func (a *answer) say(c *candidate) {
 		group = append(group, n)
 	}
 	size := 0
-	group = slices.DeleteFunc(group, func(c *candidate) bool { return a.has(c) || said(a.turns, c.words) })
+	group = slices.DeleteFunc(group, func(c *candidate) bool { return a.has(c) || a.told(c) })
 	for _, c := range group {
 		size += len(c.words)
 	}
@@ -174,6 +180,33 @@ func (a *answer) say(c *candidate) {
 
 func (a *answer) has(c *candidate) bool {
 	return slices.ContainsFunc(a.chosen, func(o *candidate) bool { return o.words == c.words })
+}
+
+// told reports whether an agent has said this already, perhaps in other words: one
+// of their turns holds nearly all of its words.
+func (a *answer) told(c *candidate) bool {
+	if said(a.turns, c.words) {
+		return true
+	}
+	terms := unique(c.terms)
+	if len(terms) < 4 {
+		return false
+	}
+	for _, t := range a.turns {
+		if t.Role != assist.RoleAgent || t.Action != nil {
+			continue
+		}
+		heard, missing := lex.Terms(t.Text, a.language), 0
+		for _, term := range terms {
+			if !slices.Contains(heard, term) {
+				missing++
+			}
+		}
+		if 6*missing <= len(terms) {
+			return true
+		}
+	}
+	return false
 }
 
 // sentences gives what was chosen: passages in the order they were chosen, the
