@@ -17,30 +17,30 @@ import (
 // weights of what speaks for a sentence. They were chosen on questions and pages
 // of other companies (see measure.Sentences), not on the sample company.
 type weighing struct {
-	heading    float64 // of a question's word that stands only in the passage's heading or title
-	first      float64 // how much each sentence of a passage loses to the one before
-	neighbour  float64 // … only in the sentence before or after
-	kin        float64 // of a word that means the same
-	kind       float64 // gain of a sentence that gives the kind of thing asked for
-	soft       float64 // … of one that rules, tells a way, a place or a reason
-	outright   float64 // gain of one that says how long it takes, or what it costs, when that was asked
-	noKind     float64 // what is left of one that does not
-	unasked    float64 // what is left of a price nobody asked for
-	there      float64 // gain of one about the customer's country
-	elsewhere  float64 // what is left of one about another country
-	passage    float64 // how much the passage's rank counts, 0 to 1
-	length     float64 // how much a long sentence loses
-	context    float64 // of the customer's words outside the question asked, at least
-	beside     float64 // … at most
-	short      float64 // what each word of the question takes from them
-	history    float64 // of words of earlier turns
-	insisted   float64 // what is left of a sentence that does not give what is plainly asked for
-	more       float64 // share of the best that a further sentence must reach
-	nextto     float64 // … that stands next to the best and brings nothing new
-	dependent  float64 // what is left of a sentence that leans on the one before
-	idf        float64 // how much more a rare word counts: an exponent
-	light      float64 // of a word that is in every chat
-	quotable   float64 // share of the best score that a passage to quote needs
+	heading   float64 // of a question's word that stands only in the passage's heading or title
+	first     float64 // how much each sentence of a passage loses to the one before
+	neighbour float64 // … only in the sentence before or after
+	kin       float64 // of a word that means the same
+	kind      float64 // gain of a sentence that gives the kind of thing asked for
+	soft      float64 // … of one that rules, tells a way, a place or a reason
+	outright  float64 // gain of one that says how long it takes, or what it costs, when that was asked
+	noKind    float64 // what is left of one that does not
+	unasked   float64 // what is left of a price nobody asked for
+	there     float64 // gain of one about the customer's country
+	elsewhere float64 // what is left of one about another country
+	passage   float64 // how much the passage's rank counts, 0 to 1
+	length    float64 // how much a long sentence loses
+	context   float64 // of the customer's words outside the question asked, at least
+	beside    float64 // … at most
+	short     float64 // what each word of the question takes from them
+	history   float64 // of words of earlier turns
+	insisted  float64 // what is left of a sentence that does not give what is plainly asked for
+	more      float64 // share of the best that a further sentence must reach
+	nextto    float64 // … that stands next to the best and brings nothing new
+	dependent float64 // what is left of a sentence that leans on the one before
+	idf       float64 // how much more a rare word counts: an exponent
+	light     float64 // of a word that is in every chat
+	quotable  float64 // share of the best score that a passage to quote needs
 }
 
 var weighs = weighing{
