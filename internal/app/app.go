@@ -30,7 +30,6 @@ import (
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
 	"github.com/aside-project/aside/internal/ws"
-	"github.com/aside-project/aside/prompts"
 )
 
 // The database implements every store and index of the house.
@@ -98,9 +97,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
-	set, err := prompt.Load(prompts.Files)
+	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("load prompts: %w", err)
+		return nil, err
 	}
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
@@ -123,11 +122,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
+	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
-		Checker:  checker{},
 		Bot:      a.bot,
+		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
@@ -211,8 +210,8 @@ func (a *App) embedderPort() llm.Embedder {
 	return privateEmbedder{a.embedder}
 }
 
-// privateEmbedder hides personal secrets before a text becomes a vector: a
-// vector is kept, and its text can be guessed from it.
+// privateEmbedder hides personal secrets before a question becomes a vector: its
+// text can be guessed from it. Documents are embedded as they are: see privacy.
 type privateEmbedder struct{ llm.Embedder }
 
 func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
@@ -224,8 +223,8 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
-	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log, Guide: a.guide}
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
 		o.Model = a.model
 	}
