@@ -47,6 +47,8 @@ var allowed = map[string][]string{
 	"internal/replay":         {"internal/assist"},
 	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":            {"*"},
+
+	"internal/connect/libredesk": {"internal/assist", "internal/connect"},
 }
 
 // owners says who may import a dependency that must stay in one place.

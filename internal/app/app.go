@@ -49,6 +49,7 @@ type App struct {
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -107,7 +108,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	bus := &toolBus{countedBus: countedBus{pubsub.New[assist.Event](), counts}}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -134,8 +135,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
 	})
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
@@ -146,6 +151,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Conversations: a.chat,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
 		Metrics:       counts.handler(),
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,
@@ -255,6 +261,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)
