@@ -122,6 +122,7 @@ type Connector struct {
 	heal    map[string]time.Time // uuid → when its messages are to be read
 	flying  map[string]bool      // echo ids that are being posted
 	sent    map[string]time.Time // echo ids that were posted
+	unsaid  map[string]bool      // echo ids of replies that certainly were not posted
 	marked  map[string]time.Time // when marks were set last
 	marking map[string]bool      // marks to be set
 }
@@ -169,7 +170,7 @@ func New(cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, o: o, log: o.Logger.With("tool", name), api: api, keys: &keyring{keys: keys},
 		notes: make(chan assist.Event, 256), kick: make(chan struct{}, 1),
 		known: map[string]*known{}, names: map[int64]string{}, robots: map[int64]bool{}, heal: map[string]time.Time{},
-		flying: map[string]bool{}, sent: map[string]time.Time{}, marked: map[string]time.Time{}, marking: map[string]bool{}}
+		flying: map[string]bool{}, sent: map[string]time.Time{}, unsaid: map[string]bool{}, marked: map[string]time.Time{}, marking: map[string]bool{}}
 	if cfg.Key != "" {
 		if c.own, err = parseKey(cfg.Key); err != nil {
 			return nil, fmt.Errorf("ASIDE_LIBREDESK_KEY: %w", err)
