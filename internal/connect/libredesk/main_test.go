@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -81,4 +82,21 @@ func deliver(h http.Handler, secret string, body []byte) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code
+}
+
+func writeJSON(t testing.TB, w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		t.Error(err)
+	}
+}
+
+// unmarshal reads the message in a delivery, or a bare one.
+func unmarshal(body []byte, m *message) bool {
+	var e envelope
+	if json.Unmarshal(body, &e) == nil && json.Unmarshal(e.Payload, m) == nil {
+		return true
+	}
+	return json.Unmarshal(body, m) == nil
 }

@@ -21,9 +21,6 @@ import (
 // echoPrefix begins the echo_id of every reply that was posted from here.
 const echoPrefix = "aside-"
 
-// inDoubt is how long another process may be at posting a reply.
-const inDoubt = 30 * time.Second
-
 func ours(echo string) bool { return strings.HasPrefix(echo, echoPrefix) }
 
 // echoID names a reply: the same press of the same button, sent again, is the same.
@@ -92,7 +89,7 @@ func (c *Connector) say(ctx context.Context, uuid string, key http.Header, echo,
 			return err
 		}
 		at, err := c.o.Marks.Marked(ctx, name, mark)
-		if err != nil || c.o.Now().Sub(at) < inDoubt && !c.wasNotSaid(echo) {
+		if err != nil || c.o.Now().Sub(at) < c.o.Doubt && !c.wasNotSaid(echo) {
 			return assist.Wrap(err, assist.Unavailable, "it is not clear yet whether this was sent: look at the chat, and try again in half a minute")
 		}
 		if err := c.o.Marks.Mark(ctx, name, mark); err != nil {
@@ -179,7 +176,7 @@ func (c *Connector) posting(echo string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, sent := c.sent[echo]
-	return c.flying[echo] || sent && c.o.Now().Sub(at) < inDoubt
+	return c.flying[echo] || sent && c.o.Now().Sub(at) < c.o.Doubt
 }
 
 // echoed is called with our own reply as it comes back.
@@ -191,7 +188,7 @@ func (c *Connector) echoed(m message) {
 	}
 	c.mu.Unlock()
 	if !c.posting(m.echo()) {
-		c.healSoon(m.Conversation, inDoubt) // of another process, or of one that died before it stored it
+		c.healSoon(m.Conversation, c.o.Doubt) // of another process, or of one that died before it stored it
 	}
 }
 
