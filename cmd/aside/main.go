@@ -65,6 +65,8 @@ func commands() []command {
 		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
 		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
+		{"sessions", "", "List the agents who are signed in.", defineSessions},
+		{"sessions end", "SUBJECT", "End every session of an agent, at once and everywhere.", defineSessionsEnd},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
 }

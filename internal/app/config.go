@@ -12,16 +12,20 @@ import (
 // Config is everything that can be set from outside. The zero value is not
 // usable; Default gives one that is.
 type Config struct {
-	Listen    string // host:port of the server
-	DataDir   string // of the private cluster and the development secret
-	Database  string // connection URL; "": the private cluster in DataDir
-	Public    string // connection URL of the public role; "": the main URL, changing role
-	Schema    string // of our tables in the database
-	Secret    string // signs tokens; "": one is made and kept in DataDir
-	Origins   []string
-	Knowledge string // folder that `up` ingests instead of the sample company
-	Demo      bool   // play recorded customers
-	Dev       bool   // sign in whoever opens the console on this machine
+	Listen   string // host:port of the server
+	DataDir  string // of the private cluster and the development secret
+	Database string // connection URL; "": the private cluster in DataDir
+	Public   string // connection URL of the public role; "": the main URL, changing role
+	Schema   string // of our tables in the database
+	Secret   string // signs tokens; "": one is made and kept in DataDir
+	Origins  []string
+	URL      string // where browsers reach the server; needed for OIDC
+	OIDC     OIDC
+	// PanelSecret is what a chat tool's server signs its agents' contexts with.
+	PanelSecret string
+	Knowledge   string // folder that `up` ingests instead of the sample company
+	Demo        bool   // play recorded customers
+	Dev         bool   // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
@@ -92,6 +96,12 @@ func (c Config) Validate() error {
 	}
 	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
 		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if err := c.validateSignIn(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PanelSecret != "" && len(c.PanelSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_PANEL_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
