@@ -7,28 +7,32 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/aside-project/aside/internal/prompt"
 )
 
 // Config is everything that can be set from outside. The zero value is not
 // usable; Default gives one that is.
 type Config struct {
-	Listen   string // host:port of the server
-	DataDir  string // of the private cluster and the development secret
-	Database string // connection URL; "": the private cluster in DataDir
-	Public   string // connection URL of the public role; "": the main URL, changing role
-	Schema   string // of our tables in the database
-	Secret   string // signs tokens; "": one is made and kept in DataDir
-	Origins  []string
-	URL      string // where browsers reach the server; needed for OIDC
-	OIDC     OIDC
-	// PanelSecret is what a chat tool's server signs its agents' contexts with.
-	PanelSecret string
-	Knowledge   string // folder that `up` ingests instead of the sample company
-	Demo        bool   // play recorded customers
-	Dev         bool   // sign in whoever opens the console on this machine
+	Listen    string // host:port of the server
+	DataDir   string // of the private cluster and the development secret
+	Database  string // connection URL; "": the private cluster in DataDir
+	Public    string // connection URL of the public role; "": the main URL, changing role
+	Schema    string // of our tables in the database
+	Secret    string // signs tokens; "": one is made and kept in DataDir
+	Origins   []string
+	Knowledge string // folder that `up` ingests instead of the sample company
+	Prompts   string // folder of prompt files instead of those built in
+	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
+	Demo      bool   // play recorded customers
+	Dev       bool   // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	URL         string // where browsers reach the server; needed for OIDC
+	OIDC        OIDC
+	PanelSecret string // with which a chat tool's server signs who its agents are; "": nobody may
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -83,6 +87,9 @@ func (c Config) Validate() error {
 		if e.BaseURL != "" && e.Model == "" {
 			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
 		}
+	}
+	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
+		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
