@@ -29,6 +29,8 @@ type desk struct {
 	at   *url.URL
 }
 
+var plainClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 func newDesk(t *testing.T, base string) *desk {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -36,7 +38,7 @@ func newDesk(t *testing.T, base string) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, base: base}
-	d.http = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error { d.at = r.URL; return nil }}
+	d.http = &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error { d.at = r.URL; return nil }}
 	return d
 }
 
@@ -125,7 +127,7 @@ func TestSignIn(t *testing.T) {
 	for _, c := range d.http.Jar.Cookies(u) {
 		req, _ := http.NewRequest("GET", base+"/v1/status", nil)
 		req.Header.Set("Authorization", "Bearer "+c.Value)
-		res, err := http.DefaultClient.Do(req)
+		res, err := plainClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,8 +139,13 @@ func TestSignIn(t *testing.T) {
 	// Another site's page gets nothing by it.
 	req, _ := http.NewRequest("GET", base+"/v1/session", nil)
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
-	if res, err := d.http.Do(req); err != nil || res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a foreign page's request for a session: %v, %v", res.StatusCode, err)
+	res, err := d.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a foreign page's request for a session: %d", res.StatusCode)
 	}
 
 	refusals := map[string]struct {
@@ -287,7 +294,7 @@ func TestSessionsEnd(t *testing.T) {
 			}
 			req, _ := http.NewRequest("GET", base+"/v1/conversations", nil)
 			req.Header.Set("Authorization", "Bearer "+s.Token)
-			res, err := http.DefaultClient.Do(req)
+			res, err := plainClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -111,7 +111,7 @@ type Session struct {
 	ExpiresAt time.Time    `json:"expires_at"` // of the token: ask again before
 }
 
-// Options wires the handlers. All fields but Session, SignIn, Widget and Storybook are needed.
+// Options wires the handlers. All fields but Session, SignIn, PanelLink, Widget and Storybook are needed.
 type Options struct {
 	Conversations Conversations
 	Knowledge     Knowledge
@@ -123,10 +123,11 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
-	SignIn    SignIn   // nil: nobody signs in with a provider
-	Widget    Widget   // nil: there is no widget
-	Origins   []string // pages that may use the widget and the panel besides our own
-	Storybook bool     // serve /storybook
+	SignIn    SignIn    // nil: nobody signs in with a provider
+	PanelLink PanelLink // nil: no chat tool links to /panel
+	Widget    Widget    // nil: there is no widget
+	Origins   []string  // pages that may use the widget and the panel besides our own
+	Storybook bool      // serve /storybook
 	Logger    *slog.Logger
 }
 
@@ -161,11 +162,14 @@ func (s *server) routes() []route {
 		{"GET", "/v1/signin/callback", s.handle(s.signInCallback)},
 		{"POST", "/v1/widget/session", s.handle(s.widgetSession)},
 		{"OPTIONS", "/v1/widget/session", s.handle(s.widgetPreflight)},
-		{"GET", "/v1/status", s.handle(s.status)},
+		{"GET", "/v1/status", s.shared(s.handle(s.status))},
+		{"OPTIONS", "/v1/status", s.handle(s.sharedPreflight)},
 		{"GET", "/v1/conversations", s.handle(s.queue)},
-		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
+		{"GET", "/v1/conversations/{id}", s.shared(s.handle(s.conversation))},
+		{"OPTIONS", "/v1/conversations/{id}", s.handle(s.sharedPreflight)},
 		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
-		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
+		{"GET", "/v1/suggestions/{id}", s.shared(s.handle(s.suggestion))},
+		{"OPTIONS", "/v1/suggestions/{id}", s.handle(s.sharedPreflight)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},

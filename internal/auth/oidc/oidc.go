@@ -97,7 +97,8 @@ func New(c Config) *Provider {
 	if len(c.Scopes) == 0 {
 		c.Scopes = []string{oidc.ScopeOpenID, "profile", "email"}
 	}
-	return &Provider{cfg: c, client: &http.Client{Timeout: patience}}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true} // asked seldom: nothing of it stays open
+	return &Provider{cfg: c, client: &http.Client{Timeout: patience, Transport: t}}
 }
 
 // discover asks the provider once; a failure is asked again the next time.
