@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/testkit/chrome"
 	"github.com/aside-project/aside/internal/testkit/idp"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 	"github.com/aside-project/aside/internal/web"
@@ -304,4 +307,44 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// arrives waits until an expression is true, over page loads: while one is on its
+// way there is nothing to ask.
+func arrives(t *testing.T, tab context.Context, expr string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if yes, err := chromedp.Run(tab, chromedp.Evaluate[bool]("Boolean("+expr+")")); err == nil && yes {
+			return
+		}
+	}
+	t.Fatalf("waiting for %s", expr)
+}
+
+// TestSignInPage is the same with a browser, as an agent sees it.
+func TestSignInPage(t *testing.T) {
+	browser := chrome.Start(t)
+	_, provider, base := signInServer(t, nil)
+	tab := chrome.Tab(t, browser, "401")
+	button := `document.querySelector(".sign-in a.primary")`
+	chrome.Run(t, tab, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(base+"/"), chrome.Eventually(button+`?.textContent.includes("company account")`))
+	picture(t, tab, "signin")
+	provider.Set(func(p *idp.Provider) { p.Person["groups"] = []string{"sales"} })
+	chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](button+`.click()`))
+	arrives(t, tab, `document.querySelector(".form-error")?.textContent.includes("not as an agent") && location.hash === ""`)
+	picture(t, tab, "signin-refused")
+	chrome.Run(t, tab, chrome.Emulate("dark"), chromedp.EmulateViewport(390, 780), chrome.Eventually(button))
+	picture(t, tab, "signin-refused-phone-dark")
+	chrome.Run(t, tab, chrome.Emulate("light"), chromedp.EmulateViewport(1280, 800))
+	provider.Set(func(p *idp.Provider) { p.Person["groups"] = []string{"support"} })
+	chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](button+`.click()`))
+	arrives(t, tab, `document.querySelector(".me-name")?.textContent === "Maya R." && document.querySelector(".queue-empty, .queue-row")`)
+	if kept := chrome.Ask[string](t, tab, `document.cookie + JSON.stringify(sessionStorage) + JSON.stringify(localStorage)`); strings.Contains(kept, "eyJ") || strings.Contains(kept, "aside-session") {
+		t.Error("a script of the page could read what one is signed in with")
+	}
+	chrome.Run(t, tab, chromedp.Reload(), chrome.Eventually(`document.querySelector(".me-name")?.textContent === "Maya R."`))
+	picture(t, tab, "signed-in")
+	chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".me .link")].find((b) => b.textContent === "sign out").click()`))
+	arrives(t, tab, button)
+	chrome.Run(t, tab, chromedp.Reload(), chrome.Eventually(button))
 }
