@@ -196,7 +196,7 @@ func (p *Provider) person(id *oidc.IDToken) (Person, error) {
 	}
 	who.Authority = authority(p.cfg.Roles, values(claims, p.cfg.RoleClaim))
 	if who.Authority == "" {
-		return Person{}, assist.Errorf(assist.Forbidden, "you are signed in, but not as an agent here: ask for one of the roles of ASIDE_OIDC_ROLES")
+		return Person{}, assist.Errorf(assist.Forbidden, "you are signed in, but not as an agent here: whoever runs Aside can give you a role (ASIDE_OIDC_ROLES)")
 	}
 	return who, nil
 }

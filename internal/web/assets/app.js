@@ -273,7 +273,7 @@ class Server {
 function refusal() {
   const words = new URLSearchParams(location.hash.slice(1)).get("sign-in") ?? "";
   if (words) history.replaceState(null, "", location.pathname);
-  return words;
+  return words && words[0].toUpperCase() + words.slice(1) + ".";
 }
 
 const server = new Server();

@@ -205,7 +205,7 @@ export class AsidePanel extends HTMLElement {
   }
 
   #stopped(title, detail) {
-    this.#stop = { title, detail };
+    this.#stop = { title, detail: typeof detail === "string" ? sentence(detail) : detail };
     this.#draw();
   }
 
@@ -398,6 +398,9 @@ export class AsidePanel extends HTMLElement {
     render(toast, this.#toast && h("p", null, this.#toast.words));
   }
 }
+
+// sentence writes the server's words as one.
+const sentence = (words) => words && words[0].toUpperCase() + words.slice(1) + (/[.!?…]$/.test(words) ? "" : ".");
 
 async function problem(res) {
   try {
