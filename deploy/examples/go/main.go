@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"strings"
@@ -37,17 +38,14 @@ type suggestion struct {
 	ForSeq int64 `json:"for_seq"`
 	Draft  *struct{ Text string }
 	Hits   []struct{ Title, Quote string }
-	Steps  []struct{ Kind, Text string }
 }
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: go CONVERSATION TEXT")
-		os.Exit(2)
+		log.Fatal("usage: go CONVERSATION TEXT")
 	}
 	if err := run(os.Getenv("ASIDE_SERVER"), os.Args[1], os.Args[2], os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Fatal(err)
 	}
 }
 
@@ -129,9 +127,6 @@ func report(server, conversation, text string) (int64, error) {
 func show(out io.Writer, s suggestion) {
 	for i, h := range s.Hits {
 		fmt.Fprintf(out, "[%d] %s: %s\n", i+1, h.Title, h.Quote)
-	}
-	for _, step := range s.Steps {
-		fmt.Fprintf(out, " -  %s: %s\n", step.Kind, step.Text)
 	}
 	if s.Draft != nil {
 		fmt.Fprintf(out, "\n%s\n\n", s.Draft.Text)
