@@ -32,6 +32,8 @@ type Identity struct {
 	Conversation string // customers: the only conversation they may touch
 	Authority    string // agents: the role that authority.yaml gives limits to; "" is the least
 	Expires      time.Time
+	Token        string    // id of the token that says so; "": it has none
+	Issued       time.Time // when that token was made; zero: it does not say
 }
 
 // MayRead reports whether this identity may see the conversation at all.

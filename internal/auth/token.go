@@ -7,8 +7,11 @@
 package auth
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -57,7 +60,8 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// Sign makes a token for id that lives for ttl. Expires of id is ignored.
+// Sign makes a token for id that lives for ttl, with an id of its own unless
+// id.Token gives it one. Expires and Issued of id are ignored.
 func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 	if ttl <= 0 {
 		return "", assist.Errorf(assist.Invalid, "a token's lifetime must be positive, not %s", ttl)
@@ -70,7 +74,7 @@ func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 		Role: id.Actor, Name: id.Name, Conversation: id.Conversation, Authority: id.Authority,
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: Name, Audience: jwt.ClaimStrings{Name}, Subject: id.Subject,
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+			ID: cmp.Or(id.Token, strings.ToLower(rand.Text())), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 		},
 	}).SignedString(s.secret)
 	if err != nil {
@@ -108,7 +112,10 @@ func (s *Signer) verify(token string, leeway time.Duration) (assist.Identity, er
 	if err != nil {
 		return assist.Identity{}, explain(err)
 	}
-	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Expires: c.ExpiresAt.Time}
+	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Expires: c.ExpiresAt.Time, Token: c.ID}
+	if c.IssuedAt != nil {
+		id.Issued = c.IssuedAt.Time
+	}
 	if err := check(id); err != nil {
 		return assist.Identity{}, assist.Wrap(err, assist.Unauthenticated, "the token is not usable: %s", assist.MessageOf(err))
 	}
@@ -127,6 +134,9 @@ func check(id assist.Identity) error {
 		return err
 	}
 	if err := assist.CheckText("name", id.Name, assist.MaxName); err != nil {
+		return err
+	}
+	if err := assist.CheckText("jti", id.Token, assist.MaxID); err != nil {
 		return err
 	}
 	if id.Actor == assist.ActorCustomer && id.Conversation == "" {
