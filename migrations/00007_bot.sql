@@ -5,8 +5,7 @@
 -- over at most once.
 ALTER TABLE conversations
     ADD COLUMN episode   int    NOT NULL DEFAULT 0,
-    ADD COLUMN fresh_seq bigint NOT NULL DEFAULT 0,  -- the last seq of the episode before
-    ADD COLUMN IF NOT EXISTS customer text NOT NULL DEFAULT ''; -- of 00006: here the subject of whom the host's site vouched for
+    ADD COLUMN fresh_seq bigint NOT NULL DEFAULT 0; -- the last seq of the episode before
 CREATE INDEX conversations_customer ON conversations (customer, created_at) WHERE customer <> '' AND status <> 'closed';
 
 ALTER TABLE turns ADD COLUMN sources json; -- of the bot's answers: public pages

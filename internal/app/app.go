@@ -30,7 +30,6 @@ import (
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
 	"github.com/aside-project/aside/internal/ws"
-	"github.com/aside-project/aside/prompts"
 )
 
 // The database implements every store and index of the house.
@@ -98,11 +97,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
-	set, err := prompt.Load(prompts.Files)
+	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("load prompts: %w", err)
+		return nil, err
 	}
-	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
+	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
 	a.learner = newLearner(a.db.DB, retriever, log)
@@ -123,11 +122,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
+	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
-		Checker:  checker{},
 		Bot:      a.bot,
+		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
@@ -176,16 +175,31 @@ func (a *App) connectModels() error {
 		}
 	}
 	if e := a.cfg.Embedder; e.On() {
-		c := openai.Config{
-			BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
-			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model,
-			AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
-		}
-		if a.embedder, err = openai.NewEmbedder(c); err != nil {
+		if a.embedder, err = openai.NewEmbedder(a.embedderConfig(e.Model)); err != nil {
 			return fmt.Errorf("embedding model: %w", err)
 		}
 	}
 	return nil
+}
+
+func (a *App) embedderConfig(model string) openai.Config {
+	e := a.cfg.Embedder
+	return openai.Config{
+		BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
+		EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: model,
+		AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
+	}
+}
+
+// earlierEmbedder asks the same server for the model whose vectors still serve
+// while those of the configured one are being made.
+func (a *App) earlierEmbedder(model string) llm.Embedder {
+	e, err := openai.NewEmbedder(a.embedderConfig(model))
+	if err != nil {
+		a.log.Warn("the model of the present vectors cannot be asked", "model", model, "err", err)
+		return nil
+	}
+	return privateEmbedder{e}
 }
 
 // embedderPort is the embedder as a port: a nil port, not a port of nil.
@@ -196,8 +210,8 @@ func (a *App) embedderPort() llm.Embedder {
 	return privateEmbedder{a.embedder}
 }
 
-// privateEmbedder hides personal secrets before a text becomes a vector: a
-// vector is kept, and its text can be guessed from it.
+// privateEmbedder hides personal secrets before a question becomes a vector: its
+// text can be guessed from it. Documents are embedded as they are: see privacy.
 type privateEmbedder struct{ llm.Embedder }
 
 func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
@@ -209,8 +223,8 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
-	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log, Guide: a.guide}
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
 		o.Model = a.model
 	}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -118,8 +119,9 @@ func sources(d assist.Draft, hits []assist.Hit) []assist.Source {
 }
 
 // ownLinks reports whether every link of a text is the address of a page of the
-// knowledge. That a passage's text holds a link is not enough: documents may be
-// poisoned, and nobody reads the answer before the customer does.
+// knowledge, and every mail address is of the domain of one. That a passage's text
+// holds a link is not enough: documents may be poisoned, and nobody reads the
+// answer before the customer does.
 func ownLinks(text string, hits []assist.Hit) bool {
 	var pages []assist.Hit
 	for _, h := range hits {
@@ -129,11 +131,30 @@ func ownLinks(text string, hits []assist.Hit) bool {
 	}
 	if strings.ContainsRune(text, '@') {
 		for _, v := range check.Values(text) {
-			if v.Kind == check.Email {
+			if v.Kind == check.Email && !ownMail(text[v.Start:v.End], pages) {
 				return false
 			}
 		}
 	}
 	draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text}})
 	return len(check.Links(draft, pages, nil)) == 0
+}
+
+// ownMail reports whether a mail address is of the domain that a page stands on,
+// or of one that this is a part of: orders@shop.example for help.shop.example.
+func ownMail(address string, pages []assist.Hit) bool {
+	_, domain, _ := strings.Cut(strings.ToLower(address), "@")
+	if labels := strings.Split(domain, "."); len(labels) < 2 || len(labels) == 2 && len(labels[0]) <= 3 {
+		return false // co.uk is nobody's
+	}
+	for _, p := range pages {
+		u, err := url.Parse(p.URL)
+		if err != nil {
+			continue
+		}
+		if host := strings.ToLower(u.Hostname()); host == domain || strings.HasSuffix(host, "."+domain) {
+			return true
+		}
+	}
+	return false
 }

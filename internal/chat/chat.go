@@ -128,10 +128,10 @@ type Suggester interface {
 	Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion
 }
 
-// Checker looks at what an agent typed. s is the suggestion it is about, nil when
-// there is none.
+// Checker looks at what an agent typed. Of m the conversation, its turns and the
+// agent are set; s is the suggestion the text is about, nil when there is none.
 type Checker interface {
-	CheckDraft(ctx context.Context, turns []assist.Turn, s *assist.Suggestion, text string) ([]assist.Verdict, error)
+	CheckDraft(ctx context.Context, m assist.Moment, s *assist.Suggestion, text string) ([]assist.Verdict, error)
 }
 
 // Publisher fans events out; it never blocks.

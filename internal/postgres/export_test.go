@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/aside-project/aside/internal/retrieve"
 )
 
 var EditDistance = editDistance
@@ -43,3 +46,11 @@ func (db *DB) Hold(t testing.TB, name string) (release func()) {
 	}
 	return conn.Release
 }
+
+// DenseQuery is the statement of a search by vector that may use an index.
+func DenseQuery(scope retrieve.Scope, dim, model int, vector []float32) (sql string, args []any) {
+	return denseSQL(scope, indexed(dim)), filter(scope, pgvector.NewHalfVector(vector), model, hits(scope))
+}
+
+// LexicalQuery is the statement of a search by terms.
+var LexicalQuery = lexicalSQL

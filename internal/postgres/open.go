@@ -132,6 +132,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		s.ValidateConnect = nil // a connection that only reads would fail a check for one that can write
 		// Which index is best depends on the terms asked for: plan each time.
 		s.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+		// Searches read rows here and there, mostly from memory, and many run side
+		// by side: more processes for one of them would only make the others wait.
+		s.RuntimeParams["random_page_cost"] = "1.1"
+		s.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 		return s
 	}
 	for _, p := range []struct {

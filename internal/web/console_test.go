@@ -36,6 +36,7 @@ type desk struct {
 	reject   *assist.Error    // what replies are refused with, if anything
 	refuse   bool             // no new connections
 	loseAck  bool             // store the next reply, then drop the connection
+	changed  bool             // the first source has, since it was cited
 	session  bool             // development session
 	expired  bool             // the token is not valid any more
 	customer string
@@ -94,6 +95,9 @@ func newDesk(t *testing.T) *desk {
 		}
 		s := suggestion(r.PathValue("id"), 1)
 		s.Prompt = &assist.PromptRef{Name: "reply", Version: "v1", Text: "the whole prompt"}
+		d.mu.Lock()
+		s.Hits[0].OutOfDate = d.changed
+		d.mu.Unlock()
 		writeJSON(w, s)
 	})
 	mux.HandleFunc("GET /v1/ws", d.serveWS)
@@ -459,6 +463,49 @@ func TestConsole(t *testing.T) {
 		d.emitKept("suggestion.ready", s)
 		chrome.Run(t, tab, chrome.Eventually(isReady), alt("i"), chrome.Eventually(`document.querySelector(".banner.is-internal")`), chrome.Eventually(reply+` === ""`),
 			alt("i"), chrome.Eventually(reply+`.startsWith("I’m sorry")`), chrome.Eventually(`!document.querySelector(".banner.is-internal")`))
+	})
+
+	t.Run("internal words ask first, and are named", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		s.Verdicts = []assist.Verdict{{Check: "audience", Outcome: assist.Warn, Sentence: 1, Words: "refunded in full", Start: 36, End: 52, Reason: "refunded in full stands only in “Runbook”, which is internal."}}
+		d.emitKept("suggestion.ready", s)
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".draft .sentence")`), alt("i"), chrome.Eventually(`document.querySelector(".banner.is-internal")?.textContent.includes("stands only in “Runbook”")`), chrome.Eventually(reply+` === ""`),
+			chromedp.KeyEvent(kb.Escape), chrome.Eventually(`!document.querySelector(".banner.is-internal")`), chrome.Eventually(reply+` === ""`),
+			alt("i"), alt("i"), chrome.Eventually(reply+`.startsWith("I’m sorry")`))
+	})
+
+	t.Run("marks follow the words, and undo takes back no more than was typed", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("Take $40 "), chrome.Eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`), chrome.Eventually(reply+` === "Take $40 "`),
+			chromedp.Evaluate[chromedp.Void](`document.execCommand("insertText", false, "today")`), chrome.Eventually(reply+` === "Take $40 today"`), chrome.Eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`))
+		d.waitFor(t, "draft.check", 2)
+		for range 12 { // back to nothing: a mark is never a step of its own
+			if chrome.Ask[string](t, tab, reply) == "" {
+				break
+			}
+			chrome.Run(t, tab, ctrl("z"))
+		}
+		chrome.Run(t, tab, chrome.Eventually(reply+` === ""`), chrome.Eventually(`!document.querySelector(".mirror mark")`), chrome.Eventually(`!document.querySelector(".reply-note.is-warn")`))
+	})
+
+	t.Run("a citation leads to its words, also when the page has changed", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		d.emitKept("suggestion.ready", s)
+		chrome.Run(t, tab, chrome.Eventually(isReady), click(".draft .cite"), chrome.Eventually(`document.querySelector(".source.is-aimed mark")?.textContent === "`+s.Hits[0].Quote+`"`),
+			chrome.Eventually(`document.querySelector(".source.is-aimed .passage").textContent.startsWith("Gear is used.")`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".source .tag.is-stale"))`) {
+			t.Error("a source that has not changed is marked out of date")
+		}
+		d.mu.Lock()
+		d.changed = true
+		d.mu.Unlock()
+		chrome.Run(t, tab, click(".draft .cite"), chrome.Eventually(`document.querySelector(".source.is-aimed .tag.is-stale")?.textContent.includes("out of date")`),
+			chrome.Eventually(`document.querySelector(".source.is-aimed mark")?.textContent === "`+s.Hits[0].Quote+`"`))
 	})
 
 	t.Run("nothing changes under the agent's hands", func(t *testing.T) {

@@ -103,6 +103,7 @@ export class Desk {
       this.dispatch({ type: "feedback", id, suggestionID, verdict, reason });
       this.#try(this.#server.feedback(id, suggestionID, verdict, reason));
     },
+    freshen: () => this.#freshen(this.state.open, this.#shown),
     why: () => this.#shown && this.#why.show(this.#shown, (id) => this.#server.suggestion(id)),
     take: () => this.state.open && this.#try(this.#server.take(this.state.open)),
     close: (resolution) => { this.#menu = ""; this.#try(this.#server.close(this.state.open, resolution)); this.draw(); },
@@ -129,6 +130,16 @@ export class Desk {
   };
 
   get theme() { return document.documentElement.dataset.theme || "auto"; }
+
+  // #freshen asks which sources have changed since they were cited. An agent who
+  // cannot be told sees what was cited all the same.
+  async #freshen(id, s) {
+    if (!["ready", "abstained", "failed"].includes(s?.phase)) return;
+    try {
+      const { hits } = await this.#server.suggestion(s.id);
+      this.dispatch({ type: "sources.changed", id, suggestionID: s.id, changed: (hits ?? []).filter((x) => x.out_of_date).map((x) => x.passage_id) });
+    } catch { /* not stored, or no connection */ }
+  }
 
   #use(s, sentences, replace) {
     if (!s || !sentences?.length) return;

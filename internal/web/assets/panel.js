@@ -134,6 +134,7 @@ class Suggestion extends HTMLElement {
     const open = new Set(this.#view.open);
     open.has(id) ? open.delete(id) : open.add(id);
     this.#set({ open, aim: null });
+    if (open.has(id)) this.#args.actions.freshen();
   }
 
   // #aim shows the words a sentence stands on.
@@ -141,6 +142,7 @@ class Suggestion extends HTMLElement {
     this.#set({ open: new Set(this.#view.open).add(citation.passage_id), aim: { passage: citation.passage_id, quote: citation.quote } });
     const card = this.#scroll.querySelector(`[data-source="${number}"]`);
     (card?.querySelector("mark") ?? card)?.scrollIntoView({ block: "nearest" });
+    this.#args.actions.freshen();
   }
 
   #draft(state, s, st, a) {

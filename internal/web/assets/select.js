@@ -143,6 +143,11 @@ export function internalSources(s, sentenceList) {
   return (s.hits ?? []).filter((hit) => hit.audience === "internal" && ids.has(hit.passage_id));
 }
 
+// internalWords are the verdicts that words of these sentences are internal.
+export function internalWords(s, sentenceList) {
+  return shownVerdicts(s).filter((v) => v.check === "audience" && v.words && sentenceList.some((x) => x.text.includes(v.words)));
+}
+
 export const sourceName = (hit) => [hit.title, hit.heading].filter(Boolean).join(" › ");
 
 // checklist is the next steps as they stand: those of the newest suggestion that
