@@ -24,6 +24,7 @@ CREATE TABLE erasures (
     suggestions int         NOT NULL,
     lessons     int         NOT NULL
 );
+CREATE INDEX erasures_at ON erasures (at);
 
 ALTER TABLE revocations ENABLE ROW LEVEL SECURITY; -- no policies: closed to customers
 ALTER TABLE erasures ENABLE ROW LEVEL SECURITY;

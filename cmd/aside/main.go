@@ -68,6 +68,8 @@ func commands() []command {
 		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
 		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
+		{"token revoke", "[TOKEN]", "Make tokens worthless: all of a subject, or one. Open sockets close within five seconds.", defineTokenRevoke},
+		{"forget", "", "Erase a conversation, or a customer's, with all that was learned from it.", defineForget},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
 }

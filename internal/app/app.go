@@ -45,6 +45,7 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	revoked   auth.Revoked
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
@@ -94,6 +95,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	if err := a.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -133,12 +137,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
+		Shed:     counts.shed,
 	})
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
 		Bus:     bus,
 		Bearer:  auth.Bearer,
-		Verify:  a.signer.Verify,
+		Verify:  a.verify,
+		Revoked: a.revoked.Check,
 		Origins: cfg.Origins,
 		Logger:  log,
 	})
@@ -147,9 +153,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
 		Metrics:       counts.handler(),
-		Verify:        a.signer.Verify,
+		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
+		Guard:         guard{a},
 		Widget:        door,
 		Origins:       cfg.Origins,
 		Storybook:     cfg.Dev,
@@ -273,6 +280,7 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.followGuard(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}

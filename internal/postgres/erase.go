@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -76,8 +77,9 @@ func (db *DB) EraseCustomer(ctx context.Context, by, customer string) (e Erased,
 func (w *writer) erase(ctx context.Context, e *Erased, by, conversation string) error {
 	const lock = `SELECT id FROM conversations WHERE id = $1 FOR UPDATE`
 	const count = `SELECT (SELECT count(*) FROM turns WHERE conversation_id = $1), (SELECT count(*) FROM suggestions WHERE conversation_id = $1)`
-	const note = `INSERT INTO erasures AS e (digest, by_whom, turns, suggestions, lessons) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (digest) DO UPDATE SET by_whom = excluded.by_whom, at = now(), turns = e.turns + excluded.turns,
+	const note = `INSERT INTO erasures AS e (digest, by_whom, at, turns, suggestions, lessons)
+		VALUES ($1, $2, clock_timestamp(), $3, $4, $5)
+		ON CONFLICT (digest) DO UPDATE SET by_whom = excluded.by_whom, at = excluded.at, turns = e.turns + excluded.turns,
 			suggestions = e.suggestions + excluded.suggestions, lessons = e.lessons + excluded.lessons`
 	found, err := collect(ctx, w.tx, pgx.RowTo[string], lock, conversation)
 	if err != nil {
@@ -139,6 +141,28 @@ func (w *writer) unlearn(ctx context.Context, conversation string) (int, error) 
 	}
 	_, err = w.tx.Exec(ctx, words, terms)
 	return len(gone), err
+}
+
+// ErasedSince gives the SHA-256 of the ids of the conversations that were erased
+// after a moment, and the moment to ask with next. Erasures happen one after the
+// other, so that none is missed.
+func (db *DB) ErasedSince(ctx context.Context, after time.Time) (digests [][sha256.Size]byte, until time.Time, err error) {
+	const sql = `SELECT digest, at FROM erasures WHERE at > $1 ORDER BY at`
+	until = after
+	err = db.turns.doAgain(ctx, "look for erasures", func(ctx context.Context, conn *pgx.Conn) error {
+		digests = nil
+		rows, err := conn.Query(ctx, sql, after)
+		if err != nil {
+			return err
+		}
+		var d []byte
+		_, err = pgx.ForEachRow(rows, []any{&d, &until}, func() error {
+			digests = append(digests, [sha256.Size]byte(d))
+			return nil
+		})
+		return err
+	})
+	return digests, until, err
 }
 
 // Record says how much of who did what is kept.

@@ -122,6 +122,7 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
+	Guard     Guard    // nil: nothing is erased or revoked over HTTP
 	Widget    Widget   // nil: there is no widget
 	Origins   []string // pages that may ask for a widget's session besides our own
 	Storybook bool     // serve /storybook
@@ -159,7 +160,10 @@ func (s *server) routes() []route {
 		{"GET", "/v1/status", s.handle(s.status)},
 		{"GET", "/v1/conversations", s.handle(s.queue)},
 		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
+		{"DELETE", "/v1/conversations/{id}", s.handle(s.eraseConversation)},
 		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
+		{"DELETE", "/v1/customers/{id...}", s.handle(s.eraseCustomer)},
+		{"POST", "/v1/revocations", s.handle(s.revoke)},
 		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
