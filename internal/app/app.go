@@ -139,7 +139,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		RoleSeen: a.guide.roleSeen,
 		Shed:     counts.shed,
 	})
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, err
+	}
 	a.sockets = ws.New(ws.Options{
+		Address: func(r *http.Request) string { return web.Address(r, proxies) },
 		Service: a.chat,
 		Bus:     bus,
 		Bearer:  auth.Bearer,
@@ -159,6 +164,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Guard:         guard{a},
 		Widget:        door,
 		Origins:       cfg.Origins,
+		Proxies:       proxies,
+		Rate:          func(who assist.Actor) web.Rate { return web.Rate(ws.Limits{}.Rate(who)) },
 		Storybook:     cfg.Dev,
 		Logger:        log,
 	}
@@ -168,6 +175,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.http = &http.Server{
 		Handler:           web.New(o),
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       2 * time.Minute, // sockets are upgraded and have their own
+		WriteTimeout:      4 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Config struct {
 	Schema    string // of our tables in the database
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
+	Proxies   []string // networks whose X-Forwarded-For is believed
 	Knowledge string // folder that `up` ingests instead of the sample company
 	Prompts   string // folder of prompt files instead of those built in
 	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
@@ -92,6 +94,9 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
 		}
 	}
+	if _, err := c.proxies(); err != nil {
+		faults = append(faults, err)
+	}
 	switch c.Bot {
 	case "", "off", "suggest", "answer":
 	default:
@@ -115,3 +120,18 @@ func (c Config) Validate() error {
 
 // secretFile keeps the secret of development.
 func (c Config) secretFile() string { return filepath.Join(c.DataDir, "secret") }
+
+// proxies reads the networks of Proxies.
+func (c Config) proxies() (networks []netip.Prefix, err error) {
+	for _, p := range c.Proxies {
+		n, err := netip.ParsePrefix(p)
+		if at, aerr := netip.ParseAddr(p); aerr == nil {
+			n, err = at.Unmap().Prefix(at.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies (ASIDE_TRUSTED_PROXIES): %q must be an address or a network, such as 10.0.0.0/8", p)
+		}
+		networks = append(networks, n.Masked())
+	}
+	return networks, nil
+}

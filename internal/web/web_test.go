@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -234,6 +235,8 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
+		Guard:   guard{},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Widget:  openDoor{},
 		Origins: []string{"https://shop.example"},
 		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
@@ -243,6 +246,22 @@ func newWorld(change ...func(*Options)) *world {
 	}
 	w.Handler = New(o)
 	return w
+}
+
+// guard knows conv_1 and one customer.
+type guard struct{}
+
+func (guard) EraseConversation(_ context.Context, _ assist.Identity, id string) error {
+	if id != "conv_1" {
+		return assist.Errorf(assist.NotFound, "there is no conversation %q", id)
+	}
+	return nil
+}
+
+func (guard) EraseCustomer(context.Context, assist.Identity, string) error { return nil }
+
+func (guard) Revoke(context.Context, assist.Identity, assist.RevocationKind, string) error {
+	return nil
 }
 
 // openDoor lets every customer in but the one whose address is 192.0.2.9.
@@ -311,6 +330,11 @@ var matrix = []struct {
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 404, 404, 404, 404, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 403, 403, 403, 204, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_1"}, 403, 403, 403, 204, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_2"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/customers/{id...}", request{path: "/v1/customers/tool/4711"}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada"}`}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada","token_id":"x"}`}, 403, 403, 403, 400, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"public"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"internal"}`}, 200, 403, 200, 200, 401, 401},
