@@ -138,6 +138,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
 		Shed:     counts.shed,
+		Reading:  func(string, int) { counts.readers.Inc() },
 	})
 	proxies, err := cfg.proxies()
 	if err != nil {
@@ -245,17 +246,19 @@ func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt
 	if a.model != nil {
 		o.Model = a.model
 	}
-	return countedSuggester{suggest.New(o), counts}
+	return countedSuggester{suggest.New(o), counts, newMagnets(a.log, counts.registry)}
 }
 
 type countedSuggester struct {
 	*suggest.Suggester
-	m *metrics
+	m       *metrics
+	magnets *magnets
 }
 
 func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	out := s.Suggester.Run(ctx, m, w)
 	s.m.suggestion(out)
+	s.magnets.saw(out)
 	return out
 }
 

@@ -23,11 +23,11 @@ type Config struct {
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
 	Proxies   []string // networks whose X-Forwarded-For is believed
-	Knowledge string // folder that `up` ingests instead of the sample company
-	Prompts   string // folder of prompt files instead of those built in
-	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
-	Demo      bool   // play recorded customers
-	Dev       bool   // sign in whoever opens the console on this machine
+	Knowledge string   // folder that `up` ingests instead of the sample company
+	Prompts   string   // folder of prompt files instead of those built in
+	Rollout   string   // variants and their percentage of the conversations: "reply@short=10"
+	Demo      bool     // play recorded customers
+	Dev       bool     // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous

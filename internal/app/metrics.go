@@ -20,6 +20,7 @@ type metrics struct {
 	phases   *prometheus.HistogramVec
 	tokens   *prometheus.CounterVec
 	sheds    *prometheus.CounterVec
+	readers  prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -38,8 +39,11 @@ func newMetrics() *metrics {
 		sheds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aside_shed_total", Help: "What was left out under load: draft, bot, suggestion.",
 		}, []string{"what"}),
+		readers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aside_mass_reads_total", Help: "Agents who read more than 1,000 conversations within an hour: look at the log for whom.",
+		}),
 	}
-	m.registry.MustRegister(m.events, m.phases, m.tokens, m.sheds, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.events, m.phases, m.tokens, m.sheds, m.readers, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
@@ -90,5 +91,53 @@ func TestErasedIsForgotten(t *testing.T) {
 	}
 	if !slices.Contains(h.Remembered(), "conv_1") {
 		t.Error("a live conversation is not remembered")
+	}
+}
+
+// TestMassReading holds that whoever copies conversations is noticed, then stopped;
+// reading the same again, as after a reconnect, is neither.
+func TestMassReading(t *testing.T) {
+	alarms := 0
+	clock := time.Now()
+	h := open(t, nil, func(_ *memstore.Store, o *chat.Options) {
+		o.AlarmReads, o.MostReads = 3, 5
+		o.Reading = func(who string, n int) {
+			if alarms++; who != agent.Subject || n != 3 {
+				t.Errorf("%s read %d", who, n)
+			}
+		}
+		o.Now = func() time.Time { return clock }
+	})
+	read := func(who assist.Identity, n int) error {
+		_, err := h.Events(t.Context(), who, fmt.Sprintf("conv_%d", n), 0, 10)
+		if assist.CodeOf(err) == assist.NotFound { // asking counts
+			return nil
+		}
+		return err
+	}
+	for range 3 {
+		for n := range 5 {
+			if err := read(agent, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := read(agent, 5); assist.CodeOf(err) != assist.RateLimited {
+		t.Errorf("the sixth of five: %v", err)
+	}
+	if err := read(agent, 1); err != nil {
+		t.Errorf("one that was read: %v", err)
+	}
+	for n := range 9 {
+		if err := read(source, n); err != nil {
+			t.Errorf("a source: %v", err)
+		}
+	}
+	if alarms != 1 {
+		t.Errorf("%d alarms", alarms)
+	}
+	clock = clock.Add(time.Hour)
+	if err := read(agent, 6); err != nil {
+		t.Errorf("an hour later: %v", err)
 	}
 }
