@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -110,4 +111,30 @@ func FuzzReadJSON(f *testing.F) {
 			t.Fatalf("%v", err)
 		}
 	})
+}
+
+// TestNoVectorsInTheAPI holds that no answer has vectors in it: their texts can be
+// guessed from them.
+func TestNoVectorsInTheAPI(t *testing.T) {
+	var look func(path string, typ reflect.Type, seen map[reflect.Type]bool)
+	look = func(path string, typ reflect.Type, seen map[reflect.Type]bool) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+			if typ.Kind() == reflect.Slice && (typ.Elem().Kind() == reflect.Float32 || typ.Elem().Kind() == reflect.Float64) {
+				t.Errorf("%s is a list of numbers: is it a vector?", path)
+			}
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || seen[typ] {
+			return
+		}
+		seen[typ] = true
+		for _, f := range reflect.VisibleFields(typ) {
+			if f.IsExported() && f.Tag.Get("json") != "-" {
+				look(path+"."+f.Name, f.Type, seen)
+			}
+		}
+	}
+	for name, v := range schemaTypes {
+		look(name, reflect.TypeOf(v), map[reflect.Type]bool{})
+	}
 }
