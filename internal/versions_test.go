@@ -111,3 +111,34 @@ func TestSQLHasParameters(t *testing.T) {
 		})
 	}
 }
+
+// TestThreatTable holds that the tests which deploy/SECURITY.md names exist.
+func TestThreatTable(t *testing.T) {
+	b, err := os.ReadFile("../deploy/SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(b), -1)
+	if rows := regexp.MustCompile(`(?m)^\| T\d+ `).FindAllString(string(b), -1); len(rows) != 42 || len(named) < 60 {
+		t.Errorf("%d rows, %d names: is the table in its place?", len(rows), len(named))
+	}
+	exists := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)\(`)
+	for _, f := range goFiles(t, "..") {
+		if !strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("..", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
+			exists[m[1]] = true
+		}
+	}
+	for _, m := range named {
+		if !exists[m[1]] {
+			t.Errorf("deploy/SECURITY.md names %s, which there is not", m[1])
+		}
+	}
+}
