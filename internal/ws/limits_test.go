@@ -116,8 +116,8 @@ func BenchmarkFloodToCut(b *testing.B) {
 }
 
 // TestHalfOpenHandshakes holds that connections which never finish asking are
-// closed by the HTTP server, and that those who do ask are served meanwhile. How
-// the real server is set is held by internal/app.
+// closed by the HTTP server, and that those who do ask are served meanwhile. What
+// the real server waits for is held by TestSlowRequests of internal/app.
 func TestHalfOpenHandshakes(t *testing.T) {
 	h := open(t, nil)
 	srv := &http.Server{Handler: h.server, ReadHeaderTimeout: 300 * time.Millisecond}
