@@ -51,6 +51,7 @@ type App struct {
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -115,7 +116,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	bus := &toolBus{countedBus: countedBus{pubsub.New[assist.Event](), counts}}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -142,8 +143,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
 	})
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
@@ -155,6 +160,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Conversations: a.chat,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
+		PanelLink:     a.panelLink,
 		Metrics:       counts.handler(),
 		Verify:        a.verify,
 		Ready:         a.ready,
@@ -267,6 +274,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)
@@ -285,6 +293,7 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.keepListed(a.work) })
 	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
@@ -354,6 +363,18 @@ type vectorStore struct{ *postgres.DB }
 
 func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string, vectors [][]float32) error {
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
+}
+
+// keepListed makes the lists of a large knowledge's terms anew when it has grown.
+func (a *App) keepListed(ctx context.Context) {
+	for {
+		if err := a.db.FinishPassages(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
+		}
+		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
 }
 
 // keepEmbedded gives every passage a vector, now and whenever new ones came.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -29,6 +30,8 @@ type Config struct {
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	Libredesk libredesk.Config
 
 	URL         string // where browsers reach the server; needed for OIDC
 	OIDC        OIDC
@@ -90,6 +93,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
+	}
+	if err := c.Libredesk.Validate(); err != nil {
+		faults = append(faults, err)
 	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {

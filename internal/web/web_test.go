@@ -236,6 +236,12 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
+		Hooks: map[string]http.Handler{"tool": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/hooks/tool" && r.URL.Path != "/v1/hooks/tool/below" {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			w.WriteHeader(http.StatusAccepted)
+		})},
 		SignIn:  provider{},
 		Widget:  openDoor{},
 		Origins: []string{"https://shop.example"},
@@ -450,6 +456,9 @@ var matrix = []struct {
 	{"POST /v1/conversations/{id}/turns", request{path: "/v1/conversations/conv_2/turns", body: customerTurn}, 403, 403, 201, 403, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_1"}, 200, 403, 403, 200, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_2"}, 404, 403, 403, 404, 401, 401},
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool"}, 202, 202, 202, 202, 202, 202}, // its own handler says who
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool/below"}, 202, 202, 202, 202, 202, 202},
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/another"}, 404, 404, 404, 404, 404, 404},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/policies/returns", body: "# R", header: markdown}, 403, 403, 403, 200, 401, 401},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/new", body: "# R", header: markdown}, 403, 403, 403, 201, 401, 401},
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 200, 200, 200, 200, 401, 401},
