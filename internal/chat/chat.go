@@ -39,7 +39,8 @@ type Store interface {
 	// do SendReply and Close.
 	AddTurn(ctx context.Context, by assist.Identity, t assist.NewTurn, run Lease) (Stored, error)
 	// SendReply stores an agent's reply, what became of the suggestion, and
-	// their events, in one transaction. The agent takes the conversation when
+	// their events, in one transaction. A suggestion has one outcome: that of the
+	// first reply which came from it or did without it. The agent takes the conversation when
 	// nobody has it. A suggestion that is not stored, or not this
 	// conversation's, is no reason to keep the reply back: it is sent without.
 	SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (Stored, error)

@@ -47,6 +47,8 @@ type Suggestion struct {
 	ForSeq   int64
 	State    assist.SuggestionState
 	EventSeq int64
+	Model    string // that answered; "": none did
+	Reason   string // why it failed, or was written without a model
 }
 
 // Read reads the database once, in one snapshot, by a connection of its own.
@@ -112,8 +114,8 @@ func (s Stored) read(ctx context.Context, tx pgx.Tx, schema string) error {
 		return err
 	}
 	var g Suggestion
-	return each(ctx, tx, `SELECT conversation_id, id, for_seq, state, event_seq FROM suggestions ORDER BY conversation_id, for_seq, created_at, id`,
-		[]any{&id, &g.ID, &g.ForSeq, &g.State, &g.EventSeq}, func() error {
+	return each(ctx, tx, `SELECT conversation_id, id, for_seq, state, event_seq, coalesce(body ->> 'model', ''), coalesce(body ->> 'reason', '') FROM suggestions ORDER BY conversation_id, for_seq, created_at, id`,
+		[]any{&id, &g.ID, &g.ForSeq, &g.State, &g.EventSeq, &g.Model, &g.Reason}, func() error {
 			s[id].Suggestions = append(s[id].Suggestions, g)
 			return nil
 		})
