@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
@@ -168,6 +170,9 @@ type served struct {
 	at chan<- time.Time
 }
 
+// SawAll is not the end here: an agent may still send.
+func (s served) SawAll() {}
+
 func (s served) OK(key string, seq int64) {
 	s.History.OK(key, seq)
 	select {
@@ -213,7 +218,32 @@ func (c *chaos) kill() (time.Duration, bool) {
 	_ = c.cmd.Wait() // says that it was killed
 	began := time.Now()
 	c.cmd = launch(c.t, c.cfg)
-	return c.nextServed(began)
+	ready := time.Since(began)
+	slow := time.AfterFunc(2*time.Second-ready, c.explain)
+	defer slow.Stop()
+	first, ok := c.nextServed(began)
+	if first > 2*time.Second {
+		c.t.Logf("a start was slow: ready after %s, the first turn served after %s", ready, first)
+	}
+	return first, ok
+}
+
+// explain says what the database's sessions do.
+func (c *chaos) explain() {
+	conn, err := pgx.Connect(context.Background(), c.url)
+	if err != nil {
+		c.t.Logf("nothing is served, and the database does not answer: %v", err)
+		return
+	}
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(context.Background(), `SELECT concat_ws(' ', pid, state, wait_event_type, wait_event, now() - state_change, pg_blocking_pids(pid), left(query, 120))
+		FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
+	if err != nil {
+		c.t.Logf("nothing is served: %v", err)
+		return
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	c.t.Logf("nothing is served; the database's sessions (%v):\n%s", err, strings.Join(lines, "\n"))
 }
 
 // judge lets the load end, waits until all is still, and holds what is stored
