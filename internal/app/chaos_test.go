@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -12,7 +11,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/postgres/local"
 	"github.com/aside-project/aside/internal/replay"
 	"github.com/aside-project/aside/internal/testkit/invariant"
 	"github.com/aside-project/aside/internal/testkit/scripted"
@@ -34,7 +36,6 @@ import (
 var (
 	killCount  = flag.Int("kills", 3, "how often the server is killed under load")
 	crashCount = flag.Int("crashes", 1, "how often PostgreSQL is crashed under load")
-	stormFor   = flag.Duration("soak", 0, "run kills, crashes and drops for so long")
 )
 
 // faultyModel is a model's server that fails in every way there is, about one
@@ -148,6 +149,7 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 		defer reader.Close()
 		c.report, c.err = replay.Run(t.Context(), replay.Options{
 			URL: "http://" + cfg.Listen, Token: sign(source), Concurrency: 24, Rate: rate, Ack: 5 * time.Second,
+			Wait:    2 * time.Second, // those who wait for a suggestion that a kill took along must not hold the others up
 			Observe: c.observe,
 		}, reader)
 	}()
@@ -367,6 +369,111 @@ func TestKills(t *testing.T) {
 	t.Logf("%d kills; first turn served after a start: %s", len(first), spread(first))
 }
 
-var _ = json.Valid // keeps the import while files move
-var _ = stormFor
-var _ = crashCount
+// TestCrashes is F10: PostgreSQL goes down without a checkpoint, under load, and
+// comes back. Nothing that was acknowledged is lost, and Aside goes on by itself.
+func TestCrashes(t *testing.T) {
+	crashes, conversations := *crashCount, 60
+	if crashes > 3 {
+		conversations = 60 * crashes
+	}
+	db := startPostgres(t)
+	c := unleash(t, "crashes", db.url(), conversations, 200)
+	if _, ok := c.nextServed(time.Now()); !ok {
+		t.Fatalf("nothing was served: %v", c.err)
+	}
+	var back, down []time.Duration
+	for range crashes {
+		if !c.lull(500*time.Millisecond, 2*time.Second) {
+			break
+		}
+		began := time.Now()
+		db.crash(t)
+		db.start(t)
+		accepts := time.Now()
+		took, ok := c.nextServed(accepts)
+		if !ok {
+			break
+		}
+		back, down = append(back, took), append(down, accepts.Sub(began))
+	}
+	if len(back) < crashes {
+		t.Errorf("the load was over after %d of %d crashes", len(back), crashes)
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%d crashes; PostgreSQL itself was away: %s; first turn served after it was back: %s", len(back), spread(down), spread(back))
+}
+
+// ownPostgres is a cluster of the test's own, with everything synced to disk, that
+// may be crashed.
+type ownPostgres struct {
+	dir  string
+	uses []*local.Cluster
+}
+
+func startPostgres(t *testing.T) *ownPostgres {
+	t.Helper()
+	if os.Getenv("ASIDE_TEST_DATABASE_URL") != "" || os.Getenv("ASIDE_DATABASE_URL") != "" {
+		t.Skip("the database is somebody else's: it is not crashed")
+	}
+	testdb.URL(t) // skips where there is no PostgreSQL
+	db := &ownPostgres{dir: t.TempDir()}
+	t.Cleanup(func() {
+		for _, u := range db.uses {
+			if err := u.Stop(context.Background()); err != nil {
+				t.Errorf("stop the crashed cluster: %v", err)
+			}
+		}
+	})
+	db.start(t)
+	return db
+}
+
+func (p *ownPostgres) start(t *testing.T) {
+	t.Helper()
+	use, err := local.Start(t.Context(), local.Options{Dir: p.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.uses = append(p.uses, use)
+}
+
+func (p *ownPostgres) url() string { return p.uses[len(p.uses)-1].URL("aside") }
+
+// crash is pg_ctl stop -m immediate, by pid, and waits until the server is gone.
+func (p *ownPostgres) crash(t *testing.T) {
+	t.Helper()
+	pid := p.pid(t)
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	for tick := time.NewTicker(5 * time.Millisecond); syscall.Kill(pid, 0) == nil; {
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatal("PostgreSQL did not go down")
+		}
+	}
+}
+
+func (p *ownPostgres) pid(t *testing.T) int {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), p.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	var data string
+	if err := conn.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.SplitN(string(first), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
