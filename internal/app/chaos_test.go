@@ -11,9 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,7 +23,6 @@ import (
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
-	"github.com/aside-project/aside/internal/postgres/local"
 	"github.com/aside-project/aside/internal/replay"
 	"github.com/aside-project/aside/internal/testkit/invariant"
 	"github.com/aside-project/aside/internal/testkit/scripted"
@@ -376,8 +373,8 @@ func TestCrashes(t *testing.T) {
 	if crashes > 3 {
 		conversations = 60 * crashes
 	}
-	db := startPostgres(t)
-	c := unleash(t, "crashes", db.url(), conversations, 200)
+	db := testdb.Own(t)
+	c := unleash(t, "crashes", db.URL(), conversations, 200)
 	if _, ok := c.nextServed(time.Now()); !ok {
 		t.Fatalf("nothing was served: %v", c.err)
 	}
@@ -387,8 +384,8 @@ func TestCrashes(t *testing.T) {
 			break
 		}
 		began := time.Now()
-		db.crash(t)
-		db.start(t)
+		db.Crash(t)
+		db.Start(t)
 		accepts := time.Now()
 		took, ok := c.nextServed(accepts)
 		if !ok {
@@ -402,78 +399,4 @@ func TestCrashes(t *testing.T) {
 	c.judge()
 	c.stop()
 	t.Logf("%d crashes; PostgreSQL itself was away: %s; first turn served after it was back: %s", len(back), spread(down), spread(back))
-}
-
-// ownPostgres is a cluster of the test's own, with everything synced to disk, that
-// may be crashed.
-type ownPostgres struct {
-	dir  string
-	uses []*local.Cluster
-}
-
-func startPostgres(t *testing.T) *ownPostgres {
-	t.Helper()
-	if os.Getenv("ASIDE_TEST_DATABASE_URL") != "" || os.Getenv("ASIDE_DATABASE_URL") != "" {
-		t.Skip("the database is somebody else's: it is not crashed")
-	}
-	testdb.URL(t) // skips where there is no PostgreSQL
-	db := &ownPostgres{dir: t.TempDir()}
-	t.Cleanup(func() {
-		for _, u := range db.uses {
-			if err := u.Stop(context.Background()); err != nil {
-				t.Errorf("stop the crashed cluster: %v", err)
-			}
-		}
-	})
-	db.start(t)
-	return db
-}
-
-func (p *ownPostgres) start(t *testing.T) {
-	t.Helper()
-	use, err := local.Start(t.Context(), local.Options{Dir: p.dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.uses = append(p.uses, use)
-}
-
-func (p *ownPostgres) url() string { return p.uses[len(p.uses)-1].URL("aside") }
-
-// crash is pg_ctl stop -m immediate, by pid, and waits until the server is gone.
-func (p *ownPostgres) crash(t *testing.T) {
-	t.Helper()
-	pid := p.pid(t)
-	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
-		t.Fatal(err)
-	}
-	for tick := time.NewTicker(5 * time.Millisecond); syscall.Kill(pid, 0) == nil; {
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatal("PostgreSQL did not go down")
-		}
-	}
-}
-
-func (p *ownPostgres) pid(t *testing.T) int {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), p.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	var data string
-	if err := conn.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data); err != nil {
-		t.Fatal(err)
-	}
-	first, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.SplitN(string(first), "\n", 2)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
 }
