@@ -15,17 +15,17 @@ import (
 	"github.com/aside-project/aside/internal/postgres/local"
 )
 
-// Server is a PostgreSQL server of one test's own, with everything synced to
-// disk, that may be crashed and changed.
+// Server is a PostgreSQL server of one test's own that may be crashed and changed.
 type Server struct {
-	Dir  string // the cluster's
+	Dir  string // the test may put files there
+	fast bool
 	data string
 	uses []*local.Cluster
 }
 
-// Own starts one until the test ends. Where the database of tests is somebody
-// else's, the test is skipped.
-func Own(t testing.TB) *Server {
+// Own starts one until the test ends; careful syncs everything to disk, as in
+// production. Where the database of tests is somebody else's, the test is skipped.
+func Own(t testing.TB, careful bool) *Server {
 	t.Helper()
 	if os.Getenv("ASIDE_TEST_DATABASE_URL") != "" || os.Getenv("ASIDE_DATABASE_URL") != "" {
 		t.Skip("the database is somebody else's: it is left in peace")
@@ -35,7 +35,7 @@ func Own(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Dir: dir}
+	s := &Server{Dir: dir, fast: !careful}
 	t.Cleanup(func() {
 		for _, u := range s.uses {
 			if err := u.Stop(context.Background()); err != nil {
@@ -65,7 +65,7 @@ func (s *Server) Data() string { return s.data }
 // Start starts it after a crash, and returns when it answers.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	use, err := local.Start(t.Context(), local.Options{Dir: filepath.Join(s.Dir, "pg")})
+	use, err := local.Start(t.Context(), local.Options{Dir: s.Dir, Fast: s.fast})
 	if err != nil {
 		t.Fatal(err)
 	}
