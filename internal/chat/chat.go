@@ -86,6 +86,13 @@ type Leaser interface {
 	Release(ctx context.Context, of Orphan) error
 }
 
+// Opener is what a Store has too that can open a conversation in one round trip.
+type Opener interface {
+	// Open gives a conversation and its kept events after seq, in order, at most
+	// limit, as agents and tools may see them.
+	Open(ctx context.Context, conversation string, after int64, limit int) (assist.Conversation, []assist.Event, error)
+}
+
 // Lease says which process works on a suggestion, and until when others leave it
 // alone.
 type Lease struct {

@@ -57,6 +57,7 @@ type Options struct {
 type Service struct {
 	store     Store
 	leaser    Leaser // nil when the store has none
+	opener    Opener // nil when the store has none
 	suggester Suggester
 	bus       Publisher
 	log       *slog.Logger
@@ -86,6 +87,7 @@ var (
 // New makes a Service. A nil suggester makes no suggestions.
 func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	leaser, _ := store.(Leaser)
+	opener, _ := store.(Opener)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -106,7 +108,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.IdleFor = cmp.Or(o.IdleFor, 5*time.Minute)
 	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
-	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
+	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, bus: bus, log: o.Logger, opts: o,
 		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {
 		s.roles = map[string]string{}

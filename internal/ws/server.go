@@ -55,6 +55,7 @@ type Service interface {
 	TakeHandoff(ctx context.Context, who assist.Identity, conversation string) (int64, error)
 	Close(ctx context.Context, who assist.Identity, conversation, resolution string) (int64, error)
 	Conversation(ctx context.Context, who assist.Identity, id string) (assist.Conversation, error)
+	Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (assist.Conversation, []assist.Event, error)
 	Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error)
 	Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) ([]assist.Event, error)
 }

@@ -96,6 +96,9 @@ func NewHistory(who assist.Identity, conversation string) *History {
 	return &History{who: who, conversation: conversation, calls: map[string]*call{}, started: map[string]int64{}, ended: map[string]bool{}}
 }
 
+// Conversation is the one it tells of.
+func (h *History) Conversation() string { return h.conversation }
+
 // Turn says that a turn is being sent, for the first time or again. key is what
 // NewTurn.Key gives.
 func (h *History) Turn(key, text string) { h.invoke(key, text, false) }
