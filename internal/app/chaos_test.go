@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/aside-project/aside/internal/app"
@@ -414,6 +415,41 @@ func TestKills(t *testing.T) {
 	c.judge()
 	c.stop()
 	t.Logf("%d kills; first turn served after a start: %s", len(first), spread(first))
+}
+
+// TestDeploys is F19: the server is told to stop while everybody works, sends its
+// clients away to come back, finishes what it can and ends by itself; the next one
+// goes on. Nothing is lost, and suggestions that were under way are finished.
+func TestDeploys(t *testing.T) {
+	c := unleash(t, "deploys", testdb.URL(t), 40, 150)
+	if _, ok := c.nextServed(time.Now()); !ok {
+		t.Fatalf("nothing was served: %v", c.err)
+	}
+	var away []time.Duration
+	for range 2 {
+		if !c.lull(300*time.Millisecond, time.Second) {
+			break
+		}
+		watcher, err := dialAs(t.Context(), "ws://"+c.cfg.Listen+"/v1/ws", c.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		c.stop()
+		for err == nil {
+			_, _, err = watcher.ReadMessage()
+		}
+		watcher.Close()
+		if !websocket.IsCloseError(err, 4001) {
+			t.Errorf("a client was sent away with %v", err)
+		}
+		c.cmd = launch(t, c.cfg)
+		c.firstTurn(began)
+		away = append(away, time.Since(began))
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%d deploys; from the signal to the next first turn: %s", len(away), spread(away))
 }
 
 // TestCrashes is F10: PostgreSQL goes down without a checkpoint, under load, and
