@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/aside-project/aside/internal/prompt"
 )
 
 // Config is everything that can be set from outside. The zero value is not
@@ -20,8 +22,13 @@ type Config struct {
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
 	Knowledge string // folder that `up` ingests instead of the sample company
+	Prompts   string // folder of prompt files instead of those built in
+	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
 	Demo      bool   // play recorded customers
 	Dev       bool   // sign in whoever opens the console on this machine
+
+	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
+	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -77,10 +84,21 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
 		}
 	}
+	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
+		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
+	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
 		}
+	}
+	switch c.Bot {
+	case "", "off", "suggest", "answer":
+	default:
+		faults = append(faults, fmt.Errorf("--bot (ASIDE_BOT) must be off, suggest or answer, not %q", c.Bot))
+	}
+	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

@@ -3,6 +3,8 @@ package chat
 import (
 	"sync"
 	"time"
+
+	"github.com/aside-project/aside/internal/assist"
 )
 
 // Watch says that somebody who sees suggestions, an agent or a tool, looks at a
@@ -59,6 +61,12 @@ func (s *Service) resume(conversation string) {
 	}
 	defer s.leave(l)
 	turns, _, err := s.transcript(s.base, l)
+	var c assist.Conversation
+	if err == nil {
+		ctx, done := s.storing(s.base)
+		defer done()
+		c, err = s.store.Conversation(ctx, conversation)
+	}
 	if err != nil {
 		s.log.Warn("an abandoned suggestion was not made again", "conversation", conversation, "error", err)
 		return
@@ -67,7 +75,7 @@ func (s *Service) resume(conversation string) {
 	was := l.left
 	l.left = nil
 	l.mu.Unlock()
-	if was == nil || !unanswered(turns, was.forSeq) {
+	if was == nil || c.Status == assist.StatusBot || c.Status == assist.StatusClosed || !unanswered(turns, was.forSeq, c.Handoff != nil && c.Handoff.From == assist.FromBot) {
 		return
 	}
 	r := s.newRun(was.forSeq)

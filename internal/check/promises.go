@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,32 @@ func Promises(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assi
 		verdicts = append(verdicts, judge(s.Text, values, i, at[i], chat.with(all.cited(s.Citations)), all)...)
 	}
 	return verdicts
+}
+
+// allowed leaves out that nobody vouches for an amount where it is a gesture that
+// this agent may give: their own word is enough. What is said to be done already
+// still needs somebody who did it.
+func allowed(verdicts []assist.Verdict, text string, limits []Limit) []assist.Verdict {
+	if len(limits) == 0 || !slices.ContainsFunc(verdicts, func(v assist.Verdict) bool { return v.Check == checkPromises }) {
+		return verdicts
+	}
+	mine := map[int]bool{}
+	for _, v := range Values(text) {
+		mine[v.Start] = offered(text, v, limits) && !doneAlready(text, v)
+	}
+	return slices.DeleteFunc(verdicts, func(v assist.Verdict) bool { return v.Check == checkPromises && mine[v.Start] })
+}
+
+var done = regexp.MustCompile(`(?i)\b(I|we)(['’]ve| have| just| already)\b|\b(has|have|was|were|is|are) (already |just |now )?(been )?(added|applied|booked|credited|given|granted|issued|put|refunded|sent)\b`)
+
+// doneAlready reports whether a value's sentence speaks of what was done.
+func doneAlready(text string, v Value) bool {
+	for _, span := range lex.Sentences(text) {
+		if v.Start >= span.Start && v.Start < span.End {
+			return done.MatchString(span.In(text))
+		}
+	}
+	return false
 }
 
 func promises(text string, sentence, offset int, from, elsewhere *sources) []assist.Verdict {
@@ -116,6 +143,7 @@ type source struct {
 	values   []Value
 	keys     map[string]bool
 	nums     map[string]bool // every number, whatever it counts
+	days     map[string]bool // of the dates
 	roots    map[string]bool // every deed it names, whoever does it
 	lines    []line
 	read     bool
@@ -240,8 +268,12 @@ func (t *source) once() {
 			t.roots[root] = true
 		}
 	}
+	t.days = make(map[string]bool)
 	for _, v := range t.values {
 		t.keys[v.Key] = true
+		if i := strings.LastIndexByte(v.Key, '-'); v.Kind == Date && i > 0 {
+			t.days[v.Key[i+1:]] = true
+		}
 		if n, ok := amount(v); ok {
 			t.nums[n] = true
 		}
@@ -271,7 +303,7 @@ func (t *source) holds(v Value) bool {
 	}
 	switch v.Kind {
 	case Number:
-		return t.nums[key]
+		return t.nums[key] || v.ordinal && t.days[key]
 	case Money:
 		n, _ := amount(v)
 		if t.hit == nil && t.keys["number:"+n] {
@@ -279,8 +311,11 @@ func (t *source) holds(v Value) bool {
 		}
 		if cents, ok := strings.CutSuffix(key, " cent"); ok {
 			if f, err := strconv.ParseFloat(cents, 64); err == nil {
-				return t.keys["money:"+num(f/100)+" usd"] || t.keys["money:"+num(f/100)+" eur"]
+				return t.keys["money:"+num(f/100)+" usd"] || t.keys["money:"+num(f/100)+" eur"] || t.keys["money:"+num(f/100)+" gbp"]
 			}
+		}
+		if f, err := strconv.ParseFloat(n, 64); err == nil && f < 10 && (strings.HasSuffix(key, " usd") || strings.HasSuffix(key, " eur") || strings.HasSuffix(key, " gbp")) {
+			return t.keys["money:"+num(f*100)+" cent"]
 		}
 	case Phone:
 		return t.nums[key] || t.dials(key)
@@ -308,7 +343,7 @@ func (t *source) holdsDate(v Value, key string) bool {
 		if o.Kind != Date || v.year != 0 && o.year != 0 && v.year != o.year {
 			continue
 		}
-		if o.Key == v.Key || month && strings.HasPrefix(o.Key, v.Key+"-") {
+		if o.Key == v.Key || o.Key == v.swapped || o.swapped == v.Key || month && strings.HasPrefix(o.Key, v.Key+"-") {
 			return true
 		}
 	}

@@ -31,46 +31,6 @@ type Playbook struct {
 	Authority playbook.Authority
 }
 
-// FixedGuide is a Guide of documents that do not change, with what is shipped of
-// the order: nothing was learned and nobody was given anything. It is for evals.
-type FixedGuide struct{ playbook Playbook }
-
-var _ Guide = FixedGuide{}
-
-// NewFixedGuide takes the procedures among the documents; authority is the text
-// of authority.yaml, "" where there is none.
-func NewFixedGuide(docs []assist.Document, authority string) (FixedGuide, error) {
-	var procs []playbook.Procedure
-	for _, d := range docs {
-		if d.Kind != assist.KindProcedure && d.Kind != assist.KindPolicy {
-			continue
-		}
-		if p, ok := playbook.Parse(d); ok {
-			procs = append(procs, p)
-		}
-	}
-	g := FixedGuide{Playbook{Book: playbook.NewBook(procs), Weights: playbook.NewWeights()}}
-	if authority == "" {
-		return g, nil
-	}
-	var err error
-	g.playbook.Authority, err = playbook.ParseAuthority([]byte(authority))
-	return g, err
-}
-
-// Playbook implements Guide.
-func (g FixedGuide) Playbook(context.Context, int64) (Playbook, error) { return g.playbook, nil }
-
-// Spent implements Guide.
-func (g FixedGuide) Spent(context.Context, assist.Moment) (playbook.Spent, error) {
-	return playbook.Spent{}, nil
-}
-
-// Hold implements Guide.
-func (g FixedGuide) Hold(context.Context, assist.Moment, string, string, playbook.Amount, playbook.Amount) (bool, error) {
-	return true, nil
-}
-
 // isOption reports whether an instruction is the id of an option.
 func isOption(instruction string) bool {
 	return strings.HasPrefix(instruction, "way/") || strings.HasPrefix(instruction, "gesture/")
@@ -90,6 +50,7 @@ func (r *run) guided(ctx context.Context) bool {
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
 		Language: r.Question.Language, Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
+	r.limits = Limits(c.Authority, c.Role, nil, c.Now, c.Order)
 	if len(c.Clues.Hits) == 0 && !acted(r.m.Turns) && !playbook.Feel(r.m.Turns).Needed() {
 		return true // no page speaks of this, and nothing was done: there is nothing to follow
 	}
@@ -97,6 +58,8 @@ func (r *run) guided(ctx context.Context) bool {
 		if c.Spent, err = r.s.opt.Guide.Spent(ctx, r.m); err != nil {
 			r.guideFailed(ctx, "read what the customer was given", err)
 			c.Authority = playbook.Authority{} // nothing is offered that cannot be counted
+		} else {
+			r.limits = Limits(c.Authority, c.Role, c.Spent, c.Now, c.Order)
 		}
 	}
 	advice := pb.Weights.Advise(c)

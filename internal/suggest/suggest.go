@@ -42,9 +42,11 @@ type Options struct {
 	Knowledge  Knowledge
 	Model      llm.ChatModel // nil: instant drafts only
 	Prompts    *prompt.Set   // needed with a Model
-	PromptName string        // "": reply
-	Logger     *slog.Logger  // nil: silent
-	Guide      Guide         // nil: steps in the order of the page that was found
+	PromptName string        // for agents; "": reply
+	BotPrompt  string        // for customers; "": bot, or PromptName where there is none
+	Rollout    prompt.Rollout
+	Logger     *slog.Logger // nil: silent
+	Guide      Guide        // nil: steps in the order of the page that was found
 	Now        func() time.Time
 
 	// FirstTokenTimeout bounds the wait for a model that accepted the call and
@@ -87,6 +89,10 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 	if r.weak {
 		if playbook.Feel(m.Turns).Needed() {
 			r.guided(ctx) // nothing answers it, and still there is something to do
+			if r.sorry() {
+				w.Instant(r.Suggestion)
+				return r.finish(ctx, outcome{skipped: true, reason: "Nothing in the knowledge answers this."})
+			}
 		}
 		return r.abstain("Nothing in the knowledge answers this.")
 	}
@@ -95,7 +101,7 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 		return r.supersede()
 	}
 	written := r.startWriting(ctx, w)
-	r.instantDraft()
+	r.instantDraft(ctx)
 	written.open(func() { w.Instant(r.Suggestion) })
 	return r.finish(ctx, written.wait())
 }
@@ -113,6 +119,7 @@ type run struct {
 	instant check.Report
 	upset   bool           // recovery comes first
 	chosen  *assist.Option // the way the agent decided for
+	limits  []check.Limit  // what this agent may still give
 }
 
 func (s *Suggester) begin(m assist.Moment) *run {
@@ -210,8 +217,12 @@ func (r *run) nextSteps(ctx context.Context) {
 func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexByte(stepID, '/'), 0)] }
 
 // instantDraft writes and checks the draft that needs no model.
-func (r *run) instantDraft() {
-	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
+func (r *run) instantDraft(ctx context.Context) {
+	asked := wishes(r.Question)
+	from := r.quotable(ctx, asked)
+	answer := answers(asked, r.Question.Language, r.m.Turns, from)
+	r.cite(answer, from)
+	r.instant = check.All(r.input(compose(r.Question, r.m, answer, r.Steps, r.chosen)))
 	d := r.instant.Draft
 	r.Instant = &d
 	if len(r.Steps) == 0 && !cites(d) {
@@ -219,6 +230,26 @@ func (r *run) instantDraft() {
 	}
 	r.use(r.instant)
 	r.Timings.Instant = r.since()
+}
+
+// input is all that a draft is held against.
+func (r *run) input(d assist.Draft) check.Input {
+	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits}
+}
+
+// sorry drafts what can be said to an upset customer when no page answers; false:
+// there is nothing to say.
+func (r *run) sorry() bool {
+	if acknowledge(phrasesOf(r.Question.Language), r.Question, r.m.Turns) == "" {
+		return false
+	}
+	r.instant = check.All(r.input(compose(r.Question, r.m, nil, r.Steps, r.chosen)))
+	r.instant.Standing = assist.StandingNoSource
+	d := r.instant.Draft
+	r.Instant = &d
+	r.use(r.instant)
+	r.Timings.Instant = r.since()
+	return true
 }
 
 func cites(d assist.Draft) bool {
@@ -270,7 +301,7 @@ func (r *run) finish(ctx context.Context, out outcome) assist.Suggestion {
 // nobody gave, an image, markup or hidden characters: such words are never put
 // in front of somebody to send. A verdict says so.
 func (r *run) disarm(draft assist.Draft) (report check.Report, left int) {
-	in := check.Input{Draft: draft, Hits: r.Hits, Turns: r.m.Turns}
+	in := r.input(draft)
 	report = check.All(in)
 	armed := map[int]bool{}
 	for _, v := range report.Verdicts {
