@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +37,7 @@ import (
 // The long versions of the tests below; make chaos and make soak set them.
 var (
 	killCount  = flag.Int("kills", 3, "how often the server is killed under load")
+	soakFor    = flag.Duration("soak", 0, "how long the server is held under load and crashes of PostgreSQL")
 	crashCount = flag.Int("crashes", 1, "how often PostgreSQL is crashed under load")
 )
 
@@ -481,4 +484,74 @@ func TestCrashes(t *testing.T) {
 	c.judge()
 	c.stop()
 	t.Logf("%d crashes; PostgreSQL itself was away: %s; first turn served after it was back: %s", len(back), spread(down), spread(back))
+}
+
+// TestSoak is make soak: load and crashes of PostgreSQL for as long as asked, with
+// one server process, whose memory and goroutines are held against time.
+func TestSoak(t *testing.T) {
+	if *soakFor == 0 {
+		t.Skip("make soak runs it")
+	}
+	const rate = 100
+	db := testdb.Own(t, true)
+	c := unleash(t, "soak", db.URL(), int(soakFor.Seconds()*rate/chaosTurns)+1, rate)
+	var minutes, rss, goroutines []float64
+	began, crashed := time.Now(), time.Now()
+	var back []time.Duration
+	for c.lull(time.Second, 1001*time.Millisecond) {
+		if m, ok := c.gauge("process_resident_memory_bytes"); ok {
+			g, _ := c.gauge("go_goroutines")
+			minutes, rss, goroutines = append(minutes, time.Since(began).Minutes()), append(rss, m/(1<<20)), append(goroutines, g)
+		}
+		if time.Since(crashed) > 30*time.Second {
+			db.Crash(t)
+			db.Start(t)
+			crashed = time.Now()
+			back = append(back, c.firstTurn(crashed))
+		}
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%s; %d crashes, back after: %s", time.Since(began).Round(time.Second), len(back), spread(back))
+	for _, s := range []struct {
+		what   string
+		values []float64
+	}{{"resident memory, MiB", rss}, {"goroutines", goroutines}} {
+		if len(s.values) > 1 {
+			half := len(s.values) / 2 // the first half warms caches
+			t.Logf("%s: %.0f at first, %.0f at the end, at most %.0f, slope %+.2f a minute in the second half",
+				s.what, s.values[0], s.values[len(s.values)-1], slices.Max(s.values), slope(minutes[half:], s.values[half:]))
+		}
+	}
+}
+
+// gauge reads one number of the server's metrics.
+func (c *chaos) gauge(name string) (float64, bool) {
+	client := http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	res, err := client.Get("http://" + c.cfg.Listen + "/metrics")
+	if err != nil {
+		return 0, false
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			return v, err == nil
+		}
+	}
+	return 0, false
+}
+
+// slope is that of the line nearest to the points.
+func slope(x, y []float64) float64 {
+	var sx, sy, sxx, sxy, n float64
+	for i := range x {
+		sx, sy, sxx, sxy, n = sx+x[i], sy+y[i], sxx+x[i]*x[i], sxy+x[i]*y[i], n+1
+	}
+	if d := n*sxx - sx*sx; d != 0 {
+		return (n*sxy - sx*sy) / d
+	}
+	return 0
 }
