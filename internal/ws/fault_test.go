@@ -285,3 +285,46 @@ func TestReconnectStorm(t *testing.T) {
 	load, _ := os.ReadFile("/proc/loadavg")
 	t.Logf("%d sockets back in %s, %.2f questions each, load %.14s", n, time.Duration(worst.Load()).Round(time.Millisecond), float64(asked.Load())/float64(n), load)
 }
+
+// F9: agents and tools are watchers, customers are not; a server that stops sends
+// people away, which is not their leaving.
+func TestWhoWatches(t *testing.T) {
+	var mu sync.Mutex
+	watching := map[string]int{}
+	changed := make(chan struct{}, 100)
+	count := func(conversation string, n int) {
+		mu.Lock()
+		watching[conversation] += n
+		mu.Unlock()
+		changed <- struct{}{}
+	}
+	h := open(t, func(o *ws.Options) {
+		o.Watch = func(conversation string) func() {
+			count(conversation, 1)
+			return func() { count(conversation, -1) }
+		}
+	})
+	now := func(want int) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if n := watching["conv_1"]; n != want {
+			t.Errorf("%d watch, want %d", n, want)
+		}
+	}
+	h.dial(customer).open("conv_1", 0)
+	ann, tool := h.dial(agent), h.dial(source)
+	ann.open("conv_1", 0)
+	ann.open("conv_1", 0) // again on the same connection
+	tool.open("conv_1", 0)
+	<-changed
+	<-changed
+	now(2)
+	ann.Close()
+	<-changed
+	now(1)
+	if err := h.server.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now(1)
+}
