@@ -78,7 +78,7 @@ type chaos struct {
 	cfg    app.Config
 	url    string // of the database
 	cmd    *exec.Cmd
-	desks  []*desk
+	desks  []*clerk
 	home   func() // the desks go home
 	served chan time.Time
 	token  string // of the source

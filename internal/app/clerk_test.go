@@ -17,11 +17,11 @@ import (
 	"github.com/aside-project/aside/internal/testkit/invariant"
 )
 
-// desk is an agent at work through every fault: it follows the queue, opens the
+// clerk is an agent at work through every fault: it follows the queue, opens the
 // newest conversations, sends some suggestions as they are, some edited and some
 // words of its own, sends what was not acknowledged again with the same id, and
 // keeps its own log of everything.
-type desk struct {
+type clerk struct {
 	who     assist.Identity
 	address string // ws://host/v1/ws
 	token   string
@@ -41,16 +41,16 @@ type click struct {
 	conversation, text, suggestion string
 }
 
-const deskKeeps = 40 // conversations a desk opens again
+const clerkKeeps = 40 // conversations a desk opens again
 
 // crowd puts n agents to work until stop, which waits for them.
-func crowd(t *testing.T, n int, address string, sign func(assist.Identity) string) (desks []*desk, stop func()) {
+func crowd(t *testing.T, n int, address string, sign func(assist.Identity) string) (desks []*clerk, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var at sync.WaitGroup
 	for i := range n {
 		who := assist.Identity{Subject: fmt.Sprintf("agent-%d", i), Actor: assist.ActorAgent, Name: fmt.Sprintf("Agent %d", i)}
-		d := &desk{who: who, address: address, token: sign(who), number: i, of: n, random: rand.New(rand.NewPCG(7, uint64(i))),
+		d := &clerk{who: who, address: address, token: sign(who), number: i, of: n, random: rand.New(rand.NewPCG(7, uint64(i))),
 			chats: map[string]*invariant.History{}, pending: map[string]click{}}
 		desks = append(desks, d)
 		at.Go(func() { d.work(ctx) })
@@ -60,7 +60,7 @@ func crowd(t *testing.T, n int, address string, sign func(assist.Identity) strin
 	return desks, stop
 }
 
-func (d *desk) work(ctx context.Context) {
+func (d *clerk) work(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
 		began := time.Now()
 		if d.sit(ctx) == nil {
@@ -92,7 +92,7 @@ func dialAs(ctx context.Context, address, token string) (*websocket.Conn, error)
 }
 
 // sit works on one connection until it is lost.
-func (d *desk) sit(ctx context.Context) error {
+func (d *clerk) sit(ctx context.Context) error {
 	conn, err := dialAs(ctx, d.address, d.token)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (d *desk) sit(ctx context.Context) error {
 	}
 }
 
-func (d *desk) history(conversation string) *invariant.History {
+func (d *clerk) history(conversation string) *invariant.History {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := d.chats[conversation]
@@ -142,19 +142,19 @@ func (d *desk) history(conversation string) *invariant.History {
 		h = invariant.NewHistory(d.who, conversation)
 		d.chats[conversation] = h
 		d.recent = append(d.recent, conversation)
-		d.recent = d.recent[max(0, len(d.recent)-deskKeeps):]
+		d.recent = d.recent[max(0, len(d.recent)-clerkKeeps):]
 	}
 	return h
 }
 
-func (d *desk) open(conn *websocket.Conn, conversation string) error {
+func (d *clerk) open(conn *websocket.Conn, conversation string) error {
 	h := d.history(conversation)
 	last := h.Last()
 	h.Opened(last)
 	return conn.WriteJSON(frame{Type: "conversation.open", ID: "open", Conversation: conversation, Data: fmt.Appendf(nil, `{"after":%d}`, last)})
 }
 
-func (d *desk) send(conn *websocket.Conn, id string, c click) error {
+func (d *clerk) send(conn *websocket.Conn, id string, c click) error {
 	key := assist.NewReply{ClientID: id}.Key()
 	d.history(c.conversation).Click(key, c.text)
 	data, err := json.Marshal(map[string]string{"text": c.text, "suggestion_id": c.suggestion})
@@ -165,14 +165,14 @@ func (d *desk) send(conn *websocket.Conn, id string, c click) error {
 }
 
 // mine says whether this desk is one of the two that look at a conversation.
-func (d *desk) mine(conversation string) bool {
+func (d *clerk) mine(conversation string) bool {
 	sum := fnv.New32a()
 	sum.Write([]byte(conversation))
 	first := int(sum.Sum32() % uint32(d.of))
 	return d.number == first || d.number == (first+1)%d.of
 }
 
-func (d *desk) take(conn *websocket.Conn, f frame, opened map[string]bool) error {
+func (d *clerk) take(conn *websocket.Conn, f frame, opened map[string]bool) error {
 	switch f.Type {
 	case "welcome", "presence", "typing":
 		return nil
@@ -195,7 +195,7 @@ func (d *desk) take(conn *websocket.Conn, f frame, opened map[string]bool) error
 	return nil
 }
 
-func (d *desk) answered(conn *websocket.Conn, f frame) error {
+func (d *clerk) answered(conn *websocket.Conn, f frame) error {
 	c, ours := d.pending[f.ID]
 	if !ours {
 		return nil
@@ -221,7 +221,7 @@ func (d *desk) answered(conn *websocket.Conn, f frame) error {
 }
 
 // consider sends about a third of what is suggested.
-func (d *desk) consider(conn *websocket.Conn, f frame) error {
+func (d *clerk) consider(conn *websocket.Conn, f frame) error {
 	var s struct {
 		ID           string `json:"id"`
 		SuggestionID string `json:"suggestion_id"`
@@ -258,7 +258,7 @@ func (d *desk) consider(conn *websocket.Conn, f frame) error {
 
 // settle sends what was never acknowledged once more and reads every conversation
 // to its end. The desk must have stopped.
-func (d *desk) settle(t *testing.T) {
+func (d *clerk) settle(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -290,7 +290,7 @@ func (d *desk) settle(t *testing.T) {
 }
 
 // readAll reads a conversation to the seq it has now, once all is still.
-func (d *desk) readAll(t *testing.T, last map[string]int64) {
+func (d *clerk) readAll(t *testing.T, last map[string]int64) {
 	t.Helper()
 	conn, err := dialAs(t.Context(), d.address, d.token)
 	if err != nil {
