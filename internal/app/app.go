@@ -161,6 +161,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Address: func(r *http.Request) string { return web.Address(r, proxies) },
 		Service: desk{a.chat, a.tools},
 		Bus:     bus,
+		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
 		Revoked: a.shutOut,
