@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"internal/ws":             {"internal/assist"},
 	"internal/auth":           {"internal/assist"},
 	"internal/web":            {"internal/assist", "internal/auth"},
+	"internal/connect":        {"internal/assist"},
 	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve"},
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
