@@ -48,8 +48,10 @@ var allowed = map[string][]string{
 	"internal/postgres":         {"internal/assist", "internal/chat", "internal/connect/deliver", "internal/retrieve", "migrations"},
 	"internal/postgres/local":   {},
 	"internal/replay":           {"internal/assist"},
-	"internal/eval":             {"internal/assist", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/suggest"},
+	"internal/eval":             {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":              {"*"},
+
+	"internal/connect/libredesk": {"internal/assist", "internal/connect"},
 }
 
 // owners says who may import a dependency that must stay in one place.

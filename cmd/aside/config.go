@@ -1,6 +1,9 @@
 package main
 
-import "github.com/aside-project/aside/internal/app"
+import (
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/connect/libredesk"
+)
 
 // The groups of settings that commands share.
 
@@ -63,4 +66,22 @@ func serving(o *options, cfg *app.Config) {
 	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
 	o.fromEnv("bot", "ASIDE_BOT")
 	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")
+	o.StringVar(&cfg.Prompts, "prompts", "", "`folder` of prompt files instead of those built in")
+	o.fromEnv("prompts", "ASIDE_PROMPTS")
+	o.StringVar(&cfg.Rollout, "rollout", "", "write a `share` of the conversations with a variant, such as reply@short=10 (percent)")
+	o.fromEnv("rollout", "ASIDE_ROLLOUT")
+	connectLibredesk(o, &cfg.Libredesk)
+}
+
+func connectLibredesk(o *options, c *libredesk.Config) {
+	o.StringVar(&c.URL, "libredesk-url", "", "`URL` of Libredesk, to suggest replies for its chats")
+	o.fromEnv("libredesk-url", "ASIDE_LIBREDESK_URL")
+	o.BoolVar(&c.Notes, "libredesk-notes", false, "post each suggestion there as a private note")
+	o.fromEnv("libredesk-notes", "ASIDE_LIBREDESK_NOTES")
+	o.BoolVar(&c.Typing, "libredesk-typing", false, "follow there who types")
+	o.fromEnv("libredesk-typing", "ASIDE_LIBREDESK_TYPING")
+	o.secretVar(&c.WebhookSecret, "ASIDE_LIBREDESK_WEBHOOK_SECRET", "that Libredesk signs its deliveries with")
+	o.secretVar(&c.Key, "ASIDE_LIBREDESK_KEY", "key:secret of the agent Aside acts as, for notes and reading")
+	o.secretVar(&c.Keys, "ASIDE_LIBREDESK_KEYS", "agents' own keys for their replies, one key:secret a line; best as a file")
+	o.secretVar(&c.LinkSecret, "ASIDE_LIBREDESK_LINK_SECRET", "of the context link that signs agents in to the panel, 32 characters")
 }

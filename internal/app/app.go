@@ -30,7 +30,6 @@ import (
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
 	"github.com/aside-project/aside/internal/ws"
-	"github.com/aside-project/aside/prompts"
 )
 
 // The database implements every store and index of the house.
@@ -50,6 +49,7 @@ type App struct {
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -98,9 +98,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
-	set, err := prompt.Load(prompts.Files)
+	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("load prompts: %w", err)
+		return nil, err
 	}
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
@@ -108,7 +108,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	bus := &toolBus{countedBus: countedBus{pubsub.New[assist.Event](), counts}}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -123,7 +123,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
+	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
 		Bot:      a.bot,
@@ -135,8 +135,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
 	})
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
@@ -147,6 +151,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Conversations: a.chat,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
 		Metrics:       counts.handler(),
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,
@@ -224,8 +229,8 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
-	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log, Guide: a.guide}
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
 		o.Model = a.model
 	}
@@ -256,6 +261,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)

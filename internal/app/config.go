@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/aside-project/aside/internal/connect/libredesk"
+	"github.com/aside-project/aside/internal/prompt"
 )
 
 // Config is everything that can be set from outside. The zero value is not
@@ -20,11 +23,15 @@ type Config struct {
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
 	Knowledge string // folder that `up` ingests instead of the sample company
+	Prompts   string // folder of prompt files instead of those built in
+	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
 	Demo      bool   // play recorded customers
 	Dev       bool   // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	Libredesk libredesk.Config
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -79,6 +86,12 @@ func (c Config) Validate() error {
 		if e.BaseURL != "" && e.Model == "" {
 			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
 		}
+	}
+	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
+		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
+	}
+	if err := c.Libredesk.Validate(); err != nil {
+		faults = append(faults, err)
 	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {

@@ -77,7 +77,7 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 		}
 		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
 	}
-	checks := examineOpen(ctx, db.DB)
+	checks := append(examineOpen(ctx, db.DB), examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
 		checks = append(checks, Check{Name: "database", Detail: err.Error()})
 	}

@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -119,4 +120,17 @@ func Refuse(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away misses it, nobody else does
+}
+
+// SignOn is a Tool whose agents come to the panel already signed in there.
+type SignOn interface {
+	// SignOn says who opened the tool's link, by its query: an agent, for the one
+	// conversation of the identity, until it expires. Errors are in words for
+	// the agent.
+	SignOn(q url.Values) (assist.Identity, error)
+}
+
+// Checker is a Tool that can say what is missing.
+type Checker interface {
+	Checks(ctx context.Context) []Check
 }

@@ -16,15 +16,15 @@ import (
 // event when $8 is not empty, and ends the lease of its turn.
 //
 // $1 conversation · $2 id · $3 for seq · $4 state · $5 body · $6 prompt text ·
-// $7 created at · $8 event type or ”
+// $7 created at · $8 event type or ” · $9 prompt's name · $10 its version · $11 origin of the draft
 const addSuggestion = `
 WITH c AS (
 	UPDATE conversations SET last_seq = last_seq + CASE $8::text WHEN '' THEN 0 ELSE 1 END,
 		run_seq = CASE WHEN run_seq <= $3 THEN NULL ELSE run_seq END
 	WHERE id = $1 RETURNING id, last_seq
 ), s AS (
-	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq)
-	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END FROM c
+	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq, prompt, prompt_version, origin)
+	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END, $9, $10, $11 FROM c
 ), e AS (
 	INSERT INTO events (conversation_id, seq, type, ref) SELECT c.id, c.last_seq, $8, $2 FROM c WHERE $8 <> ''
 )
@@ -40,11 +40,16 @@ func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.
 	if err := assist.CheckConversationID(s.Conversation); err != nil {
 		return e, err
 	}
-	var prompt string
+	var prompt, name, version string
 	if s.Prompt != nil {
 		p := *s.Prompt
-		prompt, p.Text = storable(p.Text), ""
+		prompt, name, version = storable(p.Text), p.Name, p.Version
+		p.Text = ""
 		s.Prompt = &p
+	}
+	var origin assist.Origin
+	if s.Draft != nil {
+		origin = s.Draft.Origin
 	}
 	if s.CreatedAt.IsZero() {
 		s.CreatedAt = time.Now().UTC()
@@ -61,7 +66,8 @@ func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.
 	op := "add suggestion " + s.ID + " to conversation " + s.Conversation
 	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		var seq int64
-		err := conn.QueryRow(ctx, addSuggestion, s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind).Scan(&seq)
+		err := conn.QueryRow(ctx, addSuggestion, s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind,
+			name, version, origin).Scan(&seq)
 		if violates(err, uniqueViolation, "suggestions_pkey") {
 			var forSeq int64
 			if err := conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body, &kind); err != nil {

@@ -115,6 +115,7 @@ type Options struct {
 	Conversations Conversations
 	Knowledge     Knowledge
 	WS            http.Handler
+	Hooks         map[string]http.Handler // by the chat tool's name; may be nil
 	Metrics       http.Handler
 	Verify        func(token string) (assist.Identity, error)
 	Ready         func(context.Context) []Part
@@ -161,11 +162,23 @@ func (s *server) routes() []route {
 		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
 		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
 		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
+		{"POST", "/v1/hooks/{tool...}", s.handle(s.hook)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},
 		{"POST", "/v1/search", s.handle(s.search)},
 	}
+}
+
+// hook hands a delivery to the chat tool it is from.
+func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
+	tool, _, _ := strings.Cut(r.PathValue("tool"), "/")
+	h := s.Hooks[tool]
+	if h == nil {
+		return assist.Errorf(assist.NotFound, "no chat tool of this name is connected: `aside doctor` lists what is")
+	}
+	h.ServeHTTP(w, r)
+	return nil
 }
 
 // known answers what no route takes with a problem document, as all errors are.

@@ -263,7 +263,7 @@ func suggestionNote(s assist.Suggestion) string {
 	}
 	shown := map[string]bool{}
 	for _, h := range s.Hits {
-		if l := link(h.Title, h.URL); quoted[h.PassageID] && !shown[l] {
+		if l := link(h.Title, h.URL); quoted[h.ID] && !shown[l] {
 			shown[l] = true
 			b.WriteString("\nSource: " + l)
 		}

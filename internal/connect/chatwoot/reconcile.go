@@ -85,6 +85,7 @@ func (t *Tool) catchUpOn(ctx context.Context, c conversation) (read bool, err er
 	for _, m := range c.Messages {
 		newest = max(newest, m.ID)
 	}
+	ours := last > 0 // a pending one of which nothing ever came is another bot's
 	if newest == 0 || newest > last {
 		var page messagePage
 		path := t.path(c.ID, "/messages")
@@ -96,7 +97,7 @@ func (t *Tool) catchUpOn(ctx context.Context, c conversation) (read bool, err er
 		}
 		for _, m := range page.Payload {
 			if _, err := t.inbox.Put(connect.Delivery{Conversation: id, ID: m.ID, At: m.CreatedAt.Time,
-				Do: func(ctx context.Context) error { return t.message(ctx, m, c, true) }}); err != nil {
+				Do: func(ctx context.Context) error { return t.message(ctx, m, c, ours) }}); err != nil {
 				return true, err
 			}
 		}
