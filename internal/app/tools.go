@@ -10,6 +10,8 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/connect"
+	"github.com/aside-project/aside/internal/connect/chatwoot"
+	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/ws"
@@ -29,6 +31,16 @@ func newTools(cfg Config, chats connect.Chats, db *postgres.DB, log *slog.Logger
 			return nil, fmt.Errorf("connect Libredesk: %w", err)
 		}
 		ts = append(ts, t)
+	}
+	if cfg.Chatwoot.On() {
+		t, err := chatwoot.New(cfg.Chatwoot, chats, db, db, chatwoot.Options{Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("connect Chatwoot: %w", err)
+		}
+		ts = append(ts, t)
+	}
+	if cfg.Hook.On() {
+		ts = append(ts, generic.New(cfg.Hook, chats, db, db, generic.Options{Logger: log}))
 	}
 	return ts, nil
 }

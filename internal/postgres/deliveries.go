@@ -199,6 +199,14 @@ func (db *DB) Deliveries(ctx context.Context, state deliver.State, limit int) (l
 	return list, err
 }
 
+// CountDead counts the deliveries of a tool that were given up.
+func (db *DB) CountDead(ctx context.Context, tool string) (n int, err error) {
+	err = db.turns.doAgain(ctx, "count dead deliveries", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT count(*) FROM deliveries WHERE state = 'dead' AND tool = $1`, tool).Scan(&n)
+	})
+	return n, err
+}
+
 // PruneDeliveries implements deliver.Store.
 func (db *DB) PruneDeliveries(ctx context.Context) error {
 	return db.turns.doAgain(ctx, "forget old deliveries", func(ctx context.Context, conn *pgx.Conn) error {
