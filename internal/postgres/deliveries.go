@@ -289,13 +289,13 @@ func (db *DB) ToolChat(ctx context.Context, conversation string) (status string,
 func (db *DB) FollowChat(ctx context.Context, tool, conversation, status string, at time.Time, lastID int64) (before string, err error) {
 	const sql = `WITH was AS (SELECT status FROM tool_chats WHERE conversation_id = $2)
 		INSERT INTO tool_chats AS x (conversation_id, tool, status, status_at, last_id)
-		VALUES ($2, $1, $3, CASE WHEN $3 = '' THEN '-infinity' ELSE $4::timestamptz END, $5)
+		VALUES ($2, $1, $3, CASE WHEN $3 = '' THEN '-infinity' ELSE coalesce($4::timestamptz, '-infinity') END, $5)
 		ON CONFLICT (conversation_id) DO UPDATE SET touched_at = now(), last_id = greatest(x.last_id, excluded.last_id),
-			status = CASE WHEN $3 <> '' AND excluded.status_at >= x.status_at THEN excluded.status ELSE x.status END,
-			status_at = CASE WHEN $3 <> '' THEN greatest(x.status_at, excluded.status_at) ELSE x.status_at END
+			status = CASE WHEN $3 <> '' AND ($4 IS NULL OR $4 >= x.status_at) THEN $3 ELSE x.status END,
+			status_at = greatest(x.status_at, excluded.status_at)
 		RETURNING coalesce((SELECT status FROM was), '')`
 	err = db.turns.doAgain(ctx, "follow "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, sql, tool, conversation, status, at, lastID).Scan(&before)
+		return conn.QueryRow(ctx, sql, tool, conversation, status, orNull(at), lastID).Scan(&before)
 	})
 	return before, err
 }

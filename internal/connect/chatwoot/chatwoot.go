@@ -105,7 +105,8 @@ func agentTokens(s string) (map[string]string, error) {
 type Store interface {
 	deliver.Store
 	// FollowChat keeps what Chatwoot last said of a conversation, and gives the
-	// status before; an older word than the one kept changes nothing.
+	// status before; an older word than the one kept changes nothing. A zero at is
+	// for what we did there ourselves.
 	FollowChat(ctx context.Context, tool, conversation, status string, at time.Time, lastID int64) (before string, err error)
 	ToolChat(ctx context.Context, conversation string) (status string, lastID int64, err error)
 	// TakenAs keeps as whom a message is taken in, the first time, and gives that
@@ -397,7 +398,7 @@ func (t *Tool) status(ctx context.Context, c conversation) error {
 		return nil
 	}
 	id := idOf(t.cfg.Account, c.ID)
-	before, err := t.store.FollowChat(ctx, Name, id, c.Status, orTime(c.at(), t.o.Now()), 0)
+	before, err := t.store.FollowChat(ctx, Name, id, c.Status, c.at(), 0)
 	if err != nil {
 		return err
 	}

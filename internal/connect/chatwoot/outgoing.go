@@ -209,7 +209,7 @@ func (t *Tool) open(ctx context.Context, conversation string, display int64) err
 	if err != nil {
 		return err
 	}
-	_, err = t.store.FollowChat(ctx, Name, conversation, "open", t.o.Now(), 0)
+	_, err = t.store.FollowChat(ctx, Name, conversation, "open", time.Time{}, 0)
 	return err
 }
 
@@ -291,14 +291,17 @@ func handoffNote(h assist.Handoff) string {
 	return clip(b.String(), 10000)
 }
 
-// Chatwoot reads what is posted as Markdown, in which mention:// addresses call
-// people, and as a Liquid template, which reads fields of the customer's record. Text
-// is only text: marks are escaped and templates taken apart by a character of no width.
+// Chatwoot reads what is posted as Markdown, looks in it for mention:// addresses,
+// which call people, and runs it as a Liquid template, which reads the customer's
+// record. Text is only text: marks are escaped, the others taken apart by a character
+// of no width.
 var plainly = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "~", `\~`, "#", `\#`, "|", `\|`,
 )
 
-func plain(s string) string { return plainly.Replace(untemplated(s)) }
+func plain(s string) string {
+	return plainly.Replace(strings.ReplaceAll(untemplated(s), "mention:", "mention\u2060:"))
+}
 
 // untemplated takes templates apart; the eye sees no difference.
 func untemplated(s string) string {
