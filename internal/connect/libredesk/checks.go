@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,20 +67,19 @@ func (c *Connector) checkKey(ctx context.Context) connect.Check {
 func (c *Connector) checkAgents(ctx context.Context) []connect.Check {
 	ch := connect.Check{Name: "libredesk agents", OK: true, Detail: "no agent's key: replies are copied, not sent from here"}
 	c.keys.mu.Lock()
-	defer c.keys.mu.Unlock()
-	if len(c.keys.keys) == 0 {
+	keys := slices.Clone(c.keys.keys)
+	c.keys.mu.Unlock()
+	if len(keys) == 0 {
 		ch.Fix = "put each agent's key:secret on a line of a file, and name it in ASIDE_LIBREDESK_KEYS_FILE"
 		return []connect.Check{ch}
 	}
 	var who, faults []string
-	for i := range c.keys.keys {
-		k := &c.keys.keys[i]
+	for _, k := range keys {
 		m, err := c.whose(ctx, k.auth, true)
 		if err != nil {
 			faults = append(faults, fmt.Sprintf("line %d: %s", k.line, keyFault(err)))
 			continue
 		}
-		k.agent = m.ID
 		who = append(who, strings.TrimSpace(m.FirstName+" "+m.LastName))
 	}
 	ch.Detail = fmt.Sprintf("%d may reply from here: %s", len(who), strings.Join(who, ", "))

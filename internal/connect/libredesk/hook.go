@@ -20,8 +20,6 @@ const (
 	// message of any age is the turn it always was; an old state that somebody
 	// plays again is not the state.
 	maxAge = 10 * time.Minute
-	// healAfter is how long what is missing may still come by itself.
-	healAfter = 5 * time.Second
 )
 
 // ServeHTTP takes a delivery. It never waits for the store or the network.
@@ -101,7 +99,7 @@ func (c *Connector) takeMessage(m message, healed bool) error {
 	_, err := c.inbox.Put(connect.Delivery{Conversation: prefix + m.Conversation, ID: m.ID, At: m.CreatedAt,
 		Do: func(ctx context.Context) error { return c.addMessage(ctx, m, healed) }})
 	if err != nil {
-		c.healSoon(m.Conversation, healAfter)
+		c.healSoon(m.Conversation, c.o.HealAfter)
 	}
 	return err
 }
@@ -130,7 +128,7 @@ func (c *Connector) putChange(ch change) error {
 	_, err := c.inbox.Put(connect.Delivery{Conversation: prefix + s.UUID, At: s.UpdatedAt,
 		Do: func(ctx context.Context) error { return c.applyState(ctx, ch) }})
 	if err != nil {
-		c.healSoon(s.UUID, healAfter)
+		c.healSoon(s.UUID, c.o.HealAfter)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,10 +129,14 @@ func (c *Connector) healDue() {
 		switch {
 		case err == nil || c.base.Err() != nil:
 		case errors.As(err, &f) && f.Status >= 400 && f.Status < 500 && f.Status != http.StatusTooManyRequests:
+			c.mu.Lock()
+			k := c.look(uuid)
+			k.read = k.last // not before something new is said there
+			c.mu.Unlock()
 			c.log.Warn("a conversation cannot be read: is Aside's agent allowed to?", "conversation", prefix+uuid, "error", err)
 		default:
 			c.log.Warn("a conversation could not be read yet", "conversation", prefix+uuid, "error", err)
-			c.healSoon(uuid, 30*time.Second)
+			c.healSoon(uuid, c.o.Doubt)
 		}
 	}
 }
@@ -139,11 +144,14 @@ func (c *Connector) healDue() {
 // reconcile reads the last messages of a conversation and takes those that are
 // missing here, in one call.
 func (c *Connector) reconcile(ctx context.Context, uuid string) error {
+	c.mu.Lock()
+	upTo := c.look(uuid).last
+	c.mu.Unlock()
 	list, err := c.messages(ctx, uuid, c.own, false)
 	if err != nil {
 		return err
 	}
-	turns, _, err := c.o.Chats.Transcript(ctx, source, prefix+uuid)
+	turns, err := c.turns(ctx, uuid)
 	if err != nil {
 		return err
 	}
@@ -156,6 +164,7 @@ func (c *Connector) reconcile(ctx context.Context, uuid string) error {
 			replies[letters(t.Text)]++
 		}
 	}
+	whole := true
 	for _, m := range list {
 		if have[m.UUID] {
 			continue
@@ -166,6 +175,7 @@ func (c *Connector) reconcile(ctx context.Context, uuid string) error {
 				continue
 			}
 			if c.posting(m.echo()) {
+				whole = false // its turn may still fail to be stored: looked at again
 				continue
 			}
 		}
@@ -181,8 +191,23 @@ func (c *Connector) reconcile(ctx context.Context, uuid string) error {
 		if m.CreatedAt.After(k.last) {
 			k.last = m.CreatedAt
 		}
+		if m.CreatedAt.After(upTo) {
+			upTo = m.CreatedAt
+		}
+	}
+	if whole {
+		k.read = upTo
 	}
 	return nil
+}
+
+// turns are what we have of a conversation, none when we do not know it.
+func (c *Connector) turns(ctx context.Context, uuid string) ([]assist.Turn, error) {
+	turns, _, err := c.o.Chats.Transcript(ctx, source, prefix+uuid)
+	if assist.CodeOf(err) == assist.NotFound {
+		return nil, nil
+	}
+	return turns, err
 }
 
 // letters is what two forms of the same words have in common.
@@ -211,7 +236,7 @@ func (c *Connector) sweep() {
 		}
 		return
 	}
-	heals := 0
+	var unread []string
 	for _, s := range list {
 		if ctx.Err() != nil {
 			return
@@ -221,9 +246,8 @@ func (c *Connector) sweep() {
 			c.log.Warn("a conversation could not be compared", "conversation", prefix+s.UUID, "error", err)
 			return
 		}
-		if missing && heals < healsAtOnce {
-			heals++
-			c.healSoon(s.UUID, healAfter)
+		if missing {
+			unread = append(unread, s.UUID)
 		}
 		c.mu.Lock()
 		k := c.look(s.UUID)
@@ -233,6 +257,26 @@ func (c *Connector) sweep() {
 			return // the inbox is full, or the store is down: the next sweep sees it again
 		}
 	}
+	unread = append(unread, c.unread()...)
+	for _, uuid := range unread[:min(len(unread), healsAtOnce)] {
+		c.healSoon(uuid, 0)
+	}
+}
+
+// unread are the conversations in which something was said since their messages
+// were last read, and that are quiet now: something before it may have been lost.
+// Those that were read longest ago come first.
+func (c *Connector) unread() (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	quiet := c.o.Now().Add(-c.o.HealAfter)
+	for uuid, k := range c.known {
+		if k.last.After(k.read) && k.last.Before(quiet) {
+			out = append(out, uuid)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return c.known[a].read.Compare(c.known[b].read) })
+	return out
 }
 
 // missing says whether something was said in s that we do not have.
@@ -246,7 +290,7 @@ func (c *Connector) missing(ctx context.Context, s snapshot) (bool, error) {
 	if k.stored && !k.last.IsZero() {
 		return s.LastInteraction.After(k.last), nil
 	}
-	turns, _, err := c.o.Chats.Transcript(ctx, source, prefix+s.UUID)
+	turns, err := c.turns(ctx, s.UUID)
 	if err != nil {
 		return false, err
 	}

@@ -4,8 +4,8 @@
 // once, in no order, and forgets it; so deliveries are held for a moment and put in
 // the order of message ids, the same message is one turn by its uuid, and what
 // never came is found by reading: the list of conversations once a minute, and the
-// messages of those that have moved on without us. Every such call costs Libredesk
-// about 50 ms of a core, so they keep a distance and a bound.
+// messages of those that moved on, once they are quiet, at most 20 a minute. Every
+// such call costs Libredesk about 50 ms of a core, so they keep a distance too.
 //
 // What goes out: with notes on, each suggestion as one private note, posted once
 // and never again, by the agent whose key is Aside's own; and replies, only when an
@@ -98,6 +98,8 @@ type Options struct {
 	SweepEvery time.Duration // how often the list is read; 0: 1 min
 	Every      time.Duration // least distance of reads; 0: 250 ms
 	Deadline   time.Duration // of a call; 0: 8 s
+	HealAfter  time.Duration // how long what is missing may still come by itself; 0: 5 s
+	Doubt      time.Duration // how long another process may be at posting a reply; 0: 30 s
 }
 
 // Connector is a connected Libredesk. It is a connect.Tool and connect.Replier.
@@ -122,6 +124,7 @@ type Connector struct {
 	heal    map[string]time.Time // uuid → when its messages are to be read
 	flying  map[string]bool      // echo ids that are being posted
 	sent    map[string]time.Time // echo ids that were posted
+	unsaid  map[string]bool      // echo ids of replies that certainly were not posted
 	marked  map[string]time.Time // when marks were set last
 	marking map[string]bool      // marks to be set
 }
@@ -133,6 +136,7 @@ type known struct {
 	stored  bool      // it has turns in our store
 	last    time.Time // newest public message we have
 	asked   time.Time // newest of the customer
+	read    time.Time // newest public message that a reading has shown to be all there was
 	state   time.Time // UpdatedAt of the snapshot that was applied
 	pending *change   // a snapshot that came before the first turn
 	channel string
@@ -158,6 +162,8 @@ func New(cfg Config, o Options) (*Connector, error) {
 	o.Hold = cmp.Or(o.Hold, 150*time.Millisecond)
 	o.SweepEvery = cmp.Or(o.SweepEvery, time.Minute)
 	o.Every = cmp.Or(o.Every, 250*time.Millisecond)
+	o.HealAfter = cmp.Or(o.HealAfter, 5*time.Second)
+	o.Doubt = cmp.Or(o.Doubt, 30*time.Second)
 	api, err := connect.NewClient(connect.ClientOptions{Base: cfg.URL, Every: o.Every, Deadline: o.Deadline})
 	if err != nil {
 		return nil, fmt.Errorf("ASIDE_LIBREDESK_URL: %w", err)
@@ -169,7 +175,7 @@ func New(cfg Config, o Options) (*Connector, error) {
 	c := &Connector{cfg: cfg, o: o, log: o.Logger.With("tool", name), api: api, keys: &keyring{keys: keys},
 		notes: make(chan assist.Event, 256), kick: make(chan struct{}, 1),
 		known: map[string]*known{}, names: map[int64]string{}, robots: map[int64]bool{}, heal: map[string]time.Time{},
-		flying: map[string]bool{}, sent: map[string]time.Time{}, marked: map[string]time.Time{}, marking: map[string]bool{}}
+		flying: map[string]bool{}, sent: map[string]time.Time{}, unsaid: map[string]bool{}, marked: map[string]time.Time{}, marking: map[string]bool{}}
 	if cfg.Key != "" {
 		if c.own, err = parseKey(cfg.Key); err != nil {
 			return nil, fmt.Errorf("ASIDE_LIBREDESK_KEY: %w", err)
@@ -178,7 +184,7 @@ func New(cfg Config, o Options) (*Connector, error) {
 	c.base, c.cancel = context.WithCancel(context.Background())
 	c.inbox = connect.NewInbox(connect.InboxOptions{Logger: c.log, Hold: o.Hold, Limit: o.Limit, Lost: func(conversation string, err error) {
 		if code := assist.CodeOf(err); code == assist.Unavailable || code == assist.Internal {
-			c.healSoon(uuidOf(conversation), healAfter)
+			c.healSoon(uuidOf(conversation), c.o.HealAfter)
 		}
 	}})
 	return c, nil

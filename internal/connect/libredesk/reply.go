@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,9 +20,6 @@ import (
 
 // echoPrefix begins the echo_id of every reply that was posted from here.
 const echoPrefix = "aside-"
-
-// inDoubt is how long another process may be at posting a reply.
-const inDoubt = 30 * time.Second
 
 func ours(echo string) bool { return strings.HasPrefix(echo, echoPrefix) }
 
@@ -91,7 +89,7 @@ func (c *Connector) say(ctx context.Context, uuid string, key http.Header, echo,
 			return err
 		}
 		at, err := c.o.Marks.Marked(ctx, name, mark)
-		if err != nil || c.o.Now().Sub(at) < inDoubt && !c.failedHere(echo) {
+		if err != nil || c.o.Now().Sub(at) < c.o.Doubt && !c.wasNotSaid(echo) {
 			return assist.Wrap(err, assist.Unavailable, "it is not clear yet whether this was sent: look at the chat, and try again in half a minute")
 		}
 		if err := c.o.Marks.Mark(ctx, name, mark); err != nil {
@@ -100,7 +98,7 @@ func (c *Connector) say(ctx context.Context, uuid string, key http.Header, echo,
 	}
 	to, err := c.addressees(ctx, uuid, key)
 	if err != nil {
-		c.failed(echo)
+		c.notSaid(echo)
 		return explain(err)
 	}
 	_, err = c.send(ctx, uuid, key, outgoing{Message: paragraphs(text), To: to, EchoID: echo}, false)
@@ -109,7 +107,7 @@ func (c *Connector) say(ctx context.Context, uuid string, key http.Header, echo,
 	}
 	var f *connect.Fault
 	if !errors.As(err, &f) || !f.MaybeDone {
-		c.failed(echo)
+		c.notSaid(echo)
 		return explain(err)
 	}
 	there, lerr := c.isThere(ctx, uuid, key, echo)
@@ -155,23 +153,21 @@ func (c *Connector) addressees(ctx context.Context, uuid string, key http.Header
 	return nil, nil
 }
 
-// failed remembers that a reply was certainly not said, so that it can be said
-// again at once; a zero time in sent would be "said".
-func (c *Connector) failed(echo string) { c.setFailed(echo, true) }
-
-func (c *Connector) setFailed(echo string, is bool) {
-	c.keys.mu.Lock()
-	defer c.keys.mu.Unlock()
-	if c.keys.failed == nil || len(c.keys.failed) > 10000 {
-		c.keys.failed = map[string]bool{}
+// notSaid remembers that a reply was certainly not said, so that it can be tried
+// again at once.
+func (c *Connector) notSaid(echo string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.unsaid) > 10000 {
+		clear(c.unsaid)
 	}
-	c.keys.failed[echo] = is
+	c.unsaid[echo] = true
 }
 
-func (c *Connector) failedHere(echo string) bool {
-	c.keys.mu.Lock()
-	defer c.keys.mu.Unlock()
-	return c.keys.failed[echo]
+func (c *Connector) wasNotSaid(echo string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsaid[echo]
 }
 
 // posting says whether a reply is being posted, or was, by this process: its turn
@@ -180,7 +176,7 @@ func (c *Connector) posting(echo string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, sent := c.sent[echo]
-	return c.flying[echo] || sent && c.o.Now().Sub(at) < inDoubt
+	return c.flying[echo] || sent && c.o.Now().Sub(at) < c.o.Doubt
 }
 
 // echoed is called with our own reply as it comes back.
@@ -192,7 +188,7 @@ func (c *Connector) echoed(m message) {
 	}
 	c.mu.Unlock()
 	if !c.posting(m.echo()) {
-		c.healSoon(m.Conversation, inDoubt) // of another process, or of one that died before it stored it
+		c.healSoon(m.Conversation, c.o.Doubt) // of another process, or of one that died before it stored it
 	}
 }
 
@@ -219,9 +215,8 @@ func explain(err error) error {
 
 // keyring has the keys of agents, and whose they are once Libredesk has said so.
 type keyring struct {
-	mu     sync.Mutex
-	keys   []agentKey
-	failed map[string]bool // echo ids of replies that certainly were not said
+	mu   sync.Mutex
+	keys []agentKey
 }
 
 type agentKey struct {
@@ -256,39 +251,43 @@ func parseKeys(s string) (keys []agentKey, err error) {
 
 // keyOf finds the key of an agent, asking Libredesk whose the unknown ones are.
 func (c *Connector) keyOf(ctx context.Context, who assist.Identity) (http.Header, error) {
-	r := c.keys
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id := int64(0)
+	id := int64(-1)
 	if s, ok := strings.CutPrefix(who.Subject, agentPrefix); ok {
-		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
 			id = n
 		}
 	}
-	var fault error
-	for i := range r.keys {
-		k := &r.keys[i]
-		if k.subject != "" && k.subject == who.Subject {
-			return k.auth, nil
-		}
-		if id != 0 && k.agent == 0 {
-			m, err := c.whose(ctx, k.auth, false)
-			if err != nil {
-				c.log.Warn("it could not be asked whose a key is", "line", k.line, "error", err)
-				fault = err
-				continue
-			}
-			k.agent = m.ID
-		}
-		if id != 0 && k.agent == id {
+	c.keys.mu.Lock()
+	keys := slices.Clone(c.keys.keys)
+	c.keys.mu.Unlock()
+	for _, k := range keys {
+		if k.agent == id || k.subject != "" && k.subject == who.Subject {
 			return k.auth, nil
 		}
 	}
-	if fault != nil {
-		var f *connect.Fault
-		if errors.As(fault, &f) && (f.Status == 0 || f.Status >= 500) {
-			return nil, explain(fault)
+	var unreachable error
+	for i, k := range keys {
+		if id < 0 || k.agent != 0 {
+			continue
 		}
+		m, err := c.whose(ctx, k.auth, false)
+		if err != nil {
+			c.log.Warn("it could not be asked whose a key is", "line", k.line, "error", err)
+			if f := (*connect.Fault)(nil); errors.As(err, &f) && (f.Status == 0 || f.Status >= 500) {
+				unreachable = err
+				break // the others would wait as long
+			}
+			continue
+		}
+		c.keys.mu.Lock()
+		c.keys.keys[i].agent = m.ID
+		c.keys.mu.Unlock()
+		if m.ID == id {
+			return k.auth, nil
+		}
+	}
+	if unreachable != nil {
+		return nil, explain(unreachable)
 	}
 	return nil, assist.Errorf(assist.Forbidden, "not sent: Aside has no Libredesk API key of yours, and sends in nobody else's name. Copy the text, or have your key added to ASIDE_LIBREDESK_KEYS")
 }

@@ -108,7 +108,7 @@ func (c *Connector) readPast(ctx context.Context, m message) error {
 	past, err := c.messages(short, m.Conversation, c.own, false)
 	if err != nil {
 		c.log.Warn("what was said before could not be read yet", "conversation", prefix+m.Conversation, "error", err)
-		c.healSoon(m.Conversation, healAfter)
+		c.healSoon(m.Conversation, c.o.HealAfter)
 		return nil
 	}
 	for _, p := range past {
@@ -134,7 +134,7 @@ func (c *Connector) applyState(ctx context.Context, ch change) error {
 	asked := k.asked
 	c.mu.Unlock()
 	if behind {
-		c.healSoon(s.UUID, healAfter) // it was said, and has not come to us
+		c.healSoon(s.UUID, c.o.HealAfter) // it was said, and has not come to us
 	}
 	if old {
 		return nil

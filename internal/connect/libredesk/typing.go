@@ -87,6 +87,7 @@ func (c *Connector) follow() error {
 // tell keeps the socket alive and its list of conversations current.
 func (c *Connector) tell(ctx context.Context, s Socket) {
 	var watched []string
+	pinged := c.o.Now()
 	for first := true; ; first = false {
 		if now := c.watched(); first || !slices.Equal(now, watched) {
 			b, err := json.Marshal(struct {
@@ -102,7 +103,7 @@ func (c *Connector) tell(ctx context.Context, s Socket) {
 			}
 			watched = now
 		}
-		t := time.NewTimer(pingEvery / 8)
+		t := time.NewTimer(time.Second)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -111,22 +112,13 @@ func (c *Connector) tell(ctx context.Context, s Socket) {
 		if ctx.Err() != nil {
 			return
 		}
-		if c.pingDue(s) && s.Write([]byte("ping")) != nil {
-			return
+		if now := c.o.Now(); now.Sub(pinged) >= pingEvery {
+			if s.Write([]byte("ping")) != nil {
+				return
+			}
+			pinged = now
 		}
 	}
-}
-
-// pingDue says whether the socket needs a sign of life.
-func (c *Connector) pingDue(Socket) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.o.Now()
-	if now.Sub(c.marked["ping"]) < pingEvery {
-		return false
-	}
-	c.marked["ping"] = now
-	return true
 }
 
 // watched are the open conversations, the last touched ones first, in a stable
