@@ -152,6 +152,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
 		Hooks:         a.tools.hooks(),
+		Pages:         a.tools.pages(),
+		Deliveries:    outgoing{a.db.DB},
 		Metrics:       counts.handler(),
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,

@@ -33,8 +33,17 @@ type Delivery struct {
 // mostDeliveries are shown at a time.
 const mostDeliveries = 200
 
+// operator is an agent or a maintainer, and nobody who is here for one conversation.
+func (s *server) operator(r *http.Request) (assist.Identity, error) {
+	who, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer)
+	if err == nil && who.Conversation != "" {
+		err = assist.Errorf(assist.Forbidden, "this token is for one conversation only")
+	}
+	return who, err
+}
+
 func (s *server) deliveries(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer); err != nil {
+	if _, err := s.operator(r); err != nil {
 		return err
 	}
 	state := r.URL.Query().Get("state")
@@ -57,7 +66,7 @@ func (s *server) deliveries(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) replayDelivery(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.need(r, assist.ActorAgent, assist.ActorMaintainer)
+	who, err := s.operator(r)
 	if err != nil {
 		return err
 	}

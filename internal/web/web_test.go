@@ -234,15 +234,30 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
-		Widget:  openDoor{},
-		Origins: []string{"https://shop.example"},
-		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
+		Widget:     openDoor{},
+		Deliveries: oneDelivery{},
+		Origins:    []string{"https://shop.example"},
+		Logger:     slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	for _, c := range change {
 		c(&o)
 	}
 	w.Handler = New(o)
 	return w
+}
+
+// oneDelivery is a list of one, dlv_1, that was given up.
+type oneDelivery struct{}
+
+func (oneDelivery) List(context.Context, string, int) ([]Delivery, error) {
+	return []Delivery{{ID: "dlv_1", Tool: "generic", Conversation: "hook-1", Kind: "suggestion", State: "dead", Attempts: 9, Error: "answered 502 Bad Gateway", CreatedAt: noon, DoneAt: noon}}, nil
+}
+
+func (o oneDelivery) Replay(_ context.Context, id string) (Delivery, error) {
+	if id != "dlv_1" {
+		return Delivery{}, assist.Errorf(assist.NotFound, "there is no delivery")
+	}
+	return Delivery{ID: id, Tool: "generic", Conversation: "hook-1", Kind: "suggestion", State: "pending", CreatedAt: noon, NextAt: noon}, nil
 }
 
 // openDoor lets every customer in but the one whose address is 192.0.2.9.
@@ -304,6 +319,10 @@ var matrix = []struct {
 	{"POST /v1/conversations/{id}/turns", request{path: "/v1/conversations/conv_2/turns", body: customerTurn}, 403, 403, 201, 403, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_1"}, 200, 403, 403, 200, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_2"}, 404, 403, 403, 404, 401, 401},
+	{"GET /v1/deliveries", request{path: "/v1/deliveries?state=dead"}, 200, 403, 403, 200, 401, 401},
+	{"GET /v1/deliveries", request{path: "/v1/deliveries?state=lost"}, 400, 403, 403, 400, 401, 401},
+	{"POST /v1/deliveries/{id}/replay", request{path: "/v1/deliveries/dlv_1/replay"}, 200, 403, 403, 200, 401, 401},
+	{"POST /v1/deliveries/{id}/replay", request{path: "/v1/deliveries/dlv_2/replay"}, 404, 403, 403, 404, 401, 401},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/policies/returns", body: "# R", header: markdown}, 403, 403, 403, 200, 401, 401},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/new", body: "# R", header: markdown}, 403, 403, 403, 201, 401, 401},
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 200, 200, 200, 200, 401, 401},
