@@ -253,12 +253,11 @@ func (q *Queue) attempt(d Delivery) {
 	ctx, cancel := context.WithTimeout(q.ctx, q.o.Lease-q.o.Lease/4)
 	defer cancel()
 	answer, err := q.send(ctx, d)
-	if q.ctx.Err() != nil && err != nil {
-		return // stopped in the middle: its lease runs out, and it is sent again
-	}
 	state, why, pause := Sent, "", time.Duration(0)
 	switch {
 	case err == nil:
+	case q.ctx.Err() != nil: // cut off by Stop: due again at the next start
+		state, why = Pending, "the server was stopping"
 	case errors.Is(err, ErrNoNeed):
 		state, why = Skipped, err.Error()
 	case errors.Is(err, ErrNever):
