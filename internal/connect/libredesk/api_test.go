@@ -107,13 +107,13 @@ func TestRecordedAnswers(t *testing.T) {
 		}
 		readJSON(t, filepath.Join(dir, file), &rec)
 		h := newHouse(t, "Words.", func(c *Config, o *Options) { c.Notes, c.Key = false, "" })
-		h.desk.Answer = func(w http.ResponseWriter, c fakedesk.Call, done bool) bool {
+		h.desk.Answer(func(w http.ResponseWriter, c fakedesk.Call, done bool) bool {
 			if c.Method != http.MethodPost {
 				return false
 			}
 			writeJSON(t, w, rec.Status, rec.Response)
 			return true
-		}
+		})
 		h.desk.Write(chatA, "one")
 		h.waitTurns(1)
 		if err := h.press(wren, "r1", "Yes."); assist.CodeOf(err) != want {

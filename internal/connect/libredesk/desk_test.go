@@ -49,6 +49,7 @@ type house struct {
 
 	mu    sync.Mutex
 	seen  map[assist.EventType]int
+	check func(ctx context.Context, method string) error
 	moved chan struct{}
 }
 
@@ -64,6 +65,13 @@ func (h *house) Publish(topic string, e assist.Event) {
 	}
 }
 
+// gate has check called before every method of the store.
+func (h *house) gate(check func(ctx context.Context, method string) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.check = check
+}
+
 var agents = []fakedesk.Agent{
 	{ID: 1, Name: "Aside", Key: "own:secret"},
 	{ID: 2, Name: "Wren", Email: "wren@shop.example", Key: "wren:secret"},
@@ -74,6 +82,15 @@ func newHouse(t *testing.T, draft string, change func(*Config, *Options)) *house
 	t.Helper()
 	h := &house{t: t, desk: fakedesk.New(t, agents...), seen: map[assist.EventType]int{}, moved: make(chan struct{}), marks: newMarks(time.Now)}
 	h.store = memstore.New(time.Now)
+	h.store.Before = func(ctx context.Context, method string) error {
+		h.mu.Lock()
+		check := h.check
+		h.mu.Unlock()
+		if check == nil {
+			return nil
+		}
+		return check(ctx, method)
+	}
 	h.chat = chat.New(h.store, whisperer{draft}, h, chat.Options{Logger: quiet()})
 	cfg := Config{URL: h.desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Keys: "# agents\nwren:secret\n", Notes: true}
 	o := Options{Chats: h.chat, Marks: h.marks, Logger: quiet(), Hold: 30 * time.Millisecond, SweepEvery: 100 * time.Millisecond,
@@ -247,12 +264,12 @@ func TestNoteOnce(t *testing.T) {
 func TestLostDeliveries(t *testing.T) {
 	h := newHouse(t, "Words.", func(c *Config, _ *Options) { c.Notes = false })
 	n := 0
-	h.desk.Drop = func(event string) bool { // two and three in the middle, and four; five comes
+	h.desk.Drop(func(event string) bool { // two and three in the middle, and four; five comes
 		if event == "message.created" {
 			n++
 		}
 		return event == "message.updated" || event == "message.created" && (n == 2 || n == 3 || n == 4)
-	}
+	})
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
 	h.desk.Write(chatA, "two")           // lost
@@ -274,11 +291,11 @@ func TestLostDeliveries(t *testing.T) {
 // TestChatsFromBefore: the first thing we hear of a conversation brings its past.
 func TestChatsFromBefore(t *testing.T) {
 	h := newHouse(t, "Words.", func(_ *Config, o *Options) { o.SweepEvery = time.Hour })
-	h.desk.Drop = func(string) bool { return true }
+	h.desk.Drop(func(string) bool { return true })
 	h.desk.Write(chatA, "one")
 	h.desk.Say(chatA, 2, "two", false)
 	h.desk.Say(chatA, 2, "a note", true)
-	h.desk.Drop = nil
+	h.desk.Drop(nil)
 	h.desk.Write(chatA, "three")
 	turns := h.waitTurns(3)
 	for i, want := range []string{"one", "two", "three"} {
@@ -306,7 +323,7 @@ func TestStateFollows(t *testing.T) {
 	h.wait("closing", func(_ []assist.Turn, c assist.Conversation) bool { return c.Status == assist.StatusClosed })
 	h.desk.Write(chatA, "again")
 	h.wait("opening", func(_ []assist.Turn, c assist.Conversation) bool { return c.Status != assist.StatusClosed })
-	h.desk.Drop = func(string) bool { return true }
+	h.desk.Drop(func(string) bool { return true })
 	h.desk.SetStatus(chatA, "Closed", 3) // found by the sweep
 	h.wait("closing", func(_ []assist.Turn, c assist.Conversation) bool { return c.Status == assist.StatusClosed })
 }
@@ -319,7 +336,7 @@ func TestReplyInDoubt(t *testing.T) {
 	hang, fail := false, false
 	var mu sync.Mutex
 	set := func(a, b bool) { mu.Lock(); hang, fail = a, b; mu.Unlock() }
-	h.desk.Answer = func(w http.ResponseWriter, c fakedesk.Call, done bool) bool {
+	h.desk.Answer(func(w http.ResponseWriter, c fakedesk.Call, done bool) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		if c.Method != http.MethodPost {
@@ -334,7 +351,7 @@ func TestReplyInDoubt(t *testing.T) {
 			return true
 		}
 		return false
-	}
+	})
 	set(true, false)
 	if err := h.press(wren, "r1", "said once"); err != nil {
 		t.Errorf("a reply that is there: %v", err)
@@ -347,12 +364,12 @@ func TestReplyInDoubt(t *testing.T) {
 	if err := h.press(wren, "r2", "refused first"); err != nil {
 		t.Errorf("tried again: %v", err)
 	}
-	h.store.Before = func(_ context.Context, method string) error {
+	h.gate(func(_ context.Context, method string) error {
 		if method == "SendReply" {
 			return errors.New("the store is down")
 		}
 		return nil
-	}
+	})
 	if err := h.press(wren, "r3", "said, not stored"); err == nil {
 		t.Error("stored while the store was down")
 	}
@@ -403,7 +420,7 @@ func TestStoreDown(t *testing.T) {
 	h.waitTurns(1)
 	var mu sync.Mutex
 	down, tries := true, make(chan struct{}, 100)
-	h.store.Before = func(_ context.Context, method string) error {
+	h.gate(func(_ context.Context, method string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if down && method == "AddTurn" {
@@ -411,7 +428,7 @@ func TestStoreDown(t *testing.T) {
 			return assist.Errorf(assist.Unavailable, "the database is down")
 		}
 		return nil
-	}
+	})
 	h.desk.Write(chatA, "two")
 	<-tries
 	<-tries // the first was in vain, and that is known

@@ -16,6 +16,9 @@ const (
 	// maxDelivery is the greatest delivery that is read, in bytes. An email's
 	// message can be large; nothing else is.
 	maxDelivery = 4 << 20
+	// bodyWithin is how long a delivery may take to arrive. Libredesk gives up
+	// after 3 s.
+	bodyWithin = 10 * time.Second
 	// maxAge is how old a delivery about a conversation's state may be. A
 	// message of any age is the turn it always was; an old state that somebody
 	// plays again is not the state.
@@ -29,6 +32,8 @@ func (c *Connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this address takes POST", http.StatusMethodNotAllowed)
 		return
 	}
+	// Where the server has no deadlines (tests), the body is there already.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxDelivery))
 	if err != nil {
 		var large *http.MaxBytesError
@@ -41,8 +46,9 @@ func (c *Connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := verify(c.cfg.WebhookSecret, r.Header.Get("X-Libredesk-Signature"), body); err != nil {
-		c.mark(connect.MarkRefused)
-		c.log.Warn("a delivery was refused", "error", err)
+		if c.mark(connect.MarkRefused) { // not one line for each of a flood
+			c.log.Warn("a delivery was refused", "error", err)
+		}
 		connect.Refuse(w, err)
 		return
 	}
@@ -85,6 +91,7 @@ func (c *Connector) take(body []byte) error {
 			c.log.Debug("a delivery that says nothing of a conversation", "event_bytes", len(e.Event))
 			return nil
 		}
+		ch.unassigned = e.Event == "conversation.unassigned"
 		return c.takeChange(e, ch, false)
 	}
 }

@@ -28,8 +28,11 @@ func (c *Connector) keep() {
 	for c.base.Err() == nil {
 		c.writeMarks()
 		now := c.o.Now()
-		if c.own != nil && !now.Before(sweep) {
-			c.sweep()
+		if !now.Before(sweep) {
+			c.forget()
+			if c.own != nil {
+				c.sweep()
+			}
 			sweep = now.Add(c.o.SweepEvery)
 		}
 		c.healDue()
@@ -40,10 +43,7 @@ func (c *Connector) keep() {
 // rest waits until there is something to do.
 func (c *Connector) rest(sweep time.Time) {
 	now := c.o.Now()
-	wait := c.o.SweepEvery
-	if c.own != nil {
-		wait = min(wait, sweep.Sub(now))
-	}
+	wait := sweep.Sub(now)
 	c.mu.Lock()
 	for _, at := range c.heal {
 		wait = min(wait, at.Sub(now))
@@ -68,15 +68,17 @@ func (c *Connector) wake() {
 	}
 }
 
-// mark has a mark written soon; it never waits.
-func (c *Connector) mark(key string) {
+// mark has a mark written soon, and says whether it is the first for a while; it
+// never waits.
+func (c *Connector) mark(key string) (due bool) {
 	c.mu.Lock()
+	due = !c.marking[key] && c.o.Now().Sub(c.marked[key]) >= markEvery
 	c.marking[key] = true
-	due := c.o.Now().Sub(c.marked[key]) >= markEvery
 	c.mu.Unlock()
 	if due {
 		c.wake()
 	}
+	return due
 }
 
 func (c *Connector) writeMarks() {
@@ -223,7 +225,6 @@ func letters(s string) string {
 // sweep reads the list of conversations, takes the states we have missed, and has
 // those read in which something was said that we did not hear. One process does it.
 func (c *Connector) sweep() {
-	c.forget()
 	ctx := c.base
 	first, err := c.o.Marks.Once(ctx, name, "sweep:"+strconv.FormatInt(c.o.Now().UnixNano()/int64(c.o.SweepEvery), 10))
 	if err != nil || !first {

@@ -63,6 +63,7 @@ type snapshot struct {
 type change struct {
 	ActorID      int64     `json:"actor_id"`
 	Conversation *snapshot `json:"conversation"`
+	unassigned   bool      // it was just taken from whoever had it
 }
 
 // closed says whether nobody waits for an answer here.

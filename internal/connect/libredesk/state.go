@@ -131,7 +131,7 @@ func (c *Connector) applyState(ctx context.Context, ch change) error {
 	old := !s.UpdatedAt.After(k.state)
 	behind := s.LastInteraction.After(k.last)
 	robot := c.robots[s.AssignedUserID]
-	asked := k.asked
+	asked, had := k.asked, k.agent
 	c.mu.Unlock()
 	if behind {
 		c.healSoon(s.UUID, c.o.HealAfter) // it was said, and has not come to us
@@ -161,7 +161,8 @@ func (c *Connector) applyState(ctx context.Context, ch change) error {
 		if who := c.agent(s.AssignedUserID); now.Agent != who.Subject {
 			_, err = c.o.Chats.TakeHandoff(ctx, who, now.ID)
 		}
-	case s.AssignedUserID == 0 && now.Status == assist.StatusOpen && strings.HasPrefix(now.Agent, agentPrefix):
+	case s.AssignedUserID == 0 && (ch.unassigned || had != 0) && now.Status == assist.StatusOpen && strings.HasPrefix(now.Agent, agentPrefix):
+		// One who only replied was never assigned, and keeps it here.
 		id, perr := strconv.ParseInt(strings.TrimPrefix(now.Agent, agentPrefix), 10, 64)
 		if perr != nil {
 			id = 0

@@ -71,12 +71,6 @@ type record struct {
 type Desk struct {
 	URL string
 
-	// Drop, when set, loses the deliveries it is true for.
-	Drop func(event string) bool
-	// Answer, when set, may answer an API call in the fake's place, after or
-	// before the fake did it: it is called with done false first.
-	Answer func(w http.ResponseWriter, c Call, done bool) bool
-
 	t      testing.TB
 	server *httptest.Server
 	hook   string
@@ -84,6 +78,8 @@ type Desk struct {
 	agents []Agent
 
 	mu      sync.Mutex
+	drop    func(event string) bool
+	answer  func(w http.ResponseWriter, c Call, done bool) bool
 	calls   []Call
 	chats   map[string]*conversation
 	lastID  int64
@@ -124,6 +120,21 @@ func (d *Desk) Webhook(url, secret string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hook, d.secret = url, secret
+}
+
+// Drop loses the deliveries that lose is true for; nil loses none.
+func (d *Desk) Drop(lose func(event string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop = lose
+}
+
+// Answer lets answer take an API call over by answering it: it is asked before the
+// fake does what the call wants, with done false, and after.
+func (d *Desk) Answer(answer func(w http.ResponseWriter, c Call, done bool) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer = answer
 }
 
 // Calls are the API calls so far.
@@ -288,7 +299,7 @@ func (d *Desk) add(c *conversation, m *record) *record {
 
 // tell delivers once, beside all others; with d.mu.
 func (d *Desk) tell(event string, payload any) {
-	if d.hook == "" || d.Drop != nil && d.Drop(event) {
+	if d.hook == "" || d.drop != nil && d.drop(event) {
 		return
 	}
 	body, err := json.Marshal(map[string]any{"event": event, "payload": payload, "timestamp": time.Now().UTC().Format("2006-01-02T15:04:05Z")})
@@ -378,8 +389,9 @@ func (d *Desk) api(do func(agent Agent, r *http.Request, body map[string]any) (a
 		d.mu.Lock()
 		d.calls = append(d.calls, call)
 		d.moved()
+		answer := d.answer
 		d.mu.Unlock()
-		if d.Answer != nil && d.Answer(w, call, false) {
+		if answer != nil && answer(w, call, false) {
 			return
 		}
 		for _, a := range d.agents {
@@ -389,7 +401,7 @@ func (d *Desk) api(do func(agent Agent, r *http.Request, body map[string]any) (a
 			d.mu.Lock()
 			data, status := do(a, r, call.Body)
 			d.mu.Unlock()
-			if d.Answer != nil && d.Answer(w, call, true) {
+			if answer != nil && answer(w, call, true) {
 				return
 			}
 			if status != http.StatusOK {
