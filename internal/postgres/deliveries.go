@@ -164,11 +164,19 @@ func (db *DB) SettleDelivery(ctx context.Context, id string, state deliver.State
 	})
 }
 
-// ReplayDelivery sends a delivery anew that is not pending, with the same id.
+// Deliver stores a delivery that no event asks for; the same key once.
+func (db *DB) Deliver(ctx context.Context, tool, conversation string, n deliver.New) error {
+	return db.turns.doAgain(ctx, "deliver to "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
+		return insertOne(ctx, conn, tool, conversation, n, deliver.Pending, "", false)
+	})
+}
+
+// ReplayDelivery sends a delivery anew that is not pending, with the same id. What
+// customers read is not sent twice.
 func (db *DB) ReplayDelivery(ctx context.Context, id string) (d deliver.Delivery, err error) {
 	const sql = `UPDATE deliveries SET state = 'pending', error = '', attempts = 0, next_at = now(), done_at = NULL,
 		until = now() + greatest(until - created_at, interval '1 hour')
-		WHERE id = $1 AND state <> 'pending' AND NOT held RETURNING ` + deliveryColumns
+		WHERE id = $1 AND state <> 'pending' AND NOT held AND NOT (kind = 'answer' AND state = 'sent') RETURNING ` + deliveryColumns
 	const found = `SELECT ` + deliveryColumns + ` FROM deliveries WHERE id = $1`
 	err = db.turns.do(ctx, "replay delivery "+id, func(ctx context.Context, conn *pgx.Conn) error {
 		ds, err := collect(ctx, conn, scanDelivery, sql, id)
@@ -177,7 +185,7 @@ func (db *DB) ReplayDelivery(ctx context.Context, id string) (d deliver.Delivery
 				return assist.Errorf(assist.NotFound, "there is no delivery %q; sent ones are kept for a week", id)
 			}
 			if err == nil && ds[0].State != deliver.Pending {
-				return assist.Errorf(assist.Conflict, "this was sent when an agent pressed the button: only they can send it again")
+				return assist.Errorf(assist.Conflict, "this was said to a customer, who would read it twice; an agent's reply is sent again by that agent only")
 			}
 		}
 		if err != nil {

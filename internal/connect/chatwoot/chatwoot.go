@@ -114,6 +114,8 @@ type Store interface {
 	TakenAs(ctx context.Context, tool, message string, asCustomer bool) (first bool, err error)
 	// Echoed says whether a message is one that we posted.
 	Echoed(ctx context.Context, tool, conversation, id, text string) (ours bool, err error)
+	// Deliver stores a delivery that no event asks for; the same key once.
+	Deliver(ctx context.Context, tool, conversation string, n deliver.New) error
 	// BeginHeld keeps what an agent's request is about to send, and gives what is
 	// known of an earlier try; ForgetHeld takes it back.
 	BeginHeld(ctx context.Context, tool, conversation string, n deliver.New) (deliver.Delivery, error)
@@ -368,6 +370,15 @@ func (t *Tool) message(ctx context.Context, m message, c conversation, viaBot bo
 	_, _, err := t.chats.Receive(ctx, who, n)
 	if assist.CodeOf(err) == assist.Conflict {
 		return nil // it was edited in Chatwoot; what was said first stands
+	}
+	if err != nil || who.Actor != assist.ActorCustomer {
+		return err
+	}
+	ours, err := t.chats.Conversation(ctx, reporter, id)
+	if err == nil && ours.Status != assist.StatusBot && ours.Status != assist.StatusClosed {
+		// The bot does not serve here, or not any more: nobody must wait for it.
+		err = t.store.Deliver(ctx, Name, id, deliver.New{Kind: kindHandoff, Key: "unserved:" + n.ExternalID, Body: said{}, Within: handoffWithin})
+		t.queue.Wake()
 	}
 	return err
 }

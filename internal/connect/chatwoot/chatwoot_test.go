@@ -95,10 +95,15 @@ func open(t testing.TB, cfg chatwoot.Config, s chat.Suggester, hold time.Duratio
 
 func connectTo(t testing.TB, db *postgres.DB, cfg chatwoot.Config, s chat.Suggester, hold time.Duration) *house {
 	t.Helper()
+	return openWith(t, db, cfg, s, hold, bot{serves: true})
+}
+
+func openWith(t testing.TB, db *postgres.DB, cfg chatwoot.Config, s chat.Suggester, hold time.Duration, answering bot) *house {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	b := &bus{Bus: pubsub.New[assist.Event]()}
 	h := &house{db: db, bus: b}
-	h.chats = chat.New(db, s, b, chat.Options{Logger: log, Bot: bot{true}, BotPause: 20 * time.Millisecond, BurstPause: 20 * time.Millisecond})
+	h.chats = chat.New(db, s, b, chat.Options{Logger: log, Bot: answering, BotPause: 20 * time.Millisecond, BurstPause: 20 * time.Millisecond})
 	tool, err := chatwoot.New(cfg, h.chats, db, db, chatwoot.Options{Logger: log, Hold: hold,
 		Queue: deliver.Options{First: 10 * time.Millisecond, Most: 50 * time.Millisecond, Sweep: 50 * time.Millisecond}})
 	if err != nil {
@@ -454,8 +459,23 @@ func TestBotIsSilentOnceAPersonIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all = slices.DeleteFunc(all, func(d deliver.Delivery) bool { return d.Kind == "note" }); len(all) != 1 {
+	if all = slices.DeleteFunc(all, func(d deliver.Delivery) bool { return d.Kind != "answer" }); len(all) != 1 {
 		t.Errorf("%d deliveries to the customer, want the one answer", len(all))
+	}
+}
+
+// A bot that is switched off keeps nobody waiting.
+func TestBotThatIsOffOpens(t *testing.T) {
+	d := newDesk(t)
+	d.begin(firstDisplay, "pending")
+	h := openWith(t, testdb.Open(t), config(d), suggester{}, 5*time.Millisecond, bot{serves: false})
+	d.pump(h)
+	d.say(firstDisplay, 0, "Do you ship to Norway?", false, contact)
+	until(t, "people have it", func() bool { s, _ := d.of(firstDisplay); return s == "open" })
+	for _, p := range posted(d, firstDisplay, botToken) {
+		if !strings.HasPrefix(p, "private=true") {
+			t.Errorf("the bot that is off said %q", p)
+		}
 	}
 }
 

@@ -52,11 +52,12 @@ func (t *Tool) sort(_ string, events []assist.Event) (out []deliver.New, err err
 			if err := json.Unmarshal(e.Data, &h); err != nil {
 				return nil, fmt.Errorf("hand-over %d: %w", e.Seq, err)
 			}
-			if h.From != assist.FromBot || h.To != "" || t.cfg.BotToken == "" {
+			if t.cfg.BotToken == "" || h.Code == assist.HandoffReturned {
 				continue
 			}
+			// Also when an agent here just took it: in Chatwoot it may be pending still.
 			out = append(out, deliver.New{Kind: kindHandoff, Key: fmt.Sprintf("handoff:%d", e.Seq), Body: said{}, Within: handoffWithin})
-			if t.cfg.Notes {
+			if t.cfg.Notes && h.From == assist.FromBot && h.To == "" {
 				out = append(out, deliver.New{Kind: kindNote, Key: fmt.Sprintf("handoff-note:%d", e.Seq), Body: said{handoffNote(h)}, Within: noteWithin})
 			}
 		case assist.EventSuggestionReady:

@@ -57,13 +57,14 @@ function when(t) {
 }
 
 function row(d) {
-  const again = d.state !== "pending" && d.kind !== "reply";
+  // What a customer read is not said twice.
+  const again = d.state !== "pending" && !(d.tool !== "generic" && d.kind === "reply") && !(d.kind === "answer" && d.state === "sent");
   return h("tr", { key: d.id, "data-id": d.id },
     h("td", null, h("span", { class: "state", "data-state": d.state }, NAMES[d.state] ?? d.state),
       d.error && h("div", { class: "why" }, d.error)),
     h("td", null, d.tool, " · ", d.kind, h("div", { class: "why" }, d.conversation)),
     h("td", null, when(d.created_at)),
-    h("td", null, d.attempts + (d.attempts === 1 ? " try" : " tries"), h("div", null, d.state === "pending" && when(d.next_at))),
+    h("td", null, d.attempts + (d.attempts === 1 ? " try" : " tries"), h("div", null, d.state === "pending" && ["next ", when(d.next_at)])),
     h("td", null, again && h("button", { type: "button", disabled: view.busy.has(d.id), on: { click: () => replay(d.id) }, "aria-label": "Send again: " + d.kind + " of " + d.conversation }, "Send again")));
 }
 
