@@ -45,6 +45,8 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
+	ended     *endedSessions
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
@@ -95,6 +97,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	a.ended = &endedSessions{db: a.db.DB, log: log}
+	if cfg.PanelSecret != "" {
+		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
+			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
+		}
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -143,7 +151,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Bearer:  auth.Bearer,
-		Verify:  a.signer.Verify,
+		Verify:  a.verify,
+		Revoked: a.ended.revoked,
 		Origins: cfg.Origins,
 		Logger:  log,
 	})
@@ -154,8 +163,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Hooks:         a.tools.hooks(),
 		Pages:         a.tools.pages(),
 		Deliveries:    outgoing{a.db.DB},
+		PanelLink:     a.panelLink,
 		Metrics:       counts.handler(),
-		Verify:        a.signer.Verify,
+		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
 		Widget:        door,
@@ -165,6 +175,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	if cfg.Dev {
 		o.Session = a.session
+	}
+	if o.SignIn, err = a.newSignIn(); err != nil {
+		return nil, err
 	}
 	a.http = &http.Server{
 		Handler:           web.New(o),
@@ -282,6 +295,7 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -372,7 +386,7 @@ func (a *App) session() (web.Session, error) {
 	if err != nil {
 		return web.Session{}, err
 	}
-	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true}, nil
+	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true, ExpiresAt: time.Now().Add(12 * time.Hour).UTC().Truncate(time.Second)}, nil
 }
 
 func (a *App) ready(ctx context.Context) []web.Part {

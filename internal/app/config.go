@@ -37,6 +37,10 @@ type Config struct {
 	Chatwoot  chatwoot.Config
 	Hook      generic.Config
 
+	URL         string // where browsers reach the server; needed for OIDC
+	OIDC        OIDC
+	PanelSecret string // with which a chat tool's server signs who its agents are; "": nobody may
+
 	Model    Endpoint
 	Embedder Endpoint
 
@@ -107,6 +111,12 @@ func (c Config) Validate() error {
 	}
 	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
 		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if err := c.validateSignIn(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PanelSecret != "" && len(c.PanelSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_PANEL_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

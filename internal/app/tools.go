@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
@@ -112,6 +113,19 @@ func (ts tools) signOn(tool string, q url.Values) (assist.Identity, error) {
 		}
 	}
 	return assist.Identity{}, assist.Errorf(assist.NotFound, "no chat tool of that name signs agents in here")
+}
+
+// panelLink is web.PanelLink: a token for who came from a tool's link.
+func (a *App) panelLink(_ context.Context, q url.Values) (assist.Identity, string, error) {
+	who, err := a.tools.signOn(q.Get("tool"), q)
+	if err != nil {
+		return assist.Identity{}, "", err
+	}
+	token, err := a.signer.Sign(who, time.Until(who.Expires))
+	if err != nil {
+		return assist.Identity{}, "", fmt.Errorf("sign %s on to the panel: %w", who.Subject, err)
+	}
+	return who, token, nil
 }
 
 func (a *App) startTools() {

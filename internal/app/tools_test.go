@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,10 @@ import (
 	"github.com/aside-project/aside/internal/testkit/fakedesk"
 )
 
-const deskChat = "0b54c9de-0000-4000-8000-0000000000aa"
+const (
+	deskChat   = "0b54c9de-0000-4000-8000-0000000000aa"
+	linkSecret = "0123456789abcdef0123456789abcdef"
+)
 
 // TestLibredesk is a whole server beside a Libredesk: a customer's message there
 // becomes a suggestion, the suggestion a private note, and an agent's press of
@@ -20,7 +24,7 @@ const deskChat = "0b54c9de-0000-4000-8000-0000000000aa"
 func TestLibredesk(t *testing.T) {
 	desk := fakedesk.New(t, fakedesk.Agent{ID: 1, Name: "Aside", Key: "own:secret"}, fakedesk.Agent{ID: 2, Name: "Wren", Key: "wren:secret"})
 	a, cfg := server(t, func(c *app.Config) {
-		c.Libredesk = libredesk.Config{URL: desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Keys: "wren:secret", Notes: true, Typing: true}
+		c.Libredesk = libredesk.Config{URL: desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Keys: "wren:secret", Notes: true, Typing: true, LinkSecret: linkSecret}
 	})
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	res, err := http.Post(a.URL()+"/v1/hooks/libredesk", "application/json", strings.NewReader(`{"event":"webhook.test"}`))
@@ -47,7 +51,10 @@ func TestLibredesk(t *testing.T) {
 	}
 
 	conversation := "libredesk:" + deskChat
-	wren := connect(t, a, cfg, assist.Identity{Subject: "libredesk:agent:2", Actor: assist.ActorAgent, Name: "Wren"})
+	wren := dial(t, a, pressLink(t, a, desk, conversation))
+	if f := wren.send("conversation.open", "x", "libredesk:another", map[string]int{"after": 0}); f.Error == nil {
+		t.Error("the token of one conversation opens another")
+	}
 	wren.send("conversation.open", "o", conversation, map[string]int{"after": 0})
 	ready := wren.until("suggestion.ready", "refunded in full")
 	if len(ready.Data) == 0 {
@@ -108,4 +115,36 @@ func TestLibredesk(t *testing.T) {
 			t.Fatalf("the doctor says %s", bad)
 		}
 	}
+}
+
+// pressLink follows the context link as a browser does, to a token for the panel.
+func pressLink(t *testing.T, a *app.App, desk *fakedesk.Desk, conversation string) (token string) {
+	t.Helper()
+	q := url.Values{"tool": {"libredesk"}, "c": {deskChat}, "t": {desk.LinkToken(linkSecret, deskChat, 2)}}
+	get := func(q url.Values) url.Values {
+		c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		res, err := c.Get(a.URL() + "/panel?" + q.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		to, err := res.Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fragment, err := url.ParseQuery(to.EscapedFragment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fragment
+	}
+	good := get(q)
+	if good.Get("conversation") != conversation || good.Get("token") == "" {
+		t.Fatalf("the link led to %v", good)
+	}
+	q.Set("t", desk.LinkToken("another secret of 32 characters!", deskChat, 2))
+	if forged := get(q); forged.Has("token") || forged.Get("error") == "" {
+		t.Errorf("a forged link led to %v", forged)
+	}
+	return good.Get("token")
 }

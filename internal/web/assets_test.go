@@ -33,6 +33,8 @@ func TestAssets(t *testing.T) {
 		{"/widget", "text/html; charset=utf-8", 200},
 		{"/widget.js", "text/javascript; charset=utf-8", 200},
 		{"/assets/widget/chat.js", "text/javascript; charset=utf-8", 200},
+		{"/panel.js", "text/javascript; charset=utf-8", 200},
+		{"/assets/embed/panel.js", "text/javascript; charset=utf-8", 200},
 		{"/demo", "text/html; charset=utf-8", 404},
 		{"/assets/demo.css", "text/css; charset=utf-8", 404},
 		{"/storybook", "text/html; charset=utf-8", 404},

@@ -5,8 +5,11 @@ package fakedesk
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -273,6 +276,25 @@ func (d *Desk) activity(c *conversation, by int64, kind, text string) {
 	j["meta"] = map[string]any{"activity_type": kind}
 	j["content_type"] = "text"
 	d.tell("message.created", j)
+}
+
+// LinkToken is {{token}} of a context link, for an agent who presses its button now.
+func (d *Desk) LinkToken(secret, uuid string, agent int64) string {
+	now := time.Now()
+	plain, err := json.Marshal(map[string]any{"agent_id": agent, "agent_email": "", "contact_id": 900, "conversation_uuid": uuid, "email": "",
+		"external_user_id": "", "first_name": "Visitor", "last_name": "", "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	block, err := aes.NewCipher([]byte(secret))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(gcm.Seal(nil, nil, plain, nil))
 }
 
 // Typing is the visitor typing, as agents' sockets hear it; it says how many did.
