@@ -295,6 +295,7 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.keepListed(a.work) })
 	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
@@ -364,6 +365,18 @@ type vectorStore struct{ *postgres.DB }
 
 func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string, vectors [][]float32) error {
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
+}
+
+// keepListed makes the lists of a large knowledge's terms anew when it has grown.
+func (a *App) keepListed(ctx context.Context) {
+	for {
+		if err := a.db.FinishPassages(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
+		}
+		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
 }
 
 // keepEmbedded gives every passage a vector, now and whenever new ones came.

@@ -23,6 +23,24 @@ import (
 
 var pictures = flag.String("panel-pictures", "", "folder to put pictures of the panel in")
 
+var axe = flag.String("axe", "", "a file axe.min.js of axe-core: run it over the panel")
+
+// accessible runs axe-core over the panel, when it is given.
+func accessible(t *testing.T, tab context.Context) {
+	t.Helper()
+	if *axe == "" {
+		return
+	}
+	script, err := os.ReadFile(*axe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](string(script)), chromedp.Evaluate[chromedp.Void](`window.found = null; axe.run(document.querySelector("aside-panel")).then((r) => { window.found = r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + " " + n.failureSummary)); }, (e) => { window.found = [String(e)]; })`), chrome.Eventually(`window.found`))
+	for _, line := range chrome.Ask[[]string](t, tab, "window.found") {
+		t.Error(line)
+	}
+}
+
 const panelSecret = "what only the chat tool's server and we know"
 
 // tool is another company's chat tool: pages of another origin, which embed the
@@ -132,8 +150,10 @@ func TestPanelInForeignPages(t *testing.T) {
 		ask("tool-1", "m-1")
 		chrome.Run(t, tab, chrome.Eventually(embedded(".standing.is-ready, .standing.is-check")), chrome.Eventually(embedded(".source")+`?.innerText.includes("Returns")`))
 		picture(t, tab, "element-light")
+		accessible(t, tab)
 		chrome.Run(t, tab, chrome.Emulate("dark"))
 		picture(t, tab, "element-dark")
+		accessible(t, tab)
 		chrome.Run(t, tab, chrome.Emulate("light"), chromedp.EmulateViewport(380, 800))
 		picture(t, tab, "element-narrow")
 		chrome.Run(t, tab, chromedp.EmulateViewport(1280, 800))
@@ -197,6 +217,7 @@ func TestPanelInForeignPages(t *testing.T) {
 		tab := chrome.Tab(t, browser, "CORS", "Failed to load resource", "net::ERR_FAILED", "Unexpected response code: 403")
 		chrome.Run(t, tab, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(page(stranger, "tool-5", sign("tool-5", time.Minute), "")), chrome.Eventually(embedded(".embed-stop:not([hidden])")+`?.innerText.includes("ASIDE_ORIGINS")`))
 		picture(t, tab, "element-origin")
+		accessible(t, tab)
 		nothing(t, tab)
 		// Nor when it goes around the element.
 		got := chrome.Ask[string](t, tab, fmt.Sprintf(`"" + window.raw`)) // not yet set

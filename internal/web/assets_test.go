@@ -147,7 +147,7 @@ func TestContrast(t *testing.T) {
 	if !ok {
 		t.Fatal("tokens.css has no dark theme")
 	}
-	media, attribute, ok := strings.Cut(dark, `:root[data-theme="dark"] {`)
+	media, attribute, ok := strings.Cut(dark, `:root[data-theme="dark"], :host([theme="dark"]) {`)
 	if !ok {
 		t.Fatal("tokens.css has no chosen dark theme")
 	}

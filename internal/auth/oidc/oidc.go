@@ -30,8 +30,10 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 )
 
-// patience bounds each call to the provider.
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second // for each call to the provider
+	rest     = 2 * time.Second  // after it could not be reached: who waited is told the same
+)
 
 // Config says which provider, and who of its people may in.
 type Config struct {
@@ -80,8 +82,10 @@ type Provider struct {
 	cfg    Config
 	client *http.Client
 
-	mu    sync.Mutex
-	known *known
+	mu     sync.Mutex
+	known  *known
+	failed error // why it could not be reached, at `at`
+	at     time.Time
 }
 
 type known struct {
@@ -101,17 +105,22 @@ func New(c Config) *Provider {
 	return &Provider{cfg: c, client: &http.Client{Timeout: patience, Transport: t}}
 }
 
-// discover asks the provider once; a failure is asked again the next time.
+// discover asks the provider once; a failure is asked again after a rest.
 func (p *Provider) discover(ctx context.Context) (*known, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known != nil {
 		return p.known, nil
 	}
+	if p.failed != nil && time.Since(p.at) < rest {
+		return nil, p.failed
+	}
 	// The keys are fetched later with this context: it must outlive the request.
 	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.cfg.Issuer)
 	if err != nil {
-		return nil, assist.Wrap(err, assist.Unavailable, "the sign-in provider cannot be reached at the moment; try again")
+		p.failed = assist.Wrap(err, assist.Unavailable, "the sign-in provider cannot be reached at the moment; try again")
+		p.at = time.Now()
+		return nil, p.failed
 	}
 	var more struct {
 		End string `json:"end_session_endpoint"`

@@ -38,7 +38,7 @@ type frame struct {
 func (c *Connector) listen() {
 	for pause := time.Second; c.base.Err() == nil; pause = min(2*pause, time.Minute) {
 		began := c.o.Now()
-		if err := c.follow(); err != nil && c.base.Err() == nil {
+		if err := c.follow(); c.base.Err() == nil {
 			c.log.Debug("the typing socket ended", "error", err)
 		}
 		if c.o.Now().Sub(began) > time.Minute {
@@ -53,8 +53,8 @@ func (c *Connector) listen() {
 	}
 }
 
-// follow is one connection: a reader here, and a writer that tells Libredesk which
-// conversations are watched.
+// follow is one connection, until it ends: a reader here, and a writer that tells
+// Libredesk which conversations are watched.
 func (c *Connector) follow() error {
 	address, origin := socketAddress(c.cfg.URL)
 	h := http.Header{"Origin": {origin}, "Authorization": c.own["Authorization"]}
