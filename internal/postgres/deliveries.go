@@ -271,8 +271,12 @@ func (db *DB) Echoed(ctx context.Context, tool, conversation, id, text string) (
 			return err
 		}
 		tag, err := conn.Exec(ctx, found, tool, conversation, id, text)
-		ours = err == nil && tag.RowsAffected() == 1
-		return err
+		if err != nil || tag.RowsAffected() == 1 {
+			ours = err == nil
+			return err
+		}
+		// Its sender may have stored the id since the first look.
+		return conn.QueryRow(ctx, known, tool, conversation, id).Scan(&ours)
 	})
 	return ours, err
 }
