@@ -173,6 +173,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
 		Hooks:         a.tools.hooks(),
+		Pages:         a.tools.pages(),
+		Deliveries:    outgoing{a.db.DB},
 		PanelLink:     a.panelLink,
 		Metrics:       counts.handler(),
 		Verify:        a.verify,
