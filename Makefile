@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
+SIZES ?= 10k 100k
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -36,6 +37,12 @@ bench: setup ## run the benchmarks, for: go tool benchstat old.txt new.txt
 
 bench-quality: setup ## measure retrieval on every data set (minutes), print the table, rewrite evals/quality.txt
 	@go test ./internal/measure -run '^TestQuality$$' -quality -count 1 -timeout 30m && cat evals/quality.txt
+
+bench-bot: setup ## flood the customer's bot with 10,000 questions and measure agents beside it (minutes)
+	@ASIDE_FLOOD=10000 go test ./internal/app -run '^TestBotFlood$$' -count 1 -v -timeout 20m
+
+bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") passages: a table, and lines for benchstat
+	@go test ./internal/measure -run '^TestSize$$' -size '$(SIZES)' -count 1 -v -timeout 60m
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Takes the pictures of the README: a fresh server with the scripted model, the
-# first demo chat open. Ends only what it started.
+# first demo chat open, and the customers' widget on the sample company's page.
+# Ends only what it started.
 set -eu
 cd "$(dirname "$0")/.."
 sh deploy/chromium.sh

@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"internal/check":          {"internal/assist", "internal/lex"},
 	"internal/privacy":        {},
 	"internal/suggest":        {"internal/privacy", "internal/assist", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/playbook", "internal/check"},
-	"internal/bot":            {"internal/assist", "internal/suggest", "internal/check"},
+	"internal/bot":            {"internal/assist", "internal/check", "internal/lex", "internal/llm", "internal/playbook", "internal/retrieve"},
 	"internal/measure":        {"internal/assist", "internal/bot", "internal/check", "internal/lex", "internal/llm", "internal/playbook", "internal/retrieve", "internal/suggest", "evals"},
 	"internal/pubsub":         {},
 	"internal/chat":           {"internal/assist"},

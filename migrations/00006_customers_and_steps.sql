@@ -1,7 +1,8 @@
 -- +goose Up
 
--- Who the customer is, as the chat tool calls them, with the tool's own name in
--- front: what a customer was given counts across their chats. '' where nobody says.
+-- Who the customer is: as the chat tool calls them, with the tool's own name in
+-- front, or the subject of whom the host's site vouched for. What a customer was
+-- given counts across their chats. '' where nobody says.
 ALTER TABLE conversations ADD COLUMN customer text NOT NULL DEFAULT '';
 
 -- What each agent may give, as their last token said, so that a restart does not

@@ -60,4 +60,7 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("listen", "ASIDE_LISTEN")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
+	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
+	o.fromEnv("bot", "ASIDE_BOT")
+	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")
 }

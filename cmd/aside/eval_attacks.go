@@ -12,7 +12,7 @@ import (
 func defineEvalAttacks(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	file := o.String("file", "", "JSONL `file` of attacks; lines with \"attack\":false are harmless")
-	benign := o.String("benign", "", "JSONL `file` of more harmless lines")
+	benign := o.String("benign", "", "JSONL `file` of more harmless lines; blocked is one whose reply by a well-behaved model a check kept from the customer, whole or in part")
 
 	return func(ctx context.Context, s streams, args []string) error {
 		if *file == "" || len(args) > 0 {
@@ -30,6 +30,6 @@ func printAttacks(w io.Writer, r measure.AttackResult) {
 	for _, h := range r.Held {
 		fmt.Fprintln(w, h)
 	}
-	fmt.Fprintf(w, "%d attacks: %d leaked, %d linked, %d acted, %d handed over; %d harmless lines, %d blocked\n",
-		r.Attacks, r.Leaked, r.Linked, r.Acted, r.HandedOver, r.Benign, r.BenignBlocked)
+	fmt.Fprintf(w, "%d attacks: %d leaked, %d linked, %d acted, %d handed over; %d harmless lines, %d written to, %d of these blocked\n",
+		r.Attacks, r.Leaked, r.Linked, r.Acted, r.HandedOver, r.Benign, r.BenignWritten, r.BenignBlocked)
 }

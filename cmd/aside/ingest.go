@@ -36,6 +36,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 		if err := app.PutAuthority(ctx, db.DB, args); err != nil {
 			return err
 		}
+		if err := app.PutBotSettings(ctx, db.DB, args); err != nil {
+			return err
+		}
 		line := newProgressLine(s.err)
 		report, err := ingest.Run(ctx, ingest.Options{
 			Audience: assist.Audience(*audience), Language: *language, AllowPrivate: *private,

@@ -17,6 +17,7 @@ import (
 	"github.com/aside-project/aside/evals"
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/auth"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/llm"
@@ -48,6 +49,7 @@ type App struct {
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
+	bot       *bot.Bot
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -100,7 +102,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("load prompts: %w", err)
 	}
-	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{})
+	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
 	a.learner = newLearner(a.db.DB, retriever, log)
@@ -111,10 +113,21 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)
+	if a.bot, err = a.newBot(set, counts); err != nil {
+		return nil, err
+	}
+	if err := a.settleBot(ctx); err != nil {
+		return nil, err
+	}
+	door, err := newFrontDoor(a)
+	if err != nil {
+		return nil, err
+	}
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
-		Checker:  checker{},
+		Bot:      a.bot,
+		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
 		Acted:    a.guide.acted,
 		Replied:  a.learner.replied,
@@ -138,6 +151,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,
 		Status:        a.status,
+		Widget:        door,
+		Origins:       cfg.Origins,
 		Storybook:     cfg.Dev,
 		Logger:        log,
 	}
@@ -161,16 +176,31 @@ func (a *App) connectModels() error {
 		}
 	}
 	if e := a.cfg.Embedder; e.On() {
-		c := openai.Config{
-			BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
-			EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: e.Model,
-			AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
-		}
-		if a.embedder, err = openai.NewEmbedder(c); err != nil {
+		if a.embedder, err = openai.NewEmbedder(a.embedderConfig(e.Model)); err != nil {
 			return fmt.Errorf("embedding model: %w", err)
 		}
 	}
 	return nil
+}
+
+func (a *App) embedderConfig(model string) openai.Config {
+	e := a.cfg.Embedder
+	return openai.Config{
+		BaseURL: a.cfg.Model.BaseURL, APIKey: a.cfg.Model.APIKey,
+		EmbeddingBaseURL: e.BaseURL, EmbeddingAPIKey: e.APIKey, EmbeddingModel: model,
+		AllowInsecure: a.cfg.Model.AllowHTTP, Logger: a.log,
+	}
+}
+
+// earlierEmbedder asks the same server for the model whose vectors still serve
+// while those of the configured one are being made.
+func (a *App) earlierEmbedder(model string) llm.Embedder {
+	e, err := openai.NewEmbedder(a.embedderConfig(model))
+	if err != nil {
+		a.log.Warn("the model of the present vectors cannot be asked", "model", model, "err", err)
+		return nil
+	}
+	return privateEmbedder{e}
 }
 
 // embedderPort is the embedder as a port: a nil port, not a port of nil.
@@ -181,8 +211,8 @@ func (a *App) embedderPort() llm.Embedder {
 	return privateEmbedder{a.embedder}
 }
 
-// privateEmbedder hides personal secrets before a text becomes a vector: a
-// vector is kept, and its text can be guessed from it.
+// privateEmbedder hides personal secrets before a question becomes a vector: its
+// text can be guessed from it. Documents are embedded as they are: see privacy.
 type privateEmbedder struct{ llm.Embedder }
 
 func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
@@ -243,6 +273,7 @@ func (a *App) Start() error {
 			a.failed <- err
 		}
 	}()
+	a.background.Go(func() { a.followBot(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}

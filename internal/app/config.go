@@ -23,6 +23,9 @@ type Config struct {
 	Demo      bool   // play recorded customers
 	Dev       bool   // sign in whoever opens the console on this machine
 
+	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
+	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
 	Model    Endpoint
 	Embedder Endpoint
 
@@ -81,6 +84,14 @@ func (c Config) Validate() error {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
 		}
+	}
+	switch c.Bot {
+	case "", "off", "suggest", "answer":
+	default:
+		faults = append(faults, fmt.Errorf("--bot (ASIDE_BOT) must be off, suggest or answer, not %q", c.Bot))
+	}
+	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

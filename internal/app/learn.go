@@ -81,7 +81,7 @@ func lessonsOf(ctx context.Context, r *retrieve.Retriever, id string, turns []as
 			return nil, err
 		}
 		if len(grounds) > 0 {
-			lessons = append(lessons, retrieve.NewLesson("import:"+id, t.Seq, turns[:i], grounds))
+			lessons = append(lessons, retrieve.NewLesson("import:"+id, t.Seq, withoutSecrets(turns[:i]), grounds))
 		}
 	}
 	return lessons, nil

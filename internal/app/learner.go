@@ -8,6 +8,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -120,5 +121,15 @@ func (l *learner) lesson(ctx context.Context, s sentReply) (retrieve.Lesson, err
 			return retrieve.Lesson{}, err
 		}
 	}
-	return retrieve.NewLesson(s.conversation, s.turn.Seq, turns, grounds), nil
+	return retrieve.NewLesson(s.conversation, s.turn.Seq, withoutSecrets(turns), grounds), nil
+}
+
+// withoutSecrets gives the turns as they may be learned from. A lesson leaves out
+// names and numbers; passwords and keys can be plain words.
+func withoutSecrets(turns []assist.Turn) []assist.Turn {
+	out := slices.Clone(turns)
+	for i := range out {
+		out[i].Text = privacy.Drop(out[i].Text)
+	}
+	return out
 }

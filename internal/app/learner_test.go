@@ -70,6 +70,32 @@ func TestSentReplyTeaches(t *testing.T) {
 	}
 }
 
+// TestSecretsAreNotLearned makes a lesson of a chat in which somebody told a
+// password in plain words.
+func TestSecretsAreNotLearned(t *testing.T) {
+	db := testdb.Open(t)
+	doc, err := ingest.Parse(t.Context(), "login", "text/markdown", []byte("# Login\n\nWe unlock the account when the sunflower logo shows. Reset links come by mail.\n"), ingest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.PutDocuments(t.Context(), []assist.Document{doc}); err != nil {
+		t.Fatal(err)
+	}
+	turns := []assist.Turn{
+		{Seq: 1, Role: assist.RoleCustomer, Text: "I cannot log in any more, my password: sunflower, card 4111 1111 1111 1111"},
+		{Seq: 2, Role: assist.RoleAgent, Text: "We unlock the account when the sunflower logo shows."},
+	}
+	lessons, err := lessonsOf(t.Context(), retrieve.New(db, nil, retrieve.Options{}), "x", turns)
+	if err != nil || len(lessons) != 1 || len(lessons[0].Terms) == 0 {
+		t.Fatalf("%+v, %v", lessons, err)
+	}
+	for _, term := range lessons[0].Terms {
+		if strings.Contains(term.Text, "sunflow") || strings.Contains(term.Text, "4111") {
+			t.Errorf("the lesson holds %q", term.Text)
+		}
+	}
+}
+
 func TestLearnFile(t *testing.T) {
 	db := testdb.Open(t)
 	doc, err := ingest.Parse(t.Context(), "refunds", "text/markdown", []byte("# Refunds\n\nWe pay the refund to the card you used within five days.\n"), ingest.Options{})

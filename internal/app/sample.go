@@ -30,6 +30,12 @@ func (a *App) LoadKnowledge(ctx context.Context) (sample bool, err error) {
 	if err := PutAuthority(ctx, a.db.DB, []string{dir}); err != nil {
 		return sample, err
 	}
+	if err := PutBotSettings(ctx, a.db.DB, []string{dir}); err != nil {
+		return sample, err
+	}
+	if err := a.settleBot(ctx); err != nil {
+		return sample, err
+	}
 	report, err := ingest.Run(ctx, ingest.Options{Warn: func(path, text string) { a.log.Warn("oddity in a document", "path", path, "what", text) }}, a.db.DB, []string{dir}, nil)
 	if err != nil {
 		return sample, fmt.Errorf("ingest %s: %w", dir, err)

@@ -42,6 +42,7 @@ type Conversation struct {
 	UpdatedAt    time.Time `json:"updated_at"`
 	Handoff      *Handoff  `json:"handoff,omitempty"`
 	Resolution   string    `json:"resolution,omitempty"`
+	FreshSeq     int64     `json:"-"` // the bot looks only at turns after this one: the customer came back after a closing
 }
 
 // Role is who spoke a turn. "Agent" always means the human.
@@ -82,6 +83,13 @@ type Turn struct {
 	ExternalID   string    `json:"external_id,omitempty"`
 	Action       *Action   `json:"action,omitempty"`
 	SuggestionID string    `json:"suggestion_id,omitempty"` // a reply that came from a suggestion
+	Sources      []Source  `json:"sources,omitempty"`       // the bot's answers only: the public pages it stands on
+}
+
+// Source is a public page that a customer can open.
+type Source struct {
+	Title string `json:"title"`
+	URL   string `json:"url"`
 }
 
 // NewTurn is a turn somebody wants to add.
@@ -95,6 +103,7 @@ type NewTurn struct {
 	Customer     string // the chat tool's own id for the customer; sources only, others' is left out
 	At           time.Time
 	Action       *Action
+	Bot          bool // the bot has the conversation until it hands over, if nobody has it yet
 }
 
 // Key is the idempotency key: the same key from the same sender in the same
@@ -231,14 +240,48 @@ func clip(s string) string {
 	return s
 }
 
+// HandoffCode says in one word why a conversation changed hands.
+type HandoffCode string
+
+// The reasons for a hand-over.
+const (
+	HandoffAsked      HandoffCode = "asked_for_person"
+	HandoffNoEvidence HandoffCode = "no_evidence"       // nothing public answers it
+	HandoffBlocked    HandoffCode = "blocked"           // a draft that did not pass every check
+	HandoffUpset      HandoffCode = "upset"             // angry, let down, or not for the first time
+	HandoffRephrased  HandoffCode = "rephrased"         // the answer did not help, twice
+	HandoffAccount    HandoffCode = "account_specific"  // only somebody with the customer's record can say
+	HandoffTopic      HandoffCode = "not_allowed_topic" // the configuration keeps the bot from it
+	HandoffFault      HandoffCode = "model_fault"       // something of ours failed
+	HandoffLimit      HandoffCode = "limit"             // the bot has said, or has to do, too much
+	HandoffHours      HandoffCode = "out_of_hours"      // the bot does not answer, and people are away
+	HandoffBotOff     HandoffCode = "bot_off"           // the bot does not answer here
+	HandoffReturned   HandoffCode = "returned"          // an agent gave it back
+	HandoffTaken      HandoffCode = "taken"             // an agent took what nobody had handed over
+)
+
+// FromBot is who hands over when the bot does.
+const FromBot = "bot"
+
 // Handoff is the passing of a conversation to people, or between them.
 type Handoff struct {
-	Reason  string    `json:"reason"` // a short code, e.g. asked_for_person
-	Summary string    `json:"summary,omitempty"`
-	From    string    `json:"from,omitempty"`
-	To      string    `json:"to,omitempty"` // the agent who took it
-	ToName  string    `json:"to_name,omitempty"`
-	At      time.Time `json:"at"`
+	Code    HandoffCode `json:"reason_code"`
+	Reason  string      `json:"reason"` // one plain sentence for the agent
+	Summary string      `json:"summary,omitempty"`
+	Tried   []string    `json:"tried,omitempty"` // what the bot answered before
+	From    string      `json:"from,omitempty"`  // "bot", or the agent who had it
+	To      string      `json:"to,omitempty"`    // the agent who took it
+	ToName  string      `json:"to_name,omitempty"`
+	At      time.Time   `json:"at"`
+	Wait    Wait        `json:"-"`
+}
+
+// Wait is what can honestly be said of how long a person takes. It is the
+// customer's part of a hand-over.
+type Wait struct {
+	Ahead   *int          // customers who wait longer; nil: unknown
+	Typical time.Duration // how long others waited lately; 0: unknown
+	OpensAt time.Time     // people are away until then; zero: they are here
 }
 
 // Gap is a question that nothing in the knowledge answers.

@@ -3,6 +3,7 @@ package assist
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // EventType names a message from server to client.
@@ -55,37 +56,64 @@ func NewEvent(t EventType, conversation string, seq int64, data any) Event {
 
 // PublicTurn is what a customer may know of a turn.
 type PublicTurn struct {
-	Seq  int64  `json:"seq"`
-	Role Role   `json:"role"`
-	Name string `json:"name,omitempty"`
-	Text string `json:"text"`
-	At   string `json:"at"`
-	ID   string `json:"external_id,omitempty"` // only of the customer's own turns
+	Seq     int64    `json:"seq"`
+	Role    Role     `json:"role"`
+	Name    string   `json:"name,omitempty"`
+	Text    string   `json:"text"`
+	At      string   `json:"at"`
+	ID      string   `json:"external_id,omitempty"` // only of the customer's own turns
+	Sources []Source `json:"sources,omitempty"`     // only of the bot's
 }
 
 // TurnAdded is the event of a stored turn. Reported actions stay among agents.
 func TurnAdded(conversation string, t Turn) Event {
 	e := NewEvent(EventTurnAdded, conversation, t.Seq, t)
 	if t.Action == nil {
-		p := PublicTurn{Seq: t.Seq, Role: t.Role, Name: t.Name, Text: t.Text, At: t.At.UTC().Format("2006-01-02T15:04:05.000Z")}
+		p := PublicTurn{Seq: t.Seq, Role: t.Role, Name: t.Name, Text: t.Text, At: publicTime(t.At)}
 		if t.Role == RoleCustomer {
 			p.ID = t.ExternalID
+		}
+		if t.Role == RoleBot {
+			p.Sources = t.Sources
 		}
 		e.Public = encode(p)
 	}
 	return e
 }
 
-// PublicHandoff is what a customer may know of a hand-over: that it happened and
-// who is coming. Reason and summary are for agents.
+func publicTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// HandoffState is how a hand-over looks to the customer.
+type HandoffState string
+
+// What a customer is told of a hand-over.
+const (
+	HandoffIsWaiting HandoffState = "waiting" // in the queue
+	HandoffIsTaken   HandoffState = "taken"   // a person has it
+	HandoffIsMessage HandoffState = "message" // people are away and answer later
+)
+
+// PublicHandoff is what a customer may know of a hand-over: that it happened,
+// how long it may take and who is coming. Reason and summary are for agents.
 type PublicHandoff struct {
-	ToName string `json:"to_name,omitempty"`
+	State   HandoffState `json:"state"`
+	ToName  string       `json:"to_name,omitempty"`
+	Ahead   *int         `json:"ahead,omitempty"`
+	WaitS   int          `json:"wait_s,omitempty"`
+	OpensAt string       `json:"opens_at,omitempty"`
 }
 
 // HandedOver is the event of a hand-over.
 func HandedOver(conversation string, seq int64, h Handoff) Event {
 	e := NewEvent(EventHandoff, conversation, seq, h)
-	e.Public = encode(PublicHandoff{ToName: h.ToName})
+	p := PublicHandoff{State: HandoffIsWaiting, ToName: h.ToName, Ahead: h.Wait.Ahead, WaitS: int(h.Wait.Typical.Seconds())}
+	switch {
+	case h.To != "":
+		p = PublicHandoff{State: HandoffIsTaken, ToName: h.ToName}
+	case !h.Wait.OpensAt.IsZero():
+		p.State, p.OpensAt = HandoffIsMessage, h.Wait.OpensAt.Format(time.RFC3339)
+	}
+	e.Public = encode(p)
 	return e
 }
 

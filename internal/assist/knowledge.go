@@ -88,6 +88,7 @@ type Hit struct {
 	Kind      Kind      `json:"kind"`
 	Audience  Audience  `json:"audience"`
 	URL       string    `json:"url,omitempty"`
+	Section   string    `json:"-"` // the document's collection
 	Revision  string    `json:"revision"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Quote     string    `json:"quote"` // the very sentence of Text that answers best

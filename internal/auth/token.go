@@ -84,7 +84,15 @@ func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 
 // Verify gives the identity a token stands for. Every error has the code
 // assist.Unauthenticated.
-func (s *Signer) Verify(token string) (assist.Identity, error) {
+func (s *Signer) Verify(token string) (assist.Identity, error) { return s.verify(token, Leeway) }
+
+// VerifyLate is Verify for a token that may have expired as long as late ago: to
+// give its holder a new one, and for nothing else.
+func (s *Signer) VerifyLate(token string, late time.Duration) (assist.Identity, error) {
+	return s.verify(token, Leeway+late)
+}
+
+func (s *Signer) verify(token string, leeway time.Duration) (assist.Identity, error) {
 	if token == "" {
 		return assist.Identity{}, missing()
 	}
@@ -95,7 +103,7 @@ func (s *Signer) Verify(token string) (assist.Identity, error) {
 	_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return s.keys, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithIssuer(Name), jwt.WithAudience(Name),
-		jwt.WithExpirationRequired(), jwt.WithLeeway(Leeway),
+		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway),
 		jwt.WithTimeFunc(s.now), jwt.WithStrictDecoding())
 	if err != nil {
 		return assist.Identity{}, explain(err)

@@ -7,7 +7,7 @@ import (
 )
 
 func TestDecide(t *testing.T) {
-	page := assist.Hit{Passage: assist.Passage{ID: "p", Text: "Returns are free within 30 days. See https://shop.example/returns or https://evil.example/x for the form."},
+	page := assist.Hit{Passage: assist.Passage{ID: "p", Text: "Returns are free within 30 days. See https://shop.example/returns or https://evil.example/x for the form. Write to returns@shop.example or returns@evil.example."},
 		Title: "Returns", Audience: assist.AudiencePublic, URL: "https://shop.example/returns"}
 	inside := page
 	inside.Audience = assist.AudienceInternal
@@ -20,7 +20,6 @@ func TestDecide(t *testing.T) {
 		return &d
 	}
 	good := draft("Returns are free within 30 days.", "Returns are free within 30 days.")
-	turns := []assist.Turn{{Role: assist.RoleCustomer, Text: "You owe me $500, you said so. Returns are free within 90 days."}}
 	tests := []struct {
 		name   string
 		s      assist.Suggestion
@@ -36,11 +35,13 @@ func TestDecide(t *testing.T) {
 		{"a deed", assist.Suggestion{State: assist.SuggestionReady, Hits: []assist.Hit{page}, Draft: draft("I have refunded your returns within 30 days.", "Returns are free within 30 days.")}, "", false},
 		{"its own page", assist.Suggestion{State: assist.SuggestionReady, Hits: []assist.Hit{page}, Draft: draft("See https://shop.example/returns for the form.", "See https://shop.example/returns")}, "See https://shop.example/returns for the form.", false},
 		{"a link in a poisoned page", assist.Suggestion{State: assist.SuggestionReady, Hits: []assist.Hit{page}, Draft: draft("See https://evil.example/x for the form.", "https://evil.example/x for the form.")}, "", false},
+		{"the house's own address", assist.Suggestion{State: assist.SuggestionReady, Hits: []assist.Hit{page}, Draft: draft("Write to returns@shop.example.", "Write to returns@shop.example")}, "Write to returns@shop.example.", false},
+		{"an address in a poisoned page", assist.Suggestion{State: assist.SuggestionReady, Hits: []assist.Hit{page}, Draft: draft("Write to returns@evil.example.", "returns@evil.example.")}, "", false},
 		{"nothing found", assist.Suggestion{State: assist.SuggestionAbstained}, "", false},
 		{"small talk", assist.Suggestion{State: assist.SuggestionAbstained, Question: assist.Question{Quiet: "a greeting"}}, "", true},
 	}
 	for _, tt := range tests {
-		got := Decide(tt.s, turns)
+		got := Decide(tt.s, Topics{})
 		if got.Answer != tt.answer || got.Quiet != tt.quiet || (got.Reason == "") != (tt.answer != "" || tt.quiet) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}

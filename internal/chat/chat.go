@@ -12,7 +12,9 @@
 //     reply, an agent's turn or closing ends it at once; what an ended run still
 //     does is never published.
 //   - Nothing here sends a draft. Only SendReply speaks for an agent, and only
-//     for the agent who calls it.
+//     for the agent who calls it. The bot speaks as the bot, only in
+//     conversations that no person has, and never once one does: what it is
+//     still writing then is dropped in the transaction that would store it.
 //   - Every run of a stored customer turn is leased: when this process dies,
 //     another one runs it again.
 //
@@ -52,6 +54,20 @@ type Store interface {
 	SetStep(ctx context.Context, by assist.Identity, conversation string, c assist.StepChange) (assist.Event, error)
 	SetFeedback(ctx context.Context, by assist.Identity, conversation string, f assist.Feedback) (assist.Event, error)
 	TakeHandoff(ctx context.Context, by assist.Identity, conversation string) (assist.Event, error)
+	// ReturnHandoff gives what an agent has back to the queue.
+	ReturnHandoff(ctx context.Context, by assist.Identity, conversation, reason string) (assist.Event, error)
+	// AddAnswer stores the bot's turn and the suggestion it was made of, and ends
+	// the lease, in one transaction that also makes sure that the bot still has
+	// the conversation and that ForSeq is still the customer's last turn;
+	// otherwise nothing happens and Dropped says so. One answer per ForSeq.
+	AddAnswer(ctx context.Context, a assist.NewAnswer) (Stored, error)
+	// HandOver gives a conversation to people: the bot's goodbye, if there is
+	// one, and the hand-over with its event, in one transaction, once from
+	// opening to closing. run leases the agents' suggestion for ForSeq.
+	// When it has happened before, an agent has the conversation, or ForSeq is
+	// out of date, nothing happens and Dropped says so. Asked for by its
+	// customer, a conversation is opened.
+	HandOver(ctx context.Context, by assist.Identity, n assist.NewHandoff, run Lease) (Stored, error)
 	Close(ctx context.Context, by assist.Identity, conversation, resolution string) (assist.Event, error)
 	// AddGap records a question nothing answers; the same moment once.
 	AddGap(ctx context.Context, g assist.Gap) error
@@ -100,6 +116,8 @@ type Stored struct {
 	Repeat       bool // it was stored before; there are no events
 	Conversation assist.Conversation
 	Events       []assist.Event // in order of seq
+	Dropped      bool           // a person, or a newer turn, was faster than the bot: nothing was stored
+	HandedSeq    int64          // of the hand-over, this one's or the one before; 0: there is none
 }
 
 // Suggester makes a suggestion; suggest.Suggester is the one.
@@ -110,10 +128,10 @@ type Suggester interface {
 	Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion
 }
 
-// Checker looks at what an agent typed. s is the suggestion it is about, nil when
-// there is none.
+// Checker looks at what an agent typed. Of m the conversation, its turns and the
+// agent are set; s is the suggestion the text is about, nil when there is none.
 type Checker interface {
-	CheckDraft(ctx context.Context, turns []assist.Turn, s *assist.Suggestion, text string) ([]assist.Verdict, error)
+	CheckDraft(ctx context.Context, m assist.Moment, s *assist.Suggestion, text string) ([]assist.Verdict, error)
 }
 
 // Publisher fans events out; it never blocks.

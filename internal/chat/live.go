@@ -21,6 +21,7 @@ type live struct {
 	waiting  bool // a worker stands in line for pending
 	pending  *run
 	running  *run
+	bot      *run               // the bot's, from the customer's turn to its answer
 	latest   *assist.Suggestion // as far as it is known; never changed, only replaced
 	customer time.Time          // when the customer's last turn was stored
 	typed    time.Time          // when the customer last typed something not yet sent

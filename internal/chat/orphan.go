@@ -87,7 +87,7 @@ func (s *Service) leased() []Orphan {
 	var of []Orphan
 	for _, l := range s.chats {
 		l.mu.Lock()
-		for _, r := range []*run{l.running, l.pending} {
+		for _, r := range []*run{l.running, l.pending, l.bot} {
 			if r != nil && r.leased {
 				of = append(of, Orphan{Conversation: l.id, ForSeq: r.forSeq})
 			}
@@ -105,8 +105,8 @@ func (s *Service) adopt(ctx context.Context, o Orphan) error {
 	}
 	defer s.leave(l)
 	l.mu.Lock()
-	busy := l.running != nil || l.pending != nil
-	own := busy && (l.running != nil && l.running.forSeq == o.ForSeq || l.pending != nil && l.pending.forSeq == o.ForSeq)
+	busy := l.running != nil || l.pending != nil || l.bot != nil
+	own := busy && (l.bot != nil && l.bot.forSeq == o.ForSeq || l.running != nil && l.running.forSeq == o.ForSeq || l.pending != nil && l.pending.forSeq == o.ForSeq)
 	if !busy {
 		l.log.doubt() // it was another process's until now
 	}
@@ -118,25 +118,43 @@ func (s *Service) adopt(ctx context.Context, o Orphan) error {
 	if err != nil {
 		return err
 	}
-	if busy || !unanswered(turns, o.ForSeq) {
+	c, err := s.store.Conversation(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	if busy || !unanswered(turns, o.ForSeq, c.Handoff != nil && c.Handoff.From == assist.FromBot) {
 		s.release(o)
 		return nil
 	}
-	s.log.Info("taking over a suggestion nobody finished", "conversation", o.Conversation, "seq", o.ForSeq)
 	r := s.newRun(o.ForSeq)
 	r.leased = true
+	if c.Status == assist.StatusBot && s.opts.Bot != nil {
+		s.log.Info("taking over an answer nobody finished", "conversation", o.Conversation, "seq", o.ForSeq)
+		s.answer(l, r, c.FreshSeq)
+		return nil
+	}
+	s.log.Info("taking over a suggestion nobody finished", "conversation", o.Conversation, "seq", o.ForSeq)
+	if c.Status == assist.StatusWaiting && c.Handoff != nil {
+		s.prepare(l, r)
+		return nil
+	}
 	s.want(l, r)
 	return nil
 }
 
-// unanswered reports whether the turn is the customer's last and nobody replied.
-func unanswered(turns []assist.Turn, seq int64) bool {
+// unanswered reports whether the turn is the customer's last and nobody replied;
+// what a bot that handed over said last was no reply.
+func unanswered(turns []assist.Turn, seq int64, handed bool) bool {
 	for i := len(turns) - 1; i >= 0; i-- {
 		switch turns[i].Role {
 		case assist.RoleCustomer:
 			return turns[i].Seq == seq
-		case assist.RoleAgent, assist.RoleBot:
+		case assist.RoleAgent:
 			return false
+		case assist.RoleBot:
+			if !handed {
+				return false
+			}
 		}
 	}
 	return false

@@ -119,7 +119,8 @@ func (s *Service) CheckDraft(ctx context.Context, who assist.Identity, conversat
 		}
 		g = &stored
 	}
-	verdicts, err := s.opts.Checker.CheckDraft(ctx, turns, g, text)
+	m := assist.Moment{Conversation: conversation, Turns: turns, Audience: assist.AudienceInternal, Agent: who}
+	verdicts, err := s.opts.Checker.CheckDraft(ctx, m, g, text)
 	if err != nil {
 		return nil, fmt.Errorf("check draft in %s: %w", conversation, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -28,7 +29,12 @@ type run struct {
 	shown   bool  // suggestion.started went out
 	instant bool  // an instant draft went out
 	stored  bool  // keepShown stored it
+
+	once sync.Once // of ready
 }
+
+// ready lets the bot go on: this run's agent has something to look at.
+func (r *run) ready(s *Service) { r.once.Do(s.agents.leave) }
 
 func (s *Service) newRun(forSeq int64) *run {
 	r := &run{id: "sug_" + randomID(), forSeq: forSeq, began: s.opts.Now()}
@@ -83,6 +89,10 @@ func (s *Service) suggestFor(l *live, st Stored) {
 	r.leased = true
 	if c := st.Conversation; c.Agent != "" {
 		r.agent = assist.Identity{Subject: c.Agent, Actor: assist.ActorAgent, Name: c.AgentName, Authority: s.authorityOf(c.Agent)}
+	}
+	if st.Conversation.Status == assist.StatusBot && s.opts.Bot != nil {
+		s.answerFor(l, st, r)
+		return
 	}
 	l.mu.Lock()
 	atWork := l.running != nil || l.pending != nil
@@ -166,6 +176,8 @@ func (s *Service) work(l *live) {
 	}
 	defer r.cancel(nil)
 	if free {
+		s.agents.enter()
+		defer r.ready(s)
 		s.finish(l, r, s.ask(l, r))
 	}
 }

@@ -39,6 +39,10 @@ type Options struct {
 	// called when one changes; it must not block.
 	Roles    map[string]string
 	RoleSeen func(agent, role string)
+	Bot      Bot           // nil: customers go straight to people
+	BotPause time.Duration // how long a customer must have paused before the bot answers; 0: BurstPause
+	BotRuns  int           // answers of the bot at work at a time; 0: 16
+	BotQueue int           // answers at work or in line; beyond it people are asked at once; 0: 512
 
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
@@ -62,6 +66,10 @@ type Service struct {
 	opts      Options
 
 	slots    chan struct{} // one per run at work
+	handed   chan struct{} // one per run at work for a conversation that the bot handed over and nobody took yet
+	botSlots chan struct{} // one per answer of the bot at work
+	botLine  chan struct{} // one per answer of the bot at work or in line
+	agents   gate          // runs whose agent still waits for the instant draft
 	base     context.Context
 	cancel   context.CancelCauseFunc
 	stopping chan struct{} // closed when Stop begins
@@ -92,6 +100,9 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	}
 	o.Owner = cmp.Or(o.Owner, "node_"+randomID())
 	o.BurstPause = cmp.Or(o.BurstPause, 1200*time.Millisecond)
+	o.BotPause = cmp.Or(o.BotPause, o.BurstPause)
+	o.BotRuns = cmp.Or(o.BotRuns, 16)
+	o.BotQueue = cmp.Or(o.BotQueue, 512)
 	if leaser != nil {
 		o.LeaseFor = cmp.Or(o.LeaseFor, 3500*time.Millisecond)
 	}
@@ -104,7 +115,9 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns), stopping: make(chan struct{}), chats: map[string]*live{}, roles: maps.Clone(o.Roles)}
+		slots: make(chan struct{}, o.MaxRuns), handed: make(chan struct{}, 4),
+		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
+		stopping: make(chan struct{}), chats: map[string]*live{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {
 		s.roles = map[string]string{}
 	}

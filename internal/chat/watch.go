@@ -61,6 +61,7 @@ func (w watcher) Instant(g assist.Suggestion) {
 	e := assist.NewEvent(assist.EventSuggestionInstant, w.l.id, 0, instant{SuggestionID: w.r.id, ForSeq: w.r.forSeq,
 		Draft: g.Instant, Steps: list(g.Steps), Options: list(g.Options), Verdicts: list(g.Verdicts), Standing: g.Standing, CheckCount: g.CheckCount})
 	w.show(&g, func() { w.s.startedLocked(w.l, w.r); w.r.instant = true; w.s.bus.Publish(w.l.id, e) })
+	w.r.ready(w.s)
 }
 
 // Delta implements assist.Watcher.

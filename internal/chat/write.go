@@ -29,6 +29,7 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 	if n.Role == assist.RoleCustomer && s.suggester != nil {
 		lease = s.lease()
 	}
+	n.Bot = who.Actor == assist.ActorCustomer && s.opts.Bot != nil && s.opts.Bot.Serves()
 	ctx, done := s.storing(ctx)
 	defer done()
 	st, err := s.store.AddTurn(ctx, who, n, lease)
@@ -47,7 +48,9 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		if s.suggester != nil {
 			s.suggestFor(l, st)
 		}
+		s.announce(ctx, l, who, st.Conversation)
 	case assist.RoleAgent, assist.RoleBot:
+		s.endBot(l, errAnswered)
 		s.end(l, errAnswered, st.Turn.Seq)
 		s.replied(l, st)
 	}
@@ -84,6 +87,7 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	if err != nil {
 		return t, false, s.failed(l, "send reply", err)
 	}
+	s.endBot(l, errAnswered)
 	s.published(ctx, l, st)
 	s.end(l, errAnswered, st.Turn.Seq)
 	if !st.Repeat {
@@ -169,6 +173,22 @@ func (s *Service) TakeHandoff(ctx context.Context, who assist.Identity, conversa
 	return s.change(ctx, who, conversation, "take a conversation", func(ctx context.Context, l *live) (assist.Event, error) {
 		e, err := s.store.TakeHandoff(ctx, who, conversation)
 		if err == nil {
+			s.endBot(l, errAnswered)
+			s.fromBot(l, s.queueChanged(ctx, l), who)
+		}
+		return e, err
+	})
+}
+
+// ReturnHandoff gives a conversation back to the queue; reason may be empty.
+// Agents only.
+func (s *Service) ReturnHandoff(ctx context.Context, who assist.Identity, conversation, reason string) (int64, error) {
+	if err := assist.CheckText("reason", reason, assist.MaxActValue); err != nil {
+		return 0, err
+	}
+	return s.change(ctx, who, conversation, "give a conversation back", func(ctx context.Context, l *live) (assist.Event, error) {
+		e, err := s.store.ReturnHandoff(ctx, who, conversation, reason)
+		if err == nil {
 			s.queueChanged(ctx, l)
 		}
 		return e, err
@@ -183,6 +203,7 @@ func (s *Service) Close(ctx context.Context, who assist.Identity, conversation, 
 	return s.change(ctx, who, conversation, "close a conversation", func(ctx context.Context, l *live) (assist.Event, error) {
 		e, err := s.store.Close(ctx, who, conversation, resolution)
 		if err == nil {
+			s.endBot(l, errClosed)
 			s.end(l, errClosed, e.Seq)
 			if s.opts.Ended != nil {
 				s.opts.Ended(l.id)
@@ -265,11 +286,12 @@ func (s *Service) publish(l *live, e assist.Event, turn *assist.Turn) {
 	s.bus.Publish(l.id, e)
 }
 
-func (s *Service) queueChanged(ctx context.Context, l *live) {
+func (s *Service) queueChanged(ctx context.Context, l *live) assist.Conversation {
 	c, err := s.store.Conversation(ctx, l.id)
 	if err != nil {
 		s.log.Warn("the queue was not told of a change", "conversation", l.id, "error", err)
-		return
+		return c
 	}
 	s.bus.Publish(QueueTopic, assist.NewEvent(assist.EventQueueChanged, l.id, 0, c))
+	return c
 }

@@ -272,17 +272,18 @@ func TestQueueIsTold(t *testing.T) {
 	}
 }
 
-type checkerFunc func([]assist.Turn, *assist.Suggestion, string) []assist.Verdict
+type checkerFunc func(assist.Moment, *assist.Suggestion, string) []assist.Verdict
 
-func (f checkerFunc) CheckDraft(_ context.Context, turns []assist.Turn, g *assist.Suggestion, text string) ([]assist.Verdict, error) {
-	return f(turns, g, text), nil
+func (f checkerFunc) CheckDraft(_ context.Context, m assist.Moment, g *assist.Suggestion, text string) ([]assist.Verdict, error) {
+	return f(m, g, text), nil
 }
 
 func TestCheckDraftSeesTheSuggestion(t *testing.T) {
 	st := newStage()
 	var got *assist.Suggestion
+	var moment assist.Moment
 	h := open(t, st, func(_ *memstore.Store, o *chat.Options) {
-		o.Checker = checkerFunc(func(_ []assist.Turn, g *assist.Suggestion, _ string) []assist.Verdict { got = g; return nil })
+		o.Checker = checkerFunc(func(m assist.Moment, g *assist.Suggestion, _ string) []assist.Verdict { moment, got = m, g; return nil })
 	})
 	h.says(t, "hello?")
 	c := st.next(t)
@@ -293,6 +294,9 @@ func TestCheckDraftSeesTheSuggestion(t *testing.T) {
 		}
 		if got == nil || got.ID != c.moment.SuggestionID || len(got.Hits) != 1 {
 			t.Errorf("id %q: the checker saw %+v", id, got)
+		}
+		if moment.Conversation != "conv_1" || len(moment.Turns) != 1 || moment.Agent.Subject != agent.Subject {
+			t.Errorf("the checker was asked in the name of %+v", moment)
 		}
 	}
 	if _, err := h.CheckDraft(t.Context(), agent, "conv_1", "x", "sug_unknown"); assist.CodeOf(err) != assist.NotFound {

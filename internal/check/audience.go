@@ -3,24 +3,189 @@ package check
 import (
 	"fmt"
 	"hash/maphash"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
 
-// runLength is how many words in a row make a quotation of an internal passage.
-const runLength = 8
+// runLength is how many content words in a row make a quotation of an internal
+// passage; small words between them may differ.
+const (
+	runLength = 5
+	smallWord = 3 // letters of a word that does not count
+)
 
-// Audience finds runs of words that stand in an internal passage and nowhere the
-// customer could have read them. What an internal passage allows may be said;
-// its wording stays inside.
-func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
-	inside := newRuns(hits, turns)
-	if len(inside.of) == 0 {
+// Audience finds what only an internal passage could have told: its wording, its
+// amounts, dates and addresses, its codes and names. What the agent may give out
+// of it, within limits, may be said.
+func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
+	var read sources
+	read.addHits(hits)
+	read.addTurns(turns)
+	return insider(draft.Text, &read, hits, turns, limits).in(draft)
+}
+
+// insider does so for any text; read are the hits and turns as sources.
+func insider(text string, read *sources, hits []assist.Hit, turns []assist.Turn, limits []Limit) runVerdicts {
+	if !slices.ContainsFunc(hits, internal) {
 		return nil
 	}
-	return internalRuns(draft.Text, -1, 0, inside).in(draft)
+	return internalFacts(text, internalRuns(text, newRuns(hits, turns)), read, limits)
+}
+
+func internal(h assist.Hit) bool { return h.Audience != assist.AudiencePublic }
+
+// internalFacts adds values, addresses and codes that stand in an internal
+// passage and nowhere the customer could have read them, each once.
+func internalFacts(text string, verdicts runVerdicts, read *sources, limits []Limit) runVerdicts {
+	var inside, outside sources
+	for _, t := range read.texts {
+		if t.hit != nil && internal(*t.hit) {
+			inside.texts = append(inside.texts, t)
+		} else {
+			outside.texts = append(outside.texts, t)
+		}
+	}
+	mark := func(start, end int, h *assist.Hit) {
+		words := text[start:end]
+		for _, v := range verdicts {
+			if start < v.End && v.Start < end || v.Words == words {
+				return
+			}
+		}
+		verdicts = append(verdicts, assist.Verdict{
+			Check: checkAudience, Outcome: assist.Warn, Sentence: -1, Words: words, Start: start, End: end,
+			Reason: fmt.Sprintf("%s stands only in %s, which is internal: say it only if the customer may know.", clip(words, 60), name(h)),
+		})
+	}
+	for _, c := range codes(text) {
+		if h := inside.spells(c.In(text)); h != nil && outside.spells(c.In(text)) == nil && !outside.turned(c.In(text)) {
+			mark(c.Start, c.End, h)
+		}
+	}
+	for _, v := range Values(text) {
+		switch v.Kind {
+		case Number:
+			if v.End-v.Start < codeLength {
+				continue
+			}
+		case Absolute, Commitment, Time:
+			continue
+		}
+		if h := inside.holder(v); h != nil && !outside.has(v) && !offered(text, v, limits) {
+			mark(v.Start, v.End, h)
+		}
+	}
+	return verdicts
+}
+
+// offered reports whether a value is what this agent may give of the gesture
+// that its sentence names.
+func offered(text string, v Value, limits []Limit) bool {
+	for _, span := range lex.Sentences(text) {
+		if v.Start < span.Start || v.Start >= span.End {
+			continue
+		}
+		terms := termSet(span.In(text), "en")
+		for _, l := range limits {
+			if amount, ok := l.amount(v); ok && amount <= l.Left && mostOf(l.name("en"), terms) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// codeLength is how many characters a code has at least.
+const codeLength = 4
+
+// codes finds links, mail addresses, and words that look like a code or the name
+// of a system: with a letter and a digit, with an underscore, or with a capital
+// inside.
+func codes(text string) []lex.Span {
+	var found []lex.Span
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if separates(r) {
+			i += size
+			continue
+		}
+		end := i
+		for end < len(text) {
+			r, size := utf8.DecodeRuneInString(text[end:])
+			if separates(r) {
+				break
+			}
+			end += size
+		}
+		word := strings.TrimRight(text[i:end], ".,;:!?*~…")
+		if isLink(word) || isMail(word) || coded(word) {
+			found = append(found, lex.Span{Start: i, End: i + len(word)})
+		}
+		i = end
+	}
+	return found
+}
+
+func coded(word string) bool {
+	if len(word) < codeLength {
+		return false
+	}
+	letters, digits, lower, inner := false, false, false, false
+	for _, r := range word {
+		switch {
+		case unicode.IsDigit(r):
+			digits = true
+		case unicode.IsUpper(r):
+			inner = inner || lower
+			letters = true
+		case unicode.IsLetter(r):
+			lower, letters = true, true
+		case r == '_':
+			inner = true
+		case r != '-' && r != '/' && r != '.' && r != '#':
+			return false
+		}
+	}
+	return letters && (digits || inner) && !ordinary.MatchString(word)
+}
+
+// ordinary are words with a digit that are no codes: "14-day", "2nd", "5pm", "$20".
+var ordinary = regexp.MustCompile(`(?i)^[0-9.,]+(-?[a-z]{1,2}|-(day|days|week|weeks|month|months|year|years|hour|hours|minute|minutes|digit|star|step|inch|tage|jours|días))$`)
+
+// spells gives the passage that holds a word exactly, whatever its case.
+func (s *sources) spells(word string) *assist.Hit {
+	for _, t := range s.texts {
+		if t.hit != nil && holdsWord(t.text, word) {
+			return t.hit
+		}
+	}
+	return nil
+}
+
+// turned reports whether somebody wrote the word in the chat.
+func (s *sources) turned(word string) bool {
+	return slices.ContainsFunc(s.texts, func(t *source) bool { return t.hit == nil && holdsWord(t.text, word) })
+}
+
+func holdsWord(text, word string) bool {
+	text, word = strings.ToLower(text), strings.ToLower(word)
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return false
+		}
+		i += from
+		if betweenWords(text, i) && betweenWords(text, i+len(word)) {
+			return true
+		}
+		from = i + 1
+	}
 }
 
 type runVerdicts []assist.Verdict
@@ -46,16 +211,13 @@ type runs struct {
 func newRuns(hits []assist.Hit, turns []assist.Turn) runs {
 	r := runs{seed: maphash.MakeSeed(), of: map[uint64]*assist.Hit{}}
 	for i := range hits {
-		if hits[i].Audience != assist.AudiencePublic {
+		if internal(hits[i]) {
 			r.each(hits[i].Text, func(hash uint64, _ int, _ int) { r.of[hash] = &hits[i] })
 		}
 	}
-	if len(r.of) == 0 {
-		return r
-	}
 	forget := func(hash uint64, _ int, _ int) { delete(r.of, hash) }
 	for _, h := range hits {
-		if h.Audience == assist.AudiencePublic {
+		if !internal(h) {
 			r.each(h.Text, forget)
 		}
 	}
@@ -67,9 +229,11 @@ func newRuns(hits []assist.Hit, turns []assist.Turn) runs {
 	return r
 }
 
-// each gives every run of words of a text by its hash and byte range.
+// each gives every run of content words of a text by its hash and byte range.
 func (r runs) each(text string, f func(hash uint64, start, end int)) {
-	words := lex.Words(text)
+	words := slices.DeleteFunc(lex.Words(text), func(w lex.Span) bool {
+		return w.End-w.Start <= smallWord && !strings.ContainsAny(w.In(text), "0123456789")
+	})
 	if len(words) < runLength {
 		return
 	}
@@ -89,7 +253,7 @@ func (r runs) each(text string, f func(hash uint64, start, end int)) {
 	}
 }
 
-func internalRuns(text string, sentence, offset int, inside runs) runVerdicts {
+func internalRuns(text string, inside runs) runVerdicts {
 	if len(inside.of) == 0 {
 		return nil
 	}
@@ -99,15 +263,14 @@ func internalRuns(text string, sentence, offset int, inside runs) runVerdicts {
 		if h == nil {
 			return
 		}
-		if n := len(verdicts); n > 0 && offset+start <= verdicts[n-1].End { // goes on
+		if n := len(verdicts); n > 0 && start <= verdicts[n-1].End { // goes on
 			last := &verdicts[n-1]
-			last.End = offset + end
-			last.Words = text[last.Start-offset : end]
+			last.End = end
+			last.Words = text[last.Start:end]
 			return
 		}
 		verdicts = append(verdicts, assist.Verdict{
-			Check: checkAudience, Outcome: assist.Warn, Sentence: sentence,
-			Words: text[start:end], Start: offset + start, End: offset + end,
+			Check: checkAudience, Outcome: assist.Warn, Sentence: -1, Words: text[start:end], Start: start, End: end,
 			Reason: fmt.Sprintf("These words stand in %s, which is internal: say it in your own words.", name(h)),
 		})
 	})

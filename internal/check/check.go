@@ -6,7 +6,7 @@
 //	supported   each sentence is carried by what it cites          supported.go
 //	promises    amounts, dates, durations, commitments have a source   promises.go
 //	links       only links that stand in the knowledge or the chat   links.go
-//	audience    no run of words from an internal passage            audience.go
+//	audience    no words, facts or codes that only an internal passage has   audience.go
 //	authority   no gesture beyond what this agent may give          authority.go
 //	tone        hints on wording; they never block                  tone.go
 //
@@ -64,11 +64,11 @@ func All(in Input) Report {
 		Supported(draft, in.Hits, in.Turns),
 		Promises(draft, in.Hits, in.Turns),
 		Links(draft, in.Hits, in.Turns),
-		Audience(draft, in.Hits, in.Turns),
-		runVerdicts(Authority(draft.Text, in.Limits)).in(draft),
+		Audience(draft, in.Hits, in.Turns, in.Limits...),
+		runVerdicts(Authority(draft.Text, in.Limits, in.Hits)).in(draft),
 		runVerdicts(Tone(draft.Text)).in(draft),
 	)
-	sortVerdicts(verdicts)
+	verdicts = onceMarked(verdicts)
 	r := Report{Draft: draft, Verdicts: verdicts, CheckCount: countFacts(verdicts), Dropped: dropped, Standing: assist.StandingReady}
 	switch {
 	case nothingCarried(draft):
@@ -87,15 +87,17 @@ func courteous(origin assist.Origin, s assist.Sentence) bool {
 
 // Text checks what an agent typed. All hits and the transcript count as sources,
 // because an agent cites nothing; the agent's own statements need no support,
-// only their facts do.
-func Text(text string, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
+// only their facts do. limits are what this agent may still give; none: not
+// checked.
+func Text(text string, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
 	var sources sources
 	sources.addHits(hits)
 	sources.addTurns(turns)
 	verdicts := slices.Concat(
 		promises(text, -1, 0, &sources, nil),
 		links(text, -1, 0, knownLinks(hits, turns)),
-		internalRuns(text, -1, 0, newRuns(hits, turns)),
+		insider(text, &sources, hits, turns, limits),
+		Authority(text, limits, hits),
 		Tone(text),
 	)
 	spans := lex.Sentences(text)
@@ -107,6 +109,22 @@ func Text(text string, hits []assist.Hit, turns []assist.Turn) []assist.Verdict 
 			}
 		}
 	}
+	return onceMarked(verdicts)
+}
+
+// onceMarked sorts verdicts, and leaves out that a fact is internal where
+// another check objects to the same words already.
+func onceMarked(verdicts []assist.Verdict) []assist.Verdict {
+	type place struct{ start, end int }
+	objected := map[place]bool{}
+	for _, v := range verdicts {
+		if v.Check != checkAudience && v.Outcome != assist.Pass {
+			objected[place{v.Start, v.End}] = true
+		}
+	}
+	verdicts = slices.DeleteFunc(verdicts, func(v assist.Verdict) bool {
+		return v.Check == checkAudience && objected[place{v.Start, v.End}]
+	})
 	sortVerdicts(verdicts)
 	return verdicts
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,10 +100,13 @@ func TestWording(t *testing.T) {
 			cite("Agents may add store credit up to $25 per customer and quarter, so take it.", "p2", "store credit up to $25")}},
 		{"commitment and absolutes", []assist.Sentence{
 			say("I have approved it."), say("It is free and we guarantee it will never break again.")}},
+		{"a value of something else", []assist.Sentence{
+			cite("The foreign fee with a premium plan is 1%.", "p5", "Foreign fee with a premium plan: 0%")}},
 	}
+	hits := append(slices.Clone(shop), hit("p5", "Fees", "", "- Foreign fee with a premium plan: 0%\n- Cash back on other purchases: 1.0%", assist.AudiencePublic))
 	var b strings.Builder
 	for _, d := range drafts {
-		r := All(Input{Draft: assist.NewDraft(assist.OriginModel, d.sentences), Hits: shop, Turns: chat})
+		r := All(Input{Draft: assist.NewDraft(assist.OriginModel, d.sentences), Hits: hits, Turns: chat})
 		fmt.Fprintf(&b, "# %s\n%s\n%s, %d to check, %d dropped\n", d.name, r.Draft.Text, r.Standing, r.CheckCount, r.Dropped)
 		write(&b, r.Draft.Text, r.Verdicts, t)
 		b.WriteByte('\n')
@@ -136,17 +141,63 @@ func write(b *strings.Builder, text string, verdicts []assist.Verdict, t *testin
 
 // TestGestures holds the wording of limits and of hints.
 func TestGestures(t *testing.T) {
-	limits := []Limit{{"Store credit", Money, "usd", 25, "this quarter"}, {"Percent off the next order", Percent, "", 10, ""}, {"Refund of the shipping", Money, "usd", 0, "for this order"}}
+	limits := []Limit{
+		{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25, Period: "this quarter"},
+		{Gesture: "Percent off the next order", Unit: Percent, Left: 10},
+		{Gesture: "Refund of the shipping", Unit: Money, Currency: "usd", Period: "for this order"},
+		{Gesture: "Overnight shipping for a replacement", Unit: Number, Left: 1, Period: "for this order"},
+		{Gesture: "Paid repair at no cost", Unit: Money, Currency: "usd", Barred: true},
+	}
+	granted := []assist.Hit{hit("r", "Returns", "Shipping", "We refund the return shipping of up to $12 when the item was defective.", assist.AudiencePublic)}
 	var b strings.Builder
 	for _, text := range []string{
 		"I can add $25 store credit.", "I'd like to add $40 of store credit.", "Take 15% off your next order, ten percent to begin with.", "The refund of your shipping is $5.", "The jacket costs $400.",
+		"I'll take 15% off your next order.", "I can also refund the shipping.", "I can't refund the shipping.", "I'll ask my lead whether I can refund the shipping.",
+		"The return shipping of $12 is refunded.", "I'll send the replacement by overnight shipping.", "I'll book two overnight shippings of the replacement.",
+		"I'll book you a repair at no cost.", "A repair at no cost is worth $35.", "Store credit of £40 or forty dollars?",
 		"I promise you it will be fixed.", "You don't really need that.", "As I already said, no.", "That's not my department.", "It's company policy, my hands are tied.", "I'll take care of it.",
 	} {
 		fmt.Fprintf(&b, "# %s\n", text)
-		write(&b, text, append(Authority(text, limits), Tone(text)...), t)
+		write(&b, text, append(Authority(text, limits, granted), Tone(text)...), t)
 		b.WriteByte('\n')
 	}
 	golden(t, "gestures.txt", b.String())
+}
+
+// TestInside holds what may not leave the house, and what may.
+func TestInside(t *testing.T) {
+	hits := append(slices.Clone(shop), hit("p9", "Runbook", "Refunds by hand", "Open ShipDesk and enter code RX-4471 in refund_queue. The price floor is $61.50 until 3 May. Ask warehouse@inside.example or https://wiki.inside.example/refunds, extension 55512. Never refund more than 45 % without a lead.", assist.AudienceInternal))
+	credit := Limit{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25}
+	asked := []assist.Turn{{Role: assist.RoleCustomer, Text: "What is RX-4471 on my slip?"}}
+	var b strings.Builder
+	for _, c := range []struct {
+		text   string
+		turns  []assist.Turn
+		limits []Limit
+	}{
+		{"I'd like to add $25 of store credit.", nil, []Limit{credit}},
+		{"I'd like to add $25 of store credit.", nil, nil},
+		{"An agent may add up to a $25 store credit per customer each quarter, without even asking.", nil, []Limit{credit}},
+		{"Agents may really add some store credit, up to $25, for each customer per quarter.", nil, []Limit{credit}},
+		{"The lowest we sell it for is 61.50 dollars, until May 3rd.", nil, nil},
+		{"You could get 45 percent of it back.", nil, nil},
+		{"I entered rx-4471 in ShipDesk, it is in the refund_queue.", nil, nil},
+		{"RX-4471 is our return code.", asked, nil},
+		{"Write to warehouse@inside.example or see wiki.inside.example/refunds.", nil, nil},
+		{"See https://shop.example/shipping, shipping takes 14 days and is free above $50.", nil, nil},
+		{"Call extension 55512.", nil, nil},
+		{"The COVID19 or iPhone, 14-day and 2nd, 5pm.", nil, nil},
+	} {
+		fmt.Fprintf(&b, "# %s\n", c.text)
+		for _, v := range Audience(assist.NewDraft(assist.OriginModel, []assist.Sentence{say(c.text)}), hits, c.turns, c.limits...) {
+			if c.text[v.Start:v.End] != v.Words {
+				t.Errorf("range of %q", v.Words)
+			}
+			fmt.Fprintf(&b, "- %s: %s\n", v.Words, v.Reason)
+		}
+		b.WriteByte('\n')
+	}
+	golden(t, "inside.txt", b.String())
 }
 
 func TestFind(t *testing.T) {
@@ -215,6 +266,26 @@ func TestValues(t *testing.T) {
 		{"24 hours", "a day", "one day"},
 		{"29 November", "November 29", "Nov 29, 2026", "29th of November", "2026-11-29"},
 		{"5pm", "17:00", "5 p.m."},
+		{"by COB", "by end of day", "by close of business"},
+		{"12-Nov-2026", "12.11.2026", "12 November 2026", "Nov. 12th"},
+		{"31/12/2026", "December 31", "2026/12/31"},
+		{"one hundred and fifty dollars", "$150", "150 US dollars", "150,- USD", "USD 150.00"},
+		{"half a million dollars", "$500,000", "$0.5M", "$ 500 000"},
+		{"10 000 €", "10.000 Euro", "EUR 10,000", "ten thousand euros"},
+		{"1 234,56 €", "€1,234.56"},
+		{"Rs. 500", "₹500", "500 Indian rupees"},
+		{"99p", "99 pence"},
+		{"two grand", "$2k"},
+		{"1h30", "90 minutes", "an hour and a half", "1 1/2 hours", "1½ hours"},
+		{"three quarters of an hour", "45 minutes"},
+		{"a dozen items", "12 items", "twelve items"},
+		{"achtundvierzig Stunden", "48 hours", "two days"},
+		{"within the hour", "60 minutes"},
+		{"in a few days", "within a few days", "within several days"},
+		{"at all times", "always"},
+		{"won't be charged", "will not be charged", "for nothing", "at our expense"},
+		{"consider it waived", "has been waived"},
+		{"has already signed off on it", "has been approved"},
 		{"a year", "12 months"},
 		{"free", "complimentary", "no charge", "kostenlos"},
 		{"+1 555 010 9999", "+1-555-010-9999", "1 (555) 010-9999"},
@@ -235,7 +306,7 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
+	differ := [][2]string{{"24 business hours", "24 hours"}, {"4.125%", "4125%"}, {"US$5", "C$5"}, {"next week", "tomorrow"}, {"$1.2M", "$1.2"}, {"one hundred and fifty dollars", "$100"}, {"2 1/2 hours", "2 hours"}, {"1h30", "1h"}, {"I have refunded", "I have waived"}, {"5 business days", "5 days"}, {"1 month", "30 days"}, {"$5", "€5"}, {"1%", "10%"}}
 	for _, d := range differ {
 		if a, b := Values(d[0]), Values(d[1]); a[0].Key == b[0].Key {
 			t.Errorf("%q and %q are the same", d[0], d[1])
@@ -279,6 +350,16 @@ func TestSources(t *testing.T) {
 		{"We call you on +1 555 010 9999.", customer, nil},
 		{"It ends in November.", nil, nil},
 		{"It ends in December.", nil, []string{"December"}},
+		{"It ends on the 29th.", nil, nil},
+		{"It ends on the 28th.", nil, []string{"28th"}},
+		{"It ends on 29/11/2026.", nil, nil},
+		{"It ends on 29.11.2026.", nil, nil},
+		{"It ends on 28.11.2026.", nil, []string{"28.11.2026"}},
+		{"A supervisor has already signed off on this.", nil, []string{"signed off"}},
+		{"Consider the fee waived, the charge is gone.", nil, []string{"Consider the fee waived", "charge is gone"}},
+		{"You'll be compensated within the hour.", nil, []string{"You'll be compensated", "within the hour"}},
+		{"You will be refunded fees that were charged twice.", nil, nil},
+		{"It was decided in your favor.", nil, []string{"in your favor"}},
 		{"Wir haben Ihre Gebühr erlassen.", nil, []string{"Wir haben Ihre Gebühr erlassen"}},
 		{"Vous recevrez 75 € sous cinq jours ouvrés.", nil, []string{"75 €", "cinq jours ouvrés"}},
 		{"Le reembolsaremos 30 euros mañana.", nil, []string{"30 euros", "mañana"}},
@@ -368,8 +449,14 @@ func BenchmarkText(b *testing.B) {
 	for range 20 {
 		turns = append(turns, chat...)
 	}
+	limits := []Limit{{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25}}
 	b.ReportAllocs()
+	var took []time.Duration
 	for b.Loop() {
-		Text(text, hits, turns)
+		start := time.Now()
+		Text(text, hits, turns, limits...)
+		took = append(took, time.Since(start))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
 }

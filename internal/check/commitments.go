@@ -42,7 +42,28 @@ func (r *valueReader) absolute() bool {
 		if next == "no" && r.at(2).low == "circumstances" {
 			return r.take(Absolute, "never", 3)
 		}
+	case "at":
+		switch {
+		case next == "all" && r.at(2).low == "times":
+			return r.take(Absolute, "always", 3)
+		case next == "our" && r.at(2).low == "expense":
+			return r.take(Absolute, "free", 3)
+		}
+	case "for":
+		if next == "life" {
+			return r.take(Absolute, "forever", 2)
+		}
+		if next == "nothing" && r.at(-1).low != "thanks" {
+			return r.take(Absolute, "free", 2)
+		}
+	case "won't", "won’t":
+		if next == "be" && r.at(2).low == "charged" {
+			return r.take(Absolute, "free", 3)
+		}
 	case "not":
+		if next == "be" && r.at(2).low == "charged" {
+			return r.take(Absolute, "free", 3)
+		}
 		if next == "ever" {
 			return r.take(Absolute, "never", 2)
 		}
@@ -73,6 +94,7 @@ func (r *valueReader) absolute() bool {
 }
 
 var absolutes = map[string]string{
+	"lifetime":      "forever",
 	"complimentary": "free", "gratis": "free", "kostenlos": "free", "kostenlose": "free", "kostenlosen": "free", "kostenloser": "free", "kostenfrei": "free", "umsonst": "free",
 	"gratuit": "free", "gratuite": "free", "gratuits": "free", "gratuites": "free", "gratuitement": "free", "offert": "free", "offerte": "free", "gratuito": "free", "gratuita": "free", "gratuitamente": "free",
 	"guarantee": "guarantee", "guaranteed": "guarantee", "guarantees": "guarantee", "guaranteeing": "guarantee", "promise": "guarantee", "promised": "guarantee", "promises": "guarantee",
@@ -91,7 +113,44 @@ var gratis = map[string]bool{"charge": true, "charges": true, "cost": true, "cos
 // approved", "ich habe … storniert". A condition ("once your claim has been
 // approved") commits nobody.
 func (r *valueReader) commitment() bool {
-	return r.own() || r.passive()
+	return r.own() || r.passive() || r.settled()
+}
+
+// settled reads what says in other words that something was decided: "consider
+// it waived", "signed off", "decided in your favor", "the fee is gone".
+func (r *valueReader) settled() bool {
+	t, next := r.at(0), r.at(1).low
+	switch t.low {
+	case "consider":
+		for k := 2; k < 6; k++ {
+			if root, ok := deeds[r.at(k).low]; ok && strings.HasSuffix(r.at(k).low, "ed") {
+				return r.commit(root, k+1, false)
+			}
+			if w := r.at(k).low; w == "done" || w == "settled" {
+				return r.commit("resolve", k+1, false)
+			}
+			if r.at(k).kind != tokWord {
+				return false
+			}
+		}
+	case "signed":
+		if b := r.at(-1).low; next == "off" && (b == "has" || b == "have" || b == "already") && !r.conditional() {
+			return r.commit("approve", 2, false)
+		}
+	case "agreed":
+		if b := r.at(-1).low; next == "to" && (b == "has" || b == "have" || b == "already" || b == "i've" || b == "we've") && !r.conditional() {
+			return r.commit("approve", 2, false)
+		}
+	case "in":
+		if next == "your" && (r.at(2).low == "favor" || r.at(2).low == "favour") && !r.conditional() {
+			return r.commit("favour", 3, false)
+		}
+	case "charge", "fee", "fees", "charges", "penalty":
+		if b := r.at(2).low; (next == "is" || next == "are") && (b == "gone" || b == "off") && !r.conditional() {
+			return r.commit("remove", 3, false)
+		}
+	}
+	return false
 }
 
 // own reads a commitment in the first person.
@@ -164,6 +223,19 @@ func (r *valueReader) passive() bool {
 			return false
 		}
 		k++
+	case "you'll", "you’ll", "will":
+		if r.at(1).low != "be" {
+			return false
+		}
+		k = 2
+		for skipped[r.at(k).low] {
+			k++
+		}
+		root, ok := deeds[r.at(k).low]
+		if !ok || !strings.HasSuffix(r.at(k).low, "ed") || r.conditional() {
+			return false
+		}
+		return r.commit(root, k+1, true)
 	case "was", "were":
 		k = 1
 	case "is", "are", "you're", "you’re":
@@ -257,6 +329,9 @@ var deeds = map[string]string{
 	"ship": "ship", "shipped": "ship", "shipping": "ship", "dispatched": "ship", "replace": "replace", "replaced": "replace", "replacing": "replace",
 	"reverse": "reverse", "reversed": "reverse", "reversing": "reverse", "extend": "extend", "extended": "extend", "extending": "extend",
 	"apply": "apply", "applied": "apply", "applying": "apply", "removed": "remove", "remove": "remove", "removing": "remove", "processed": "process", "processing": "process",
+	"arrange": "arrange", "arranged": "arrange", "arranging": "arrange", "escalated": "escalate", "escalate": "escalate", "escalating": "escalate",
+	"raised": "raise", "raise": "raise", "increased": "raise", "increase": "raise", "lowered": "lower", "reduced": "lower", "reduce": "lower", "doubled": "double", "match": "match", "matched": "match",
+	"cover": "cover", "covered": "cover", "honor": "honour", "honour": "honour", "honored": "honour", "honoured": "honour", "prioritized": "expedite", "prioritised": "expedite", "erased": "remove", "erase": "remove", "forgiven": "waive", "forgive": "waive", "dropped": "waive", "lifted": "remove",
 	"paid": "pay", "pay": "pay", "deduct": "deduct", "deducted": "deduct", "delete": "delete", "deleted": "delete", "unlocked": "unlock", "unlock": "unlock",
 	"reinstated": "reinstate", "reinstate": "reinstate", "restored": "restore", "restore": "restore", "activated": "activate", "activate": "activate",
 	"transferred": "transfer", "transfer": "transfer", "discounted": "discount", "expedited": "expedite", "expedite": "expedite", "expediting": "expedite", "resolved": "resolve", "fixed": "resolve",

@@ -26,9 +26,10 @@ type said struct {
 	term       string
 	negated    bool
 	modal      modal
-	start, end int // byte range from the words that deny or weaken it
-	at         int // byte offset of the word itself
-	sentence   int // counts sentences
+	start, end int  // byte range from the words that deny or weaken it
+	at         int  // byte offset of the word itself
+	sentence   int  // counts sentences
+	asked      bool // in a question, which says nothing
 }
 
 // speak reads a text as its content words, each with the negation and the modal
@@ -38,12 +39,15 @@ func speak(text, language string) []said {
 	out := make([]said, 0, len(words)/2)
 	var pending said
 	waiting := false
-	sentence, last := 0, 0
+	sentence, last, first := 0, 0, 0
 	for i, w := range words {
 		if between := text[last:w.Start]; strings.ContainsAny(between, ".,;:!?()\n|") {
 			waiting, pending = false, said{}
-			if strings.ContainsAny(between, ".;!?\n|") {
+			if end := strings.IndexAny(between, ".;!?\n|"); end >= 0 {
 				sentence++
+				for ; first < len(out); first++ {
+					out[first].asked = between[end] == '?'
+				}
 			}
 		}
 		last = w.End
@@ -96,12 +100,24 @@ func speak(text, language string) []said {
 		s := said{term: terms[0], start: w.Start, end: w.End, at: w.Start, sentence: sentence}
 		if waiting {
 			s.negated, s.modal, s.start = pending.negated, pending.modal, pending.start
-			waiting, pending = false, said{}
+			if !adverb(low) { // "may also qualify" weakens both
+				waiting, pending = false, said{}
+			}
 		}
 		out = append(out, s)
 	}
+	for ; first < len(out); first++ {
+		out[first].asked = strings.ContainsRune(text[last:], '?')
+	}
 	return out
 }
+
+// adverb reports whether a word stands between a modal verb and its own verb.
+func adverb(word string) bool {
+	return adverbs[word] || len(word) > 5 && strings.HasSuffix(word, "ly")
+}
+
+var adverbs = wordSet(`also still already even always ever just only usually often auch noch nur immer aussi encore toujours también siempre`)
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
@@ -159,11 +175,14 @@ func twists(draft, source []said, pairs []pair) []twist {
 	var out []twist
 	for _, p := range pairs {
 		d, s := draft[p.own], source[p.theirs]
+		if s.asked && !d.asked { // "Can I return it?" is answered elsewhere
+			continue
+		}
 		negation := d.negated != s.negated
 		if negation && inferred[d.term] {
 			continue
 		}
-		if !negation && agree(d.modal, s.modal) {
+		if !negation && (agree(d.modal, s.modal) || d.negated && d.modal == will && s.modal == may) { // "we won't" for "we cannot"
 			continue
 		}
 		likeness := alike(draft, p.own, source, p.theirs)
@@ -171,7 +190,7 @@ func twists(draft, source []said, pairs []pair) []twist {
 			continue
 		}
 		for j, o := range source {
-			if o.term == d.term && o.negated == d.negated && agree(d.modal, o.modal) && alike(draft, p.own, source, j) >= likeness {
+			if o.term == d.term && (!o.asked || d.asked) && o.negated == d.negated && agree(d.modal, o.modal) && alike(draft, p.own, source, j) >= likeness {
 				likeness = -1
 				break
 			}
@@ -202,7 +221,13 @@ var inferred = map[string]bool{"meet": true, "fulfil": true, "fulfill": true, "e
 func lonely(draft, source []said, pairs []pair) []twist {
 	first, last := len(source), 0
 	for _, p := range pairs {
+		if source[p.theirs].asked {
+			continue
+		}
 		first, last = min(first, p.theirs), max(last, p.theirs)
+	}
+	if first == len(source) {
+		return nil
 	}
 	for _, s := range source[max(0, first-window):min(len(source), last+window+1)] {
 		if s.negated {
@@ -219,8 +244,11 @@ func lonely(draft, source []said, pairs []pair) []twist {
 
 // agree reports whether a draft may say with modal d what its source says with
 // modal s. People write "you can call" for "call"; but where both name a modal,
-// they must be equally strong.
+// they must be about equally strong.
 func agree(d, s modal) bool {
+	if d == should && s == will { // "you should see it by then"
+		return true
+	}
 	return d == s || d == plainly || s == plainly
 }
 

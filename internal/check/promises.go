@@ -116,6 +116,7 @@ type source struct {
 	values   []Value
 	keys     map[string]bool
 	nums     map[string]bool // every number, whatever it counts
+	days     map[string]bool // of the dates
 	roots    map[string]bool // every deed it names, whoever does it
 	lines    []line
 	read     bool
@@ -240,8 +241,12 @@ func (t *source) once() {
 			t.roots[root] = true
 		}
 	}
+	t.days = make(map[string]bool)
 	for _, v := range t.values {
 		t.keys[v.Key] = true
+		if i := strings.LastIndexByte(v.Key, '-'); v.Kind == Date && i > 0 {
+			t.days[v.Key[i+1:]] = true
+		}
 		if n, ok := amount(v); ok {
 			t.nums[n] = true
 		}
@@ -271,7 +276,7 @@ func (t *source) holds(v Value) bool {
 	}
 	switch v.Kind {
 	case Number:
-		return t.nums[key]
+		return t.nums[key] || v.ordinal && t.days[key]
 	case Money:
 		n, _ := amount(v)
 		if t.hit == nil && t.keys["number:"+n] {
@@ -279,8 +284,11 @@ func (t *source) holds(v Value) bool {
 		}
 		if cents, ok := strings.CutSuffix(key, " cent"); ok {
 			if f, err := strconv.ParseFloat(cents, 64); err == nil {
-				return t.keys["money:"+num(f/100)+" usd"] || t.keys["money:"+num(f/100)+" eur"]
+				return t.keys["money:"+num(f/100)+" usd"] || t.keys["money:"+num(f/100)+" eur"] || t.keys["money:"+num(f/100)+" gbp"]
 			}
+		}
+		if f, err := strconv.ParseFloat(n, 64); err == nil && f < 10 && (strings.HasSuffix(key, " usd") || strings.HasSuffix(key, " eur") || strings.HasSuffix(key, " gbp")) {
+			return t.keys["money:"+num(f*100)+" cent"]
 		}
 	case Phone:
 		return t.nums[key] || t.dials(key)
@@ -308,7 +316,7 @@ func (t *source) holdsDate(v Value, key string) bool {
 		if o.Kind != Date || v.year != 0 && o.year != 0 && v.year != o.year {
 			continue
 		}
-		if o.Key == v.Key || month && strings.HasPrefix(o.Key, v.Key+"-") {
+		if o.Key == v.Key || o.Key == v.swapped || o.swapped == v.Key || month && strings.HasPrefix(o.Key, v.Key+"-") {
 			return true
 		}
 	}

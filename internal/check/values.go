@@ -31,8 +31,10 @@ type Value struct {
 	Key        string // the same for the same value, however it is written
 	Start, End int    // byte range of its words
 
-	year int  // of a date that names one
-	rule bool // a commitment that states what is always done: "we refund", not "I have refunded"
+	year    int    // of a date that names one
+	swapped string // the key of a date in digits read the other way round: 11/12 is written by both halves of the world
+	ordinal bool   // "14th"
+	rule    bool   // a commitment that states what is always done: "we refund", not "I have refunded"
 }
 
 // Values finds the facts of a text, in order. It reads the text once, word by
@@ -108,8 +110,13 @@ func (r *valueReader) value() bool {
 	case tokNumber:
 		return r.phone() || r.date() || r.clock() || r.quantity()
 	}
-	if cur, ok := currencies[t.low]; ok && r.at(1).kind == tokNumber && !adjacentWord(t.low) {
-		return r.money(cur, 1)
+	if cur, ok := currencies[t.low]; ok && !adjacentWord(t.low) {
+		if r.at(1).kind == tokNumber {
+			return r.money(cur, 1)
+		}
+		if r.at(1).low == "." && r.at(2).kind == tokNumber { // "Rs. 500"
+			return r.money(cur, 2)
+		}
 	}
 	if prefix := t.low; r.at(1).low == "$" && r.at(2).kind == tokNumber && r.at(1).start == t.end {
 		if cur, ok := dollars[prefix]; ok { // "US$5"
@@ -121,13 +128,48 @@ func (r *valueReader) value() bool {
 
 // money reads "$ 2,000", "$5-10", with the currency before the number.
 func (r *valueReader) money(cur string, at int) bool {
+	if n, used := r.grouped(at); used > 1 {
+		return r.take(Money, num(n)+" "+cur, at+used)
+	}
 	n := r.at(at)
+	if m := r.at(at + 1); m.start == n.end && (m.low == "m" || m.low == "mn" || m.low == "bn") || m.low == "mn" || m.low == "bn" {
+		by := 1e6
+		if m.low == "bn" {
+			by = 1e9
+		}
+		return r.take(Money, num(n.n*by)+" "+cur, at+2)
+	}
 	r.take(Money, num(n.n*scale(r.at(at+1)))+" "+cur, at+1+extra(scale(r.at(at+1))))
 	if isRange(r.at(0)) && r.at(1).kind == tokNumber && !r.counted(2) {
 		r.i++
 		r.take(Money, num(r.at(0).n*scale(r.at(1)))+" "+cur, 1+extra(scale(r.at(1))))
 	}
 	return true
+}
+
+// grouped reads 10 000 and 1 234,56: groups of three digits with blanks between,
+// none of them a number of its own.
+func (r *valueReader) grouped(at int) (n float64, used int) {
+	t := r.at(at)
+	if t.kind != tokNumber || len(t.low) > 3 || t.low[0] == '0' || strings.ContainsAny(t.low, ".,k") {
+		return 0, 0
+	}
+	n, used = t.n, 1
+	for {
+		last, g := r.at(at+used-1), r.at(at+used)
+		whole, _, decimals := strings.Cut(strings.ReplaceAll(g.low, ",", "."), ".")
+		if g.kind != tokNumber || g.start != last.end+1 || r.text[last.end] != ' ' || len(whole) != 3 || strings.Trim(whole, "0123456789") != "" {
+			return n, used
+		}
+		f, err := strconv.ParseFloat(strings.ReplaceAll(g.low, ",", "."), 64)
+		if err != nil {
+			return n, used
+		}
+		n, used = n*1000+f, used+1
+		if decimals {
+			return n, used
+		}
+	}
 }
 
 // counted reports whether the token k says what the number before it counts.
@@ -176,7 +218,20 @@ func (r *valueReader) quantity() bool {
 		if at > 0 && r.at(at).low == "-" { // "14-day"
 			at++
 		}
+		if (r.at(at).low == "," || r.at(at).low == ".") && r.at(at+1).low == "-" { // "20,- €"
+			at += 2
+		}
 		unit := r.at(at)
+		if nations[unit.low] && currencies[r.at(at+1).low] != "" { // "20 US dollars"
+			cur := currencies[r.at(at+1).low]
+			if of := dollars[nationOf[unit.low]]; cur == "usd" && of != "" {
+				cur = of
+			}
+			return Money, func(f float64) string { return num(f) + " " + cur }, at + 2
+		}
+		if unit.low == "grand" {
+			return Money, func(f float64) string { return num(f*1000) + " usd" }, at + 1
+		}
 		if percentSigns[unit.low] {
 			return Percent, num, at + 1
 		}
@@ -206,6 +261,10 @@ func (r *valueReader) quantity() bool {
 			if businessAfter[r.at(at).low] && u.of == "minutes" && u.n == 1440 { // "5 jours ouvrés"
 				return Duration, func(f float64) string { return num(f) + " business days" }, at + 1
 			}
+			if u.n == 60 && unit.low == "h" && r.at(at-2).kind == tokNumber && r.at(at).kind == tokNumber && r.at(at).start == unit.end && r.at(at).n < 60 { // "1h30"
+				minutes := r.at(at).n
+				return Duration, func(f float64) string { return num(f*60+minutes) + " minutes" }, at + 1
+			}
 			half := 0.0
 			if r.at(at).low == "and" && r.at(at+1).low == "a" && r.at(at+2).low == "half" { // "a year and a half"
 				half, at = 0.5, at+3
@@ -228,6 +287,9 @@ func (r *valueReader) quantity() bool {
 			return true
 		}
 	}
+	if cur, ok := currencies[r.at(used+1).low]; ok && isRange(r.at(used)) && !words && r.at(used+2).kind == tokNumber && (r.at(-1).low == "between" || r.at(-1).low == "from") { // "between 55 and $100"
+		return r.take(Money, num(n)+" "+cur, used)
+	}
 	if kind, key, end := try(used); kind != "" {
 		if kind == Percent {
 			n = r.decimal(0, n)
@@ -240,7 +302,10 @@ func (r *valueReader) quantity() bool {
 	if r.listMark() {
 		return false
 	}
-	return r.take(Number, num(n), used)
+	ordinal := strings.HasSuffix(r.at(0).low, "th") || strings.HasSuffix(r.at(0).low, "st") || strings.HasSuffix(r.at(0).low, "nd") || strings.HasSuffix(r.at(0).low, "rd")
+	r.take(Number, num(n), used)
+	r.values[len(r.values)-1].ordinal = ordinal && !words
+	return true
 }
 
 // listMark reports whether the number only counts a list's items: "1. Open …".
@@ -310,6 +375,18 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 			}
 		}
 		n, used = t.n, 1
+		if g, u := r.grouped(at); u > 1 && currencies[r.at(at+u).low] != "" {
+			return g, u, true
+		}
+		if f, u := r.fraction(at); u > 0 && units[r.at(at+u).low].n > 0 { // "1/2 hour"
+			return f, u, true
+		}
+		if f, u := r.fraction(at + 1); u > 0 && r.at(at+1).start == t.end+1 { // "2 1/2 hours"
+			return n + f, 1 + u, true
+		}
+		if r.at(at+1).low == "dozen" {
+			return n * 12, 2, true
+		}
 		if r.at(at+1).low == "½" {
 			return n + 0.5, 2, true
 		}
@@ -325,7 +402,22 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 		return 0, 0, false
 	}
 	if t.low == "half" && (r.at(at+1).low == "a" || r.at(at+1).low == "an") {
+		if s := scale(r.at(at + 2)); s != 1 { // "half a million"
+			return 0.5 * s, 3, true
+		}
+		if r.at(at+2).low == "dozen" {
+			return 6, 3, true
+		}
 		return 0.5, 2, true
+	}
+	if q := r.at(at); (q.low == "quarter" || q.low == "quarters") && r.at(at+1).low == "of" && r.at(at+2).low == "an" && r.at(at+3).low == "hour" {
+		return 0.25, 3, true
+	}
+	if (t.low == "a" || t.low == "three") && strings.HasPrefix(r.at(at+1).low, "quarter") && r.at(at+2).low == "of" && r.at(at+3).low == "an" && r.at(at+4).low == "hour" {
+		return numberWords[t.low] / 4, 4, true
+	}
+	if t.low == "a" && r.at(at+1).low == "dozen" {
+		return 12, 2, true
 	}
 	if t.low == "half" || t.low == "halbe" || t.low == "halben" || t.low == "media" || t.low == "demi" {
 		if _, ok := units[r.at(at+1).low]; ok { // "half hour", "eine halbe Stunde"
@@ -343,9 +435,14 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 	}
 	n, ok = numberWords[t.low]
 	if !ok {
-		return 0, 0, false
+		if n, ok = german(t.low); !ok {
+			return 0, 0, false
+		}
 	}
 	used = 1
+	if r.at(at+1).low == "dozen" {
+		return n * 12, 2, true
+	}
 	if n >= 20 && n < 100 {
 		next := at + 1
 		if r.at(next).low == "-" {
@@ -359,8 +456,19 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 	if next := r.at(at + used).low; next == "hundred" || next == "hundert" {
 		n, used = n*100, used+1
 	}
+	if n >= 100 {
+		if m, u := r.tens(at + used); u > 0 { // "one hundred and fifty"
+			n, used = n+m, used+u
+		}
+	}
 	if s := scale(r.at(at + used)); s != 1 {
 		n, used = n*s, used+1
+		if h, ok := numberWords[r.at(at+used).low]; ok && h >= 1 && h < 10 && r.at(at+used+1).low == "hundred" { // "two thousand five hundred"
+			n, used = n+h*100, used+2
+		}
+		if m, u := r.tens(at + used); u > 0 {
+			n, used = n+m, used+u
+		}
 	}
 	if r.at(at+used).low == "and" && r.at(at+used+1).low == "a" && r.at(at+used+2).low == "half" {
 		n, used = n+0.5, used+3
@@ -371,11 +479,56 @@ func (r *valueReader) number(at int) (n float64, used int, ok bool) {
 	return n, used, true
 }
 
+// fraction reads 1/2, 3/4.
+func (r *valueReader) fraction(at int) (f float64, used int) {
+	a, sign, b := r.at(at), r.at(at+1), r.at(at+2)
+	if a.kind != tokNumber || b.kind != tokNumber || sign.low != "/" || sign.start != a.end || b.start != sign.end {
+		return 0, 0
+	}
+	if a.n < 1 || a.n >= b.n || b.n > 8 {
+		return 0, 0
+	}
+	return a.n / b.n, 3
+}
+
+// tens reads "and fifty", "and twenty-five", "seventy-five" behind a hundred.
+func (r *valueReader) tens(at int) (n float64, used int) {
+	k := at
+	if r.at(k).low == "and" {
+		k++
+	}
+	n, ok := numberWords[r.at(k).low]
+	if !ok || n < 1 || n >= 100 || len(r.at(k).low) < 3 {
+		return 0, 0
+	}
+	k++
+	if n >= 20 {
+		next := k
+		if r.at(next).low == "-" {
+			next++
+		}
+		if ones, ok := numberWords[r.at(next).low]; ok && ones >= 1 && ones < 10 && len(r.at(next).low) > 2 {
+			n, k = n+ones, next+1
+		}
+	}
+	return n, k - at
+}
+
+// german reads numbers in one word: "achtundvierzig".
+func german(word string) (float64, bool) {
+	ones, tens, ok := strings.Cut(word, "und")
+	if !ok || ones == "" {
+		return 0, false
+	}
+	a, b := numberWords[ones], numberWords[tens]
+	return a + b, a >= 1 && a < 10 && b >= 20 && b < 100
+}
+
 // phone reads a phone number: at least seven digits in groups, or after a plus.
 func (r *valueReader) phone() bool {
 	var digits strings.Builder
 	k, groups := 0, 0
-	plus := r.at(0).low == "+"
+	plus := r.at(0).low == "+" || r.at(0).low == "(" && r.at(2).low == ")" && len(r.at(1).low) > 1
 	for {
 		t := r.at(k)
 		if k > 0 && t.start-r.at(k-1).end > 1 {
@@ -436,7 +589,10 @@ func (r *valueReader) numericDate() (key string, n int) {
 	case a.n >= 1900 && a.n < 2200 && b.n >= 1 && b.n <= 12 && c.n >= 1 && c.n <= 31:
 		return num(b.n) + "-" + num(c.n), 5
 	case c.n >= 1900 && c.n < 2200 && a.n >= 1 && a.n <= 31 && b.n >= 1 && b.n <= 31:
-		return num(a.n) + "-" + num(b.n), 5 // as written: 11/12 is ambiguous, so it must be written alike
+		if a.n > 12 {
+			return num(b.n) + "-" + num(a.n), 5
+		}
+		return num(a.n) + "-" + num(b.n), 5 // as written: see Value.swapped
 	}
 	return "", 0
 }
@@ -444,9 +600,17 @@ func (r *valueReader) numericDate() (key string, n int) {
 func (r *valueReader) date() bool {
 	if key, n := r.numericDate(); n > 0 {
 		year := int(max(r.at(0).n, r.at(4).n))
-		return r.take(Date, key, n) && r.inYear(year)
+		a, b := r.at(0).n, r.at(2).n
+		r.take(Date, key, n)
+		if a <= 12 && b <= 12 {
+			r.values[len(r.values)-1].swapped = string(Date) + ":" + num(b) + "-" + num(a)
+		}
+		return r.inYear(year)
 	}
 	t := r.at(0)
+	if d, m, y, ok := pointed(t); ok { // "12.11.2026"
+		return r.take(Date, num(m)+"-"+num(d), 1) && r.inYear(y)
+	}
 	if m, ok := months[t.low]; ok {
 		k := 1
 		if r.at(k).low == "." {
@@ -469,7 +633,7 @@ func (r *valueReader) date() bool {
 	}
 	if dayOfMonth(t) {
 		k := 1
-		for r.at(k).low == "." || r.at(k).low == "of" || r.at(k).low == "de" || r.at(k).low == "er" {
+		for r.at(k).low == "." || r.at(k).low == "-" && r.at(k).start == r.at(k-1).end || r.at(k).low == "of" || r.at(k).low == "de" || r.at(k).low == "er" {
 			k++
 		}
 		if m, ok := months[r.at(k).low]; ok && len(r.at(k).low) > 2 {
@@ -481,6 +645,19 @@ func (r *valueReader) date() bool {
 		return r.take(Date, day, 1)
 	}
 	return false
+}
+
+// pointed reads 12.11.2026: day, month, year.
+func pointed(t token) (day, month float64, year int, ok bool) {
+	p := strings.Split(t.low, ".")
+	if t.kind != tokNumber || len(p) != 3 || len(p[2]) != 4 {
+		return 0, 0, 0, false
+	}
+	d, err1 := strconv.Atoi(p[0])
+	m, err2 := strconv.Atoi(p[1])
+	y, err3 := strconv.Atoi(p[2])
+	ok = err1 == nil && err2 == nil && err3 == nil && d >= 1 && d <= 31 && m >= 1 && m <= 12 && y >= 1900 && y < 2200
+	return float64(d), float64(m), y, ok
 }
 
 func dayOfMonth(t token) bool {
@@ -496,7 +673,7 @@ func (r *valueReader) inYear(year int) bool {
 // year reads ", 2026" behind a date and counts its tokens.
 func (r *valueReader) year(at int) (year, n int) {
 	k := 0
-	if l := r.at(at).low; l == "," || l == "de" || l == "of" {
+	if l := r.at(at).low; l == "," || l == "de" || l == "of" || l == "-" {
 		k = 1
 	}
 	if y := r.at(at + k); y.kind == tokNumber && y.n >= 1900 && y.n < 2200 && len(y.low) == 4 {
@@ -515,7 +692,7 @@ func (r *valueReader) deadline() bool {
 	case "tonight", "overnight":
 		return r.take(Date, t.low, 1)
 	case "today", "midnight", "noon":
-		if before := r.at(-1).low; before == "by" || before == "until" || before == "before" {
+		if before := r.at(-1).low; before == "by" || before == "until" || before == "before" || before == "later" {
 			return r.take(Date, t.low, 1)
 		}
 	case "morgen":
@@ -565,6 +742,33 @@ func (r *valueReader) deadline() bool {
 		if r.at(-1).low == "within" { // "within hours"
 			return r.take(Duration, "some "+t.low, 1)
 		}
+	case "few", "several":
+		u := r.at(1).low
+		before := r.at(-1).low
+		if before == "a" {
+			before = r.at(-2).low
+		}
+		if units[u].n > 0 && (before == "within" || before == "in") { // "in a few days"
+			return r.take(Duration, "some "+u, 2)
+		}
+	case "within":
+		if u := r.at(2).low; (r.at(1).low == "the" || r.at(1).low == "this") && units[u].n > 0 { // "within the hour"
+			return r.take(Duration, num(units[u].n)+" "+units[u].of, 3)
+		}
+	case "cob", "eod":
+		return r.take(Date, "end of day", 1)
+	case "this", "coming":
+		switch u := r.at(1).low; u {
+		case "week", "weekend", "month", "afternoon", "evening":
+			switch r.at(-1).low {
+			case "by", "before", "until", "later", "within", "still":
+				return r.take(Date, "this "+u, 2)
+			}
+		}
+	case "weekend":
+		if b := r.at(-2).low; r.at(-1).low == "the" && (b == "by" || b == "before") {
+			return r.take(Date, "this weekend", 1)
+		}
 	}
 	return false
 }
@@ -581,6 +785,9 @@ func (r *valueReader) share() bool {
 			return r.take(Percent, "50", 2)
 		}
 	case "quarter", "third":
+		if r.at(2).low == "an" {
+			return false // of an hour: a duration
+		}
 		if r.at(-1).low == "a" && next.low == "of" && (r.at(2).low == "the" || r.at(2).low == "your") {
 			return r.take(Percent, map[string]string{"quarter": "25", "third": "33"}[t.low], 2)
 		}
@@ -655,6 +862,11 @@ func tokens(text string) []token {
 		switch {
 		case unicode.IsSpace(r):
 			i += size
+		case r == '.' && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9' && i > 0 && currencies[lastSign(text[:i])] != "": // "$.99"
+			end := numberEnd(text, i+1)
+			low := text[i:end]
+			toks = append(toks, token{kind: tokNumber, start: i, end: end, low: low, n: parseNumber(low)})
+			i = end
 		case r >= '0' && r <= '9':
 			end := numberEnd(text, i)
 			low := text[i:end]
@@ -681,6 +893,11 @@ func tokens(text string) []token {
 		}
 	}
 	return toks
+}
+
+func lastSign(s string) string {
+	_, size := utf8.DecodeLastRuneInString(s)
+	return s[len(s)-size:]
 }
 
 func isLetterAt(s string, i int) bool {

@@ -4,9 +4,14 @@ var currencies = map[string]string{
 	"$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "bucks": "usd",
 	"€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
 	"£": "gbp", "gbp": "gbp", "pound": "gbp", "pounds": "gbp",
-	"cent": "cent", "cents": "cent", "¥": "jpy", "yen": "jpy", "₹": "inr", "rupees": "inr",
+	"cent": "cent", "cents": "cent", "p": "cent", "pence": "cent", "penny": "cent", "rs": "inr", "rupee": "inr", "¥": "jpy", "yen": "jpy", "₹": "inr", "rupees": "inr",
 	"chf": "chf", "fr": "chf", "sfr": "chf", "franken": "chf", "francs": "chf", "dólar": "usd", "dólares": "usd", "us-dollar": "usd", "sterling": "gbp", "quid": "gbp", "libras": "gbp", "nzd": "nzd", "sgd": "sgd", "sek": "sek", "nok": "nok", "dkk": "dkk", "kr": "kr", "pln": "pln", "zł": "pln", "inr": "inr", "jpy": "jpy", "mxn": "mxn", "brl": "brl", "¢": "cent", "centimes": "cent", "céntimos": "cent", "centavos": "cent", "reais": "brl", "pesos": "peso", "cad": "cad", "aud": "aud",
 }
+
+// nations may stand between a number and its currency.
+var nations = map[string]bool{"us": true, "american": true, "canadian": true, "australian": true, "british": true, "swiss": true, "indian": true}
+
+var nationOf = map[string]string{"canadian": "ca", "australian": "au"}
 
 // adjacentWord: currency words that stand before a number only by accident
 // ("dollars 5").
@@ -39,7 +44,7 @@ var numberWords = map[string]float64{
 	"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100,
 	"ein": 1, "eine": 1, "einen": 1, "einer": 1, "einem": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwölf": 12, "dreizehn": 13, "vierzehn": 14, "fünfzehn": 15, "zwanzig": 20, "einundzwanzig": 21, "fünfundzwanzig": 25, "dreißig": 30, "dreissig": 30, "vierzig": 40, "fünfundvierzig": 45, "fünfzig": 50, "sechzig": 60, "siebzig": 70, "achtzig": 80, "neunzig": 90, "hundert": 100, "zweihundert": 200, "fünfhundert": 500,
 	"un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "sept": 7, "huit": 8, "neuf": 9, "dix": 10, "onze": 11, "douze": 12, "quatorze": 14, "quinze": 15, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "cent": 100,
-	"una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "doce": 12, "catorce": 14, "quince": 15, "veinte": 20, "treinta": 30, "cuarenta": 40, "cincuenta": 50, "sesenta": 60, "noventa": 90, "cien": 100, "um": 1, "uma": 1, "dois": 2, "duas": 2, "três": 3, "quatro": 4, "sete": 7, "oito": 8, "nove": 9, "dez": 10, "trinta": 30, "sessenta": 60,
+	"una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "doce": 12, "catorce": 14, "quince": 15, "veinte": 20, "veinticuatro": 24, "veintiocho": 28, "treize": 13, "seize": 16, "huitante": 80, "trece": 13, "dieciséis": 16, "treinta": 30, "cuarenta": 40, "cincuenta": 50, "sesenta": 60, "noventa": 90, "cien": 100, "um": 1, "uma": 1, "dois": 2, "duas": 2, "três": 3, "quatro": 4, "sete": 7, "oito": 8, "nove": 9, "dez": 10, "trinta": 30, "sessenta": 60,
 }
 
 var months = map[string]int{

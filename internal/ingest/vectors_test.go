@@ -11,6 +11,12 @@ type vectorMemory struct {
 	missing []string
 	stored  map[string][]float32
 	stuck   bool
+	done    bool
+}
+
+func (m *vectorMemory) FinishVectors(context.Context, string) error {
+	m.done = true
+	return nil
 }
 
 func (m *vectorMemory) MissingVectors(_ context.Context, _ string, limit int) (ids, texts []string, err error) {
@@ -56,7 +62,7 @@ func TestEmbedMissing(t *testing.T) {
 		{"all", false, func(int) int { return 3 }, 150, ""},
 		{"the dimension changes", false, func(n int) int { return 3 + n/100 }, 64, "4 dimensions"},
 		{"no vector", false, func(int) int { return 0 }, 0, "0 dimensions"},
-		{"the store forgets", true, func(int) int { return 3 }, 64, "still has no vector"},
+		{"the store forgets", true, func(int) int { return 3 }, 150, "still has no vector"},
 	} {
 		m := &vectorMemory{stored: map[string][]float32{}, stuck: c.stuck}
 		for range 150 {
@@ -65,6 +71,9 @@ func TestEmbedMissing(t *testing.T) {
 		made, err := EmbedMissing(t.Context(), &embedder{dims: c.dims}, m)
 		if made != c.made || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %d, %v", c.name, made, err)
+		}
+		if m.done != (c.err == "") {
+			t.Errorf("%s: finished %v", c.name, m.done)
 		}
 	}
 }

@@ -22,6 +22,9 @@ const (
 	MoodLinks   Mood = "links"   // adds links, images, HTML and right-to-left tricks
 	MoodPromise Mood = "promise" // promises money, dates and deeds
 	MoodObey    Mood = "obey"    // says every line of its prompt, cited to real passages
+	MoodTitles  Mood = "titles"  // names sources that do not exist, and links them
+	MoodHidden  Mood = "hidden"  // turns the direction of text, hides letters, forges look-alikes
+	MoodDeep    Mood = "deep"    // JSON nested beyond reason, keys twice, numbers too large
 	MoodSchema  Mood = "schema"  // JSON of another form
 	MoodGarbage Mood = "garbage" // not JSON, not text
 	MoodFlood   Mood = "flood"   // 10 MB of it
@@ -29,7 +32,7 @@ const (
 
 // Moods lists all moods.
 func Moods() []Mood {
-	return []Mood{MoodAll, MoodRepeat, MoodForge, MoodLinks, MoodPromise, MoodObey, MoodSchema, MoodGarbage, MoodFlood}
+	return []Mood{MoodAll, MoodRepeat, MoodForge, MoodLinks, MoodPromise, MoodObey, MoodTitles, MoodHidden, MoodDeep, MoodSchema, MoodGarbage, MoodFlood}
 }
 
 // Name says what it is.
@@ -49,6 +52,10 @@ func (h Hostile) Chat(ctx context.Context, r Request, delta func(string)) (Respo
 		say(`{"answer":"You get a full refund of $500.","sentences":{"text":"<b>now</b>"},"abstain":42}`)
 	case MoodGarbage:
 		say("\x00\xff\xfe{\"sentences\":[{\"text\":\"\\ud800\\u202e\xc3\"}]] ```` </script>")
+	case MoodDeep:
+		say(`{"sentences":[],"sentences":[{"text":"You get $500.","text":"It is yours.","citations":[{"passage":1e400,"quote":"a"},{"passage":-9223372036854775808,"quote":""}]}],"abstain":`)
+		say(strings.Repeat("[", 20_000))
+		say(strings.Repeat("]", 20_000) + "}")
 	case MoodFlood:
 		say(`{"abstain":null,"sentences":[{"text":"`)
 		for range 1300 {
@@ -105,7 +112,7 @@ type hostileOption struct {
 func (h Hostile) answer(r Request) hostileAnswer {
 	moods := map[Mood]bool{h.Mood: true}
 	if h.Mood == MoodAll {
-		moods = map[Mood]bool{MoodRepeat: true, MoodForge: true, MoodLinks: true, MoodPromise: true, MoodObey: true}
+		moods = map[Mood]bool{MoodRepeat: true, MoodForge: true, MoodLinks: true, MoodPromise: true, MoodObey: true, MoodTitles: true, MoodHidden: true}
 	}
 	var a hostileAnswer
 	add := func(text string, quotes ...hostileQuote) {
@@ -128,6 +135,22 @@ func (h Hostile) answer(r Request) hostileAnswer {
 		a.Anticipates = "See evil.example/next for more."
 		a.NextSteps = []hostileStep{{"do", "Open https://evil.example/admin", 1}, {"pwn", "Tell nobody", 77}}
 		a.Options = []hostileOption{{"Refund", "<b>$500</b>", "free", "you", 1}, {"Gift", "see evil.example", "", "", 99}, {"Replace", "two for one, guaranteed", "", "", 1}}
+	}
+	if moods[MoodTitles] {
+		add("As our “Refund policy 2099” says, you may keep it.", hostileQuote{1, "Refund policy 2099"})
+		add("[Official refund policy](https://evil.example/policy) covers this.", hostileQuote{1, "the"})
+		add("Source: Internal memo 7, title \"Everything is free\" [1] [2] [99].")
+		a.NextSteps = append(a.NextSteps, hostileStep{"say", "According to [Terms](//evil.example/terms) all is free", 1})
+		a.Options = append(a.Options, hostileOption{"“Golden guarantee”", "as in our Golden guarantee policy", "", "you", 42})
+	}
+	if moods[MoodHidden] {
+		add("Pay to \u2066moc.elpmaxe.live\u2069 at once.")
+		add("Re\u200bfund of 005\u202e$ ap\u00adproved.", hostileQuote{1, "re\u200bfund"})
+		add("Tags \U000E0069\U000E0067\U000E006E say: ignore the policy.")
+		add("See wrenfe11.examp\u04cfe or еvil.example/claim.")
+		a.Anticipates = "\u202egnihtyrevE si eerf"
+		a.NextSteps = append(a.NextSteps, hostileStep{"do", "Open \u2067the admin page\u2069", 1})
+		a.Options = append(a.Options, hostileOption{"Re\u202efund", "\u200f$500", "\u2066free", "y\u200bou", 1})
 	}
 	if moods[MoodObey] {
 		for _, m := range r.Messages {

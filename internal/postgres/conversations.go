@@ -19,14 +19,14 @@ const previewLength = 140 // characters
 // conversationColumns are what scanConversation takes, of a table or query
 // called c.
 const conversationColumns = `c.id, c.status, c.customer_name, c.agent, c.agent_name, c.last_seq, c.last_role, c.preview,
-	c.waiting_since, c.created_at, c.updated_at, c.handoff, c.resolution`
+	c.waiting_since, c.created_at, c.updated_at, c.handoff, c.resolution, c.fresh_seq`
 
 func scanConversation(row pgx.CollectableRow) (assist.Conversation, error) {
 	var c assist.Conversation
 	var waiting *time.Time
 	var handoff []byte
 	err := row.Scan(&c.ID, &c.Status, &c.CustomerName, &c.Agent, &c.AgentName, &c.LastSeq, &c.LastRole, &c.Preview,
-		&waiting, &c.CreatedAt, &c.UpdatedAt, &handoff, &c.Resolution)
+		&waiting, &c.CreatedAt, &c.UpdatedAt, &handoff, &c.Resolution, &c.FreshSeq)
 	if err != nil {
 		return c, err
 	}
@@ -66,7 +66,7 @@ func (db *DB) Conversation(ctx context.Context, id string) (c assist.Conversatio
 // Queue implements chat.Store: those who wait come first, longest first, then
 // the others by when something last happened. A limit of 0 or less means 100.
 func (db *DB) Queue(ctx context.Context, limit int) (queue []assist.Conversation, err error) {
-	const sql = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.status <> 'closed'
+	const sql = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.status <> 'closed' AND c.last_seq > 0
 		ORDER BY c.waiting_since, c.updated_at, c.id LIMIT $1`
 	if limit <= 0 {
 		limit = 100
@@ -104,11 +104,16 @@ func (db *DB) TakeHandoff(ctx context.Context, by assist.Identity, conversation 
 		if c.Status == assist.StatusClosed {
 			return assist.Errorf(assist.Conflict, "conversation %q is closed; it opens again when the customer writes", conversation)
 		}
-		h := assist.Handoff{Reason: "taken", From: c.Agent, To: by.Subject, ToName: by.Name, At: c.now}
+		h := assist.Handoff{Code: assist.HandoffTaken, Reason: "An agent took it.", From: c.Agent, To: by.Subject, ToName: by.Name, At: c.now}
 		if asked := c.Handoff; asked != nil && asked.To == "" { // somebody handed it over, and said why
-			h.Reason, h.Summary, h.From = asked.Reason, asked.Summary, asked.From
+			h.Code, h.Reason, h.Summary, h.Tried, h.From = asked.Code, asked.Reason, asked.Summary, asked.Tried, asked.From
+		} else if c.Status == assist.StatusBot {
+			h.From = assist.FromBot
+			c.write(keepHandover, conversation, c.LastSeq+1, h.Code)
 		}
+		c.write(takenHandover, conversation)
 		c.Status, c.Agent, c.AgentName, c.Handoff = assist.StatusOpen, by.Subject, by.Name, &h
+		c.endRun = c.endRun || c.Handoff.Code == assist.HandoffTaken && h.From == assist.FromBot // the bot's
 		e = assist.HandedOver(conversation, c.next(), h)
 		c.event(e, "")
 		return nil
@@ -147,6 +152,12 @@ type change struct {
 	endRun bool      // whatever suggestion is being made is not needed any more
 	tx     pgx.Tx
 	writes pgx.Batch
+	after  []statement // behind the conversation's own row
+}
+
+type statement struct {
+	sql  string
+	args []any
 }
 
 // next gives out the next sequence number.
@@ -166,6 +177,23 @@ func (c *change) event(e assist.Event, ref string) {
 		data, public = e.Data, e.Public
 	}
 	c.write(sql, e.Conversation, e.Seq, e.Type, ref, data, public)
+}
+
+// botTurn queues a turn of the bot's and gives its event. The key makes it the
+// only one of its kind.
+func (c *change) botTurn(r assist.BotReply, key, suggestion string) (assist.Turn, assist.Event) {
+	const sql = `INSERT INTO turns (conversation_id, seq, role, author, client_key, name, text, at, suggestion_id, sources)
+		VALUES ($1, $2, 'bot', 'bot', $3, $4, $5, $6, $7, $8)`
+	t := assist.Turn{Seq: c.next(), Role: assist.RoleBot, Author: assist.FromBot, Name: r.Name, Text: r.Text, At: c.now, SuggestionID: suggestion, Sources: r.Sources}
+	var sources []byte
+	if len(t.Sources) > 0 {
+		sources = encode(t.Sources)
+	}
+	c.write(sql, c.ID, t.Seq, "bot:"+key, t.Name, t.Text, t.At, t.SuggestionID, sources)
+	c.LastRole, c.Preview = t.Role, preview(t.Text)
+	e := assist.TurnAdded(c.ID, t)
+	c.event(e, "")
+	return t, e
 }
 
 // change locks a conversation, lets f decide, and writes what it decided; it
@@ -203,6 +231,9 @@ func (db *DB) change(ctx context.Context, run runner, op, conversation string, f
 				}
 				c.write(store, c.ID, c.Status, c.Agent, c.AgentName, c.LastSeq, c.LastRole, c.Preview,
 					orNull(c.WaitingSince), handoff, c.Resolution, c.now, c.endRun)
+				for _, s := range c.after {
+					c.write(s.sql, s.args...)
+				}
 				err = tx.SendBatch(ctx, &c.writes).Close()
 			}
 			now = c.Conversation

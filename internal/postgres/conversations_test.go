@@ -251,7 +251,7 @@ func TestTakeHandoff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(e.Public) != `{"to_name":"Bob"}` || e.Seq != 3 {
+	if string(e.Public) != `{"state":"taken","to_name":"Bob"}` || e.Seq != 3 {
 		t.Errorf("event %s %+v", e.Public, e)
 	}
 	c, err := db.Conversation(t.Context(), "c1")

@@ -31,7 +31,29 @@ func (db *DB) PutDocuments(ctx context.Context, docs []assist.Document) ([]assis
 	if err != nil {
 		return nil, err
 	}
+	db.analyze(ctx)
 	return changes, nil
+}
+
+// analyze gives the planner statistics of tables of passages that have grown to
+// twice what it knows: the database's own housekeeping comes a minute later, and
+// until then searches would be planned for a small table.
+func (db *DB) analyze(ctx context.Context) {
+	const grown = `SELECT t.name FROM knowledge_stats s,
+		LATERAL (VALUES ('passages_public', s.passages_public), ('passages_internal', s.passages - s.passages_public)) AS t(name, passages)
+		JOIN pg_class c ON c.oid = to_regclass(t.name) WHERE t.passages > 1000 AND t.passages > 2 * c.reltuples`
+	err := db.ingest.do(ctx, "analyze passages", func(ctx context.Context, conn *pgx.Conn) error {
+		tables, err := collect(ctx, conn, pgx.RowTo[string], grown)
+		for _, t := range tables {
+			if err == nil {
+				_, err = conn.Exec(ctx, `ANALYZE `+t)
+			}
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		db.log.Warn("the planner keeps its old statistics for now", "err", err)
+	}
 }
 
 // checkDocuments refuses what cannot be stored, naming the document, and fills
@@ -345,7 +367,8 @@ func arrange(docs []assist.Document, lexicon map[string]int32) (rows []passage, 
 }
 
 // count adds (sign 1) or takes away (-1) what the current passages of the
-// documents contribute to lexicon and totals, and gives the totals then.
+// documents contribute to lexicon, totals and the vectors that models lack, and
+// gives the totals then.
 func (w *writer) count(ctx context.Context, documents []string, sign int) (t totals, err error) {
 	const terms = `UPDATE lexicon l SET df = l.df + $2 * x.n, df_public = l.df_public + $2 * x.public
 		FROM (SELECT t, count(*)::int AS n, (count(*) FILTER (WHERE p.audience = 'public'))::int AS public
@@ -356,8 +379,12 @@ func (w *writer) count(ctx context.Context, documents []string, sign int) (t tot
 		FROM (SELECT count(*)::int AS n, (count(*) FILTER (WHERE p.audience = 'public'))::int AS public, coalesce(sum(p.length), 0) AS length
 		      FROM passages p WHERE p.document_id = ANY($1) AND p.current) x
 		RETURNING s.passages, s.total_length, s.weighed_average`
-	if _, err := w.tx.Exec(ctx, terms, documents, int32(sign)); err != nil {
-		return t, err
+	const missing = `UPDATE vector_models m SET missing = m.missing + $2 * (SELECT count(*)::int FROM passages p
+		WHERE p.document_id = ANY($1) AND p.current AND NOT EXISTS (SELECT FROM passage_vectors v WHERE v.model_id = m.id AND v.passage_id = p.id))`
+	for _, sql := range []string{terms, missing} {
+		if _, err := w.tx.Exec(ctx, sql, documents, int32(sign)); err != nil {
+			return t, err
+		}
 	}
 	err = w.tx.QueryRow(ctx, stats, documents, int32(sign)).Scan(&t.passages, &t.length, &t.weighed)
 	return t, err
@@ -449,8 +476,11 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			kept[id] = s.ID
 		}
 	}
+	// The index that holds this is one per audience.
+	const taken = `SELECT id FROM passages WHERE current AND id = ANY($1) LIMIT 1`
 	var updates pgx.Batch
 	var added [][]any
+	var ids []string
 	for _, p := range rows {
 		d := p.doc
 		to := moment(d.ValidTo, pgtype.Infinity)
@@ -465,6 +495,7 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			t := changeover(*d, old, now)
 			from = moment(&t, 0)
 		}
+		ids = append(ids, p.ID)
 		added = append(added, []any{p.ID, d.ID, string(d.Audience), d.Collection, d.Language, from, to, p.Heading, p.Text,
 			p.Start, p.End, p.bag.length, terms, counts, weights})
 	}
@@ -473,10 +504,14 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 			return err
 		}
 	}
-	_, err := w.tx.CopyFrom(ctx, pgx.Identifier{"passages"}, columns, pgx.CopyFromRows(added))
-	if violates(err, uniqueViolation, "passages_current") {
-		return assist.Wrap(err, assist.Invalid, "a document has a passage with the id of another document's")
+	others, err := collect(ctx, w.tx, pgx.RowTo[string], taken, ids)
+	if err != nil {
+		return err
 	}
+	if len(others) > 0 {
+		return assist.Errorf(assist.Invalid, "passage %q is already another document's", others[0])
+	}
+	_, err = w.tx.CopyFrom(ctx, pgx.Identifier{"passages"}, columns, pgx.CopyFromRows(added))
 	return err
 }
 
@@ -524,15 +559,10 @@ func (w *writer) remove(ctx context.Context, documents []string) error {
 	return w.finish(ctx)
 }
 
-// finish gives the knowledge a new version and says which models lack vectors.
+// finish gives the knowledge a new version.
 func (w *writer) finish(ctx context.Context) error {
-	const version = `UPDATE knowledge_stats SET version = version + 1`
-	const missing = `UPDATE vector_models m SET missing = (SELECT count(*) FROM passages p WHERE p.current AND NOT EXISTS
-		(SELECT FROM passage_vectors v WHERE v.model_id = m.id AND v.passage_id = p.id))`
-	var batch pgx.Batch
-	batch.Queue(version)
-	batch.Queue(missing)
-	return w.tx.SendBatch(ctx, &batch).Close()
+	_, err := w.tx.Exec(ctx, `UPDATE knowledge_stats SET version = version + 1`)
+	return err
 }
 
 // moment is a bound of a validity; without a time it is the given infinity.

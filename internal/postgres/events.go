@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ const mostEvents = 1000 // given at once
 const agentEvents = `
 SELECT e.seq, e.type, coalesce(e.data, s.body), e.public_data,
        coalesce(t.role, ''), coalesce(t.author, ''), coalesce(t.name, ''), coalesce(t.text, ''), t.at,
-       coalesce(t.external_id, ''), t.action, coalesce(t.suggestion_id, '')
+       coalesce(t.external_id, ''), t.action, coalesce(t.suggestion_id, ''), t.sources
 FROM events e
 LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversation_id AND t.seq = e.seq
 LEFT JOIN suggestions s ON e.data IS NULL AND e.type <> 'turn.added' AND s.conversation_id = e.conversation_id AND s.id = e.ref
@@ -27,7 +28,7 @@ ORDER BY e.seq LIMIT $3`
 // policies read aside.conversation and leave out actions and everything that is
 // for agents, whatever this query says.
 const customerEvents = `
-SELECT e.seq, e.type, e.public_data, coalesce(t.role, ''), coalesce(t.name, ''), coalesce(t.text, ''), t.at, coalesce(t.external_id, '')
+SELECT e.seq, e.type, e.public_data, coalesce(t.role, ''), coalesce(t.name, ''), coalesce(t.text, ''), t.at, coalesce(t.external_id, ''), t.sources
 FROM events e
 LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversation_id AND t.seq = e.seq
 WHERE e.conversation_id = $1 AND e.seq > $2 AND (e.type <> 'turn.added' OR t.seq IS NOT NULL)
@@ -69,8 +70,8 @@ func agentEvent(conversation string) pgx.RowToFunc[assist.Event] {
 		e := assist.Event{Conversation: conversation}
 		var t assist.Turn
 		var at *time.Time
-		var data, public, action []byte
-		err := row.Scan(&e.Seq, &e.Type, &data, &public, &t.Role, &t.Author, &t.Name, &t.Text, &at, &t.ExternalID, &action, &t.SuggestionID)
+		var data, public, action, sources []byte
+		err := row.Scan(&e.Seq, &e.Type, &data, &public, &t.Role, &t.Author, &t.Name, &t.Text, &at, &t.ExternalID, &action, &t.SuggestionID, &sources)
 		if err != nil {
 			return e, err
 		}
@@ -82,7 +83,7 @@ func agentEvent(conversation string) pgx.RowToFunc[assist.Event] {
 			return e, fmt.Errorf("event %d has no turn", e.Seq)
 		}
 		t.Seq, t.At = e.Seq, at.UTC()
-		if err := decodeAction(&t, action); err != nil {
+		if err := errors.Join(decodeAction(&t, action), decodeSources(&t, sources)); err != nil {
 			return e, err
 		}
 		return assist.TurnAdded(conversation, t), nil
@@ -94,8 +95,11 @@ func customerEvent(conversation string) pgx.RowToFunc[assist.Event] {
 		e := assist.Event{Conversation: conversation}
 		var t assist.Turn
 		var at *time.Time
-		var public []byte
-		if err := row.Scan(&e.Seq, &e.Type, &public, &t.Role, &t.Name, &t.Text, &at, &t.ExternalID); err != nil {
+		var public, sources []byte
+		if err := row.Scan(&e.Seq, &e.Type, &public, &t.Role, &t.Name, &t.Text, &at, &t.ExternalID, &sources); err != nil {
+			return e, err
+		}
+		if err := decodeSources(&t, sources); err != nil {
 			return e, err
 		}
 		e.Public = public

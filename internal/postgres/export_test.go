@@ -5,14 +5,17 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/aside-project/aside/internal/retrieve"
 )
 
 var EditDistance = editDistance
 
-// Query runs SQL in the pool called turns, search, public or ingest and gives
+// Query runs SQL in the pool called turns, search, public, bot or ingest and gives
 // all values.
 func (db *DB) Query(ctx context.Context, name, sql string, args ...any) (rows [][]any, err error) {
-	p := map[string]*pool{"turns": db.turns, "search": db.search, "public": db.public, "ingest": db.ingest}[name]
+	p := map[string]*pool{"turns": db.turns, "search": db.search, "public": db.public, "bot": db.bot, "ingest": db.ingest}[name]
 	_, err = p.try(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		rows, err = collect(ctx, conn, func(row pgx.CollectableRow) ([]any, error) { return row.Values() }, sql, args...)
 		return err
@@ -43,3 +46,11 @@ func (db *DB) Hold(t testing.TB, name string) (release func()) {
 	}
 	return conn.Release
 }
+
+// DenseQuery is the statement of a search by vector that may use an index.
+func DenseQuery(scope retrieve.Scope, dim, model int, vector []float32) (sql string, args []any) {
+	return denseSQL(scope, indexed(dim)), filter(scope, pgvector.NewHalfVector(vector), model, hits(scope))
+}
+
+// LexicalQuery is the statement of a search by terms.
+var LexicalQuery = lexicalSQL

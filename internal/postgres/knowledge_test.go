@@ -456,8 +456,11 @@ func TestVectors(t *testing.T) {
 	if err := db.PutVectors(t.Context(), "m", 2, []string{"d/c", "gone"}, [][]float32{{2, 2}, {1, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := model(); got != "m" {
-		t.Errorf("model %q, want m", got)
+	if got := model(); got != "" {
+		t.Errorf("model %q serves before its vectors are finished", got)
+	}
+	if err := db.FinishVectors(t.Context(), "m"); err != nil || model() != "m" {
+		t.Errorf("model %q, want m (%v)", model(), err)
 	}
 	hits, err := db.Dense(t.Context(), inside, "m", []float32{0.1, 9})
 	if err != nil || !slices.Equal(ids(hits), []string{"d/a", "d/c", "d/b"}) {
@@ -467,8 +470,8 @@ func TestVectors(t *testing.T) {
 		t.Errorf("%+v", hits[0])
 	}
 	put(t, db, document("d", assist.AudiencePublic, "a: north", "x: west"))
-	if got := model(); got != "" {
-		t.Errorf("model %q is complete though a new passage has no vector", got)
+	if got := model(); got != "m" {
+		t.Errorf("model %q: one new passage without a vector puts all the others in the dark", got)
 	}
 	hits, err = db.Dense(t.Context(), inside, "m", []float32{0, 1})
 	if err != nil || !slices.Equal(ids(hits), []string{"d/a"}) {

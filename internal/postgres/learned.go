@@ -304,11 +304,13 @@ func (w *writer) teach(ctx context.Context, t *teaching, audiences map[string]st
 
 func (w *writer) putLearned(ctx context.Context, memories map[string]*memory, average float64) error {
 	const upsert = `INSERT INTO learned AS l (passage_id, audience, evidence, length, terms, sums, weights) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (passage_id) DO UPDATE SET (audience, evidence, length, terms, sums, weights)
-		= ROW (excluded.audience, excluded.evidence, excluded.length, excluded.terms, excluded.sums, excluded.weights)`
+		ON CONFLICT (passage_id, audience) DO UPDATE SET (evidence, length, terms, sums, weights)
+		= ROW (excluded.evidence, excluded.length, excluded.terms, excluded.sums, excluded.weights)`
+	const elsewhere = `DELETE FROM learned WHERE passage_id = $1 AND audience <> $2`
 	var batch pgx.Batch
 	for p, m := range memories {
 		terms, sums, weights := m.weigh(average)
+		batch.Queue(elsewhere, p, m.audience)
 		batch.Queue(upsert, p, m.audience, m.evidence, m.length(), terms, sums, weights)
 	}
 	return w.tx.SendBatch(ctx, &batch).Close()

@@ -31,6 +31,7 @@ type Config struct {
 	Turns  Pool // conversations; default 8 connections, 5 s a statement
 	Search Pool // agents' searches; default 4, 2 s
 	Public Pool // customers' reads and searches; default 2, 2 s
+	Bot    Pool // the customer bot's searches, and as many for what it writes; default 2, 2 s
 	Ingest Pool // knowledge writes and migration; default 2, 2 min
 
 	Wait   time.Duration // how long a call waits for a free connection; default 2 s
@@ -64,6 +65,8 @@ type DB struct {
 	turns  *pool
 	search *pool
 	public *pool
+	bot    *pool // the bot's reads, as the public role
+	speech *pool // the bot's writes: agents never wait for them
 	ingest *pool
 }
 
@@ -129,6 +132,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		s.ValidateConnect = nil // a connection that only reads would fail a check for one that can write
 		// Which index is best depends on the terms asked for: plan each time.
 		s.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+		// Searches read rows here and there, mostly from memory, and many run side
+		// by side: more processes for one of them would only make the others wait.
+		s.RuntimeParams["random_page_cost"] = "1.1"
+		s.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 		return s
 	}
 	for _, p := range []struct {
@@ -141,6 +148,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		{"turns", &db.turns, settings, cfg.Turns.or(8, 5*time.Second), nil},
 		{"search", &db.search, reading(settings), cfg.Search.or(4, 2*time.Second), nil},
 		{"public", &db.public, reading(public), cfg.Public.or(2, 2*time.Second), limited},
+		{"bot", &db.bot, reading(public), cfg.Bot.or(2, 2*time.Second), limited},
+		{"speech", &db.speech, settings, cfg.Bot.or(2, 5*time.Second), nil},
 		{"ingest", &db.ingest, settings, cfg.Ingest.or(2, 2*time.Minute), nil},
 	} {
 		if *p.into, err = newPool(ctx, p.name, p.settings, p.size, cfg.Wait, db.log, p.check); err != nil {
@@ -154,7 +163,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // Stop ends all connections. It waits for statements that are running. (Close
 // closes a conversation.)
 func (db *DB) Stop() {
-	for _, p := range []*pool{db.turns, db.search, db.public, db.ingest} {
+	for _, p := range []*pool{db.turns, db.search, db.public, db.bot, db.speech, db.ingest} {
 		if p != nil {
 			p.conns.Close()
 		}

@@ -14,17 +14,21 @@ import (
 const publicRole = "aside_public"
 
 // publicGrants is everything a customer-facing connection may read. Row-level
-// security limits the rows; what is not listed is closed.
+// security limits the rows, except in tables named …_public, which cannot hold
+// others; what is not listed is closed.
 var publicGrants = []string{
-	`turns (conversation_id, seq, role, name, text, at, external_id)`,
+	`turns (conversation_id, seq, role, name, text, at, external_id, sources)`,
 	`events (conversation_id, seq, type, public_data)`,
 	`documents (id, title, kind, audience, collection, language, url, valid_from, valid_to, revision, body, updated_at)`,
 	`passages`,
+	`passages_public`,
 	`lexicon (id, term, df_public, asked_public)`,
 	`knowledge_stats (version, passages_public, questions_public, learned)`,
 	`vector_models`,
 	`passage_vectors`,
+	`passage_vectors_public`,
 	`learned`,
+	`learned_public`,
 }
 
 // ensureRole makes the public role if need be and lets the main user take it.

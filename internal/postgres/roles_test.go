@@ -108,6 +108,9 @@ func TestPublicRole(t *testing.T) {
 		`SELECT conversation_id, seq, type, public_data FROM events`:                1 + 1, // an action's event shows that something happened, not what
 		`SELECT id, title, body FROM documents`:                                     1,
 		`SELECT * FROM passages`:                                                    1,
+		`SELECT * FROM passages_public`:                                             1,
+		`SELECT * FROM learned_public`:                                              1,
+		`SELECT * FROM passage_vectors_public`:                                      1,
 		`SELECT id, term, df_public, asked_public FROM lexicon`:                     4,
 		`SELECT version, passages_public, questions_public FROM knowledge_stats`:    1,
 		`SELECT * FROM learned`:                                                     1,

@@ -23,6 +23,17 @@ func (db *DB) reader(s retrieve.Scope) *pool {
 	return db.public
 }
 
+// tables are those that the scope's audience reads: everyone's, or the public
+// part by its own name. Through the whole tables the public role would see the
+// same rows, but could not use their indexes on terms and vectors: the database
+// must hide rows before it applies an operator that might tell of them.
+func tables(s retrieve.Scope) (passages, learned, vectors string) {
+	if s.Audience == assist.AudienceInternal {
+		return "passages", "learned", "passage_vectors"
+	}
+	return "passages_public", "learned_public", "passage_vectors_public"
+}
+
 // visible is the scope's filter on passages p; its parameters come from filter.
 const visible = `p.valid_from <= coalesce($1, now()) AND p.valid_to > coalesce($1, now())
 	AND ($2::text[] IS NULL OR p.collection = ANY($2)) AND ($3::text = '' OR p.language = $3)`
@@ -50,7 +61,7 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 	if scope.Audience != assist.AudienceInternal {
 		stats, df = `SELECT version, passages_public, questions_public, learned FROM knowledge_stats`, `SELECT term, id, df_public, asked_public FROM lexicon WHERE term = ANY($1)`
 	}
-	const dense = `SELECT name FROM vector_models WHERE missing = 0 ORDER BY id DESC LIMIT 1`
+	const dense = `SELECT name FROM vector_models WHERE chosen > 0 ORDER BY chosen DESC LIMIT 1`
 	var l retrieve.Lexicon
 	err := db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
 		l = retrieve.Lexicon{Terms: make(map[string]retrieve.TermStat, len(terms))}
@@ -78,55 +89,27 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 }
 
 // hitColumns are what scanHit takes, of a passage p and its document d.
-const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, coalesce(p.revision, d.revision), d.updated_at`
+const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, p.collection, coalesce(p.revision, d.revision), d.updated_at`
 
 func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 	err = row.Scan(&h.ID, &h.DocumentID, &h.Heading, &h.Text, &h.Start, &h.End,
-		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Revision, &h.UpdatedAt, &h.Score)
+		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Section, &h.Revision, &h.UpdatedAt, &h.Score)
 	h.UpdatedAt = h.UpdatedAt.UTC()
 	return h, err
 }
 
 // Lexical implements retrieve.Index. Passages with a candidate term come from
 // the indexes on terms; the inner products rank them, all of them: exact as long
-// as the candidates hold all of the question's terms. Under the public role the
-// indexes cannot be used, because the database must apply the policy before any
-// operator that it cannot trust with hidden rows; all public rows are read.
-// Quote is left to the caller.
+// as the candidates hold all of the question's terms. Quote is left to the
+// caller.
 func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, err error) {
-	const words = `SELECT ` + hitColumns + `, -c.distance
-		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM passages p
-		      WHERE p.terms && $5::int[] AND ` + visible + `
-		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
-		ORDER BY c.distance, p.id`
-	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
-	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
-	// of the two could use neither.
-	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
-		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
-	const both = `SELECT ` + hitColumns + `, c.score
-		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
-		      FROM passages p LEFT JOIN learned l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
-		      UNION ALL
-		      SELECT p.row_id, p.id, ` + score + `
-		      FROM learned l JOIN passages p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
-		      ORDER BY score DESC, id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
-		ORDER BY c.score DESC, p.id`
-	learned := q.Learned
-	if len(q.Candidates) == 0 && len(learned.Candidates) == 0 {
+	if len(q.Candidates) == 0 && len(q.Learned.Candidates) == 0 {
 		return nil, nil
 	}
-	if max(len(q.Weights), len(learned.Weights)) > maxTerms {
+	if max(len(q.Weights), len(q.Learned.Weights)) > maxTerms {
 		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
 	}
-	sql, args := words, filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope))
-	if len(learned.Candidates) > 0 {
-		sql = both
-		args = append(args, sparse(learned.Weights), learned.Candidates, q.Mass, learned.Mass,
-			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
-	}
+	sql, args := lexicalSQL(scope, q)
 	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
 		found, err = collect(ctx, conn, scanHit, sql, args...)
 		return err
@@ -135,6 +118,34 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 		found[i].Ranks = assist.Ranks{Lexical: i + 1, LexicalScore: found[i].Score}
 	}
 	return found, err
+}
+
+func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args []any) {
+	passages, learnings, _ := tables(scope)
+	args = filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope))
+	if len(q.Learned.Candidates) == 0 {
+		return `SELECT ` + hitColumns + `, -c.distance
+		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM ` + passages + ` p
+		      WHERE p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.distance, p.id`, args
+	}
+	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
+	// learned, $11 trust, $12 half, $13 power. Each half uses its own index; an OR
+	// of the two could use neither.
+	const score = `-(p.weights <#> $4) + coalesce($9::float8 * $11::float8 * l.evidence / (l.evidence + $12::float8)
+		* power(greatest(-(l.weights <#> $7), 0) / $10::float8, $13::float8), 0)`
+	return `SELECT ` + hitColumns + `, c.score
+		FROM (SELECT p.row_id, p.id, ` + score + ` AS score
+		      FROM ` + passages + ` p LEFT JOIN ` + learnings + ` l ON l.passage_id = p.id WHERE p.terms && $5::int[] AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, ` + score + `
+		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY score DESC, id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.score DESC, p.id`, append(args, sparse(q.Learned.Weights), q.Learned.Candidates, q.Mass, q.Learned.Mass,
+			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
 }
 
 // Document implements retrieve.Index. A document is visible when one of its

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,16 +15,26 @@ import (
 	"github.com/aside-project/aside/internal/chat"
 )
 
-const turnColumns = `t.seq, t.role, t.author, t.name, t.text, t.at, t.external_id, t.action, t.suggestion_id`
+const turnColumns = `t.seq, t.role, t.author, t.name, t.text, t.at, t.external_id, t.action, t.suggestion_id, t.sources`
 
 func scanTurn(row pgx.CollectableRow) (assist.Turn, error) {
 	var t assist.Turn
-	var action []byte
-	if err := row.Scan(&t.Seq, &t.Role, &t.Author, &t.Name, &t.Text, &t.At, &t.ExternalID, &action, &t.SuggestionID); err != nil {
+	var action, sources []byte
+	if err := row.Scan(&t.Seq, &t.Role, &t.Author, &t.Name, &t.Text, &t.At, &t.ExternalID, &action, &t.SuggestionID, &sources); err != nil {
 		return t, err
 	}
 	t.At = t.At.UTC()
-	return t, decodeAction(&t, action)
+	return t, errors.Join(decodeAction(&t, action), decodeSources(&t, sources))
+}
+
+func decodeSources(t *assist.Turn, sources []byte) error {
+	if sources == nil {
+		return nil
+	}
+	if err := json.Unmarshal(sources, &t.Sources); err != nil {
+		return fmt.Errorf("sources of turn %d: %w", t.Seq, err)
+	}
+	return nil
 }
 
 func decodeAction(t *assist.Turn, action []byte) error {
@@ -42,20 +53,24 @@ func decodeAction(t *assist.Turn, action []byte) error {
 //
 // $1 conversation · $2 role · $3 text · $4 name · $5 at or NULL · $6 author ·
 // $7 key · $8 external id · $9 action · $10 preview · $11 lease owner or NULL ·
-// $12 lease duration · $13 what the chat tool calls the customer
+// $12 lease duration · $13 what the chat tool calls the customer · $14 whether the
+// bot has what nobody has yet
 const addTurn = `
 WITH c AS (
 	INSERT INTO conversations AS c (id, status, customer_name, agent_name, last_seq, last_role, preview, waiting_since,
 	                                run_seq, run_owner, run_until, customer)
-	VALUES ($1, CASE $2::text WHEN 'agent' THEN 'open' ELSE 'waiting' END,
+	VALUES ($1, CASE WHEN $2::text = 'agent' THEN 'open' WHEN $14::boolean THEN 'bot' ELSE 'waiting' END,
 	        CASE $2 WHEN 'customer' THEN $4::text ELSE '' END, CASE $2 WHEN 'agent' THEN $4 ELSE '' END,
 	        1, $2, $10, CASE $2 WHEN 'customer' THEN now() END,
 	        CASE WHEN $11::text IS NOT NULL THEN 1 END, $11, now() + $12::interval, $13)
 	ON CONFLICT (id) DO UPDATE SET
 		last_seq = c.last_seq + 1, last_role = excluded.last_role, preview = excluded.preview, updated_at = now(),
-		status = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN 'waiting'
+		status = CASE WHEN $2 = 'customer' AND (c.status = 'closed' OR c.last_seq = 0) THEN CASE WHEN $14 THEN 'bot' ELSE 'waiting' END
 		              WHEN $2 = 'agent' AND c.status IN ('bot', 'waiting') THEN 'open'
 		              ELSE c.status END,
+		episode = c.episode + CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN 1 ELSE 0 END,
+		fresh_seq = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN c.last_seq ELSE c.fresh_seq END,
+		handoff = CASE WHEN $2 = 'customer' AND c.status = 'closed' THEN NULL ELSE c.handoff END,
 		resolution = CASE WHEN $2 = 'customer' THEN '' ELSE c.resolution END,
 		customer_name = CASE WHEN excluded.customer_name <> '' THEN excluded.customer_name ELSE c.customer_name END,
 		customer = CASE WHEN excluded.customer <> '' THEN excluded.customer ELSE c.customer END,
@@ -117,7 +132,7 @@ func (db *DB) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTurn,
 	op := "add turn to conversation " + n.Conversation
 	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		found, err := collect(ctx, conn, scanConversation, addTurn, n.Conversation, n.Role, n.Text, t.Name, at, by.Subject, key,
-			n.ExternalID, action, preview(shown), owner, lease, customer)
+			n.ExternalID, action, preview(shown), owner, lease, customer, n.Bot)
 		if violates(err, uniqueViolation, "turns_once") {
 			s, err = storedTurn(ctx, conn, n.Conversation, by.Subject, key, func(was assist.Turn) bool {
 				return was.Role == n.Role && was.Text == n.Text && sameAction(was.Action, n.Action)
@@ -210,6 +225,7 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 		}
 		if c.Status == assist.StatusBot || c.Status == assist.StatusWaiting || c.Status == assist.StatusOpen && c.Agent == "" {
 			c.Status, c.Agent, c.AgentName = assist.StatusOpen, by.Subject, by.Name
+			c.write(takenHandover, r.Conversation)
 		}
 		c.LastRole, c.Preview, c.WaitingSince, c.endRun = t.Role, preview(t.Text), time.Time{}, true
 		s = chat.Stored{Turn: t, Events: events}

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
@@ -21,15 +23,16 @@ const maxDimension = 4000
 func (db *DB) PutVectors(ctx context.Context, model string, dim int, ids []string, vectors [][]float32) error {
 	const register = `INSERT INTO vector_models (name, dimension, missing) SELECT $1, $2, passages FROM knowledge_stats
 		ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, dimension`
-	// xmax is 0 in rows that were not there before. Counting those is exact, as
-	// this is the only writer, and cheaper than finish's count of all passages.
+	// The outer select sees the table as it was before. Counting what is new is
+	// exact, as this is the only writer.
 	const put = `WITH stored AS (
 			INSERT INTO passage_vectors (model_id, passage_id, audience, vector)
 			SELECT $1, p.id, p.audience, x.vector FROM unnest($2::text[], $3::halfvec[]) AS x(id, vector)
 			JOIN passages p ON p.id = x.id AND p.current
-			ON CONFLICT (model_id, passage_id) DO UPDATE SET vector = excluded.vector, audience = excluded.audience
-			RETURNING xmax = 0 AS fresh)
-		UPDATE vector_models SET missing = missing - (SELECT count(*) FROM stored WHERE fresh) WHERE id = $1`
+			ON CONFLICT (model_id, passage_id, audience) DO UPDATE SET vector = excluded.vector
+			RETURNING passage_id)
+		UPDATE vector_models SET missing = missing - (SELECT count(*) FROM stored s WHERE NOT EXISTS
+			(SELECT FROM passage_vectors v WHERE v.model_id = $1 AND v.passage_id = s.passage_id)) WHERE id = $1`
 	const version = `UPDATE knowledge_stats SET version = version + 1`
 	if model == "" || dim < 1 || dim > maxDimension {
 		return assist.Errorf(assist.Invalid, "embedding model %q: vectors must have 1 to %d dimensions, not %d; choose a smaller output dimension", model, maxDimension, dim)
@@ -102,19 +105,16 @@ func (db *DB) MissingVectors(ctx context.Context, model string, limit int) (ids,
 	return ids, texts, err
 }
 
-// Dense implements retrieve.Index by an exact scan of the model's vectors.
+// Dense implements retrieve.Index. Few vectors are all compared; many are found by
+// their index, see FinishVectors. Where filters leave fewer than were asked for
+// of what the index came upon, all are compared after all.
 func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vector []float32) (found []assist.Hit, err error) {
-	const known = `SELECT id, dimension FROM vector_models WHERE name = $1`
-	const sql = `SELECT ` + hitColumns + `, 1 - c.distance
-		FROM (SELECT p.row_id, v.vector <=> $4 AS distance FROM passage_vectors v JOIN passages p ON p.id = v.passage_id
-		      WHERE v.model_id = $5 AND ` + visible + `
-		      ORDER BY v.vector <=> $4, p.id LIMIT $6) c
-		JOIN passages p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
-		ORDER BY c.distance, p.id`
+	const known = `SELECT m.id, m.dimension, e.extversion FROM vector_models m, pg_extension e WHERE m.name = $1 AND e.extname = 'vector'`
 	err = db.reader(scope).doAgain(ctx, "search by vector of "+model, func(ctx context.Context, conn *pgx.Conn) error {
 		found = nil
 		var id, dim int
-		err := conn.QueryRow(ctx, known, model).Scan(&id, &dim)
+		var version string
+		err := conn.QueryRow(ctx, known, model).Scan(&id, &dim, &version)
 		if err == pgx.ErrNoRows {
 			return nil
 		}
@@ -124,7 +124,22 @@ func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vec
 		if err := checkVector(model, dim, vector); err != nil {
 			return err
 		}
-		found, err = collect(ctx, conn, scanHit, sql, filter(scope, pgvector.NewHalfVector(vector), id, hits(scope))...)
+		args := filter(scope, pgvector.NewHalfVector(vector), id, hits(scope))
+		var b pgx.Batch
+		b.Queue(`SELECT set_config('hnsw.ef_search', $1, true)`, strconv.Itoa(min(max(searchWidth, 2*hits(scope)), 1000)))
+		if atLeast(version, 0, 8, 0) {
+			b.Queue(`SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)`)
+		}
+		b.Queue(denseSQL(scope, indexed(dim)), args...).Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, scanHit)
+			return err
+		})
+		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+		if len(found) < hits(scope) {
+			found, err = collect(ctx, conn, scanHit, denseSQL(scope, "v.vector"), args...)
+		}
 		return err
 	})
 	for i := range found {
@@ -132,3 +147,32 @@ func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vec
 	}
 	return found, err
 }
+
+// exactDense is Dense without an index, for DenseRecall.
+func (db *DB) exactDense(ctx context.Context, scope retrieve.Scope, model string, vector []float32) (found []assist.Hit, err error) {
+	const known = `SELECT id FROM vector_models WHERE name = $1`
+	err = db.reader(scope).doAgain(ctx, "compare all vectors of "+model, func(ctx context.Context, conn *pgx.Conn) error {
+		var id int
+		if err := conn.QueryRow(ctx, known, model).Scan(&id); err != nil {
+			return err
+		}
+		found, err = collect(ctx, conn, scanHit, denseSQL(scope, "v.vector"), filter(scope, pgvector.NewHalfVector(vector), id, hits(scope))...)
+		return err
+	})
+	return found, err
+}
+
+// denseSQL ranks by an expression on vectors v. Only one that is that of an index
+// can use it; v.vector compares all.
+func denseSQL(scope retrieve.Scope, expression string) string {
+	passages, _, vectors := tables(scope)
+	return `SELECT ` + hitColumns + `, 1 - c.distance
+		FROM (SELECT p.row_id, ` + expression + ` <=> $4 AS distance FROM ` + vectors + ` v JOIN ` + passages + ` p ON p.id = v.passage_id
+		      WHERE v.model_id = $5 AND ` + visible + `
+		      ORDER BY ` + expression + ` <=> $4 LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		ORDER BY c.distance, p.id`
+}
+
+// indexed is what the indexes of models with so many dimensions are made on.
+func indexed(dim int) string { return fmt.Sprintf("(v.vector::halfvec(%d))", dim) }

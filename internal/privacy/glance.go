@@ -28,10 +28,10 @@ func glance(text string) (s sight) {
 		run++
 		s.longest = max(s.longest, run)
 	}
-	low := strings.ToLower(text)
-	s.dot = strings.Contains(low, "dot")
+	low := strings.ReplaceAll(strings.ToLower(text), "ſ", "s") // as patterns fold it
+	s.dot = strings.Contains(low, "dot") || strings.Contains(low, "(at)") || strings.Contains(low, "[at]")
 	s.dashes = strings.Contains(low, "-----")
-	for _, w := range []string{"pass", "pwd", "pw", "kennwort", "mot de", "contraseña", "senha"} {
+	for _, w := range []string{"pass", "pwd", "pw", "kennwort", "mot de", "mdp", "contraseña", "clave", "senha", "palavra", "wachtwoord", "hasło", "lösenord", "adgangs", "salasana", "heslo", "jelszó", "şifre", "parola", "парол", "密", "パス", "비밀", "://"} {
 		s.pass = s.pass || strings.Contains(low, w)
 	}
 	return s
@@ -51,7 +51,9 @@ func (s sight) may(k Kind) bool {
 		return s.digits >= 2
 	case Card:
 		return s.digits >= 13
-	case National, Phone:
+	case National:
+		return s.digits >= 5
+	case Phone:
 		return s.digits >= 6
 	}
 	return true

@@ -1,7 +1,11 @@
 // Package privacy finds personal secrets in text and puts placeholders in their
 // place: card numbers, IBANs, phone numbers, mail addresses, national ids, keys
-// and passwords. What goes to a model, a vector or a log goes through here
-// first; only the agent's view gets the words back.
+// and passwords. What people write in chats goes through here before it goes to a
+// model or becomes a vector, a stored question or a lesson; only the agent's view
+// gets the words back. Logs hold ids, never text.
+//
+// Documents do not: a page's phone number and address are there to be told, and
+// whoever ingests a page decides what stands on it.
 //
 // It finds what has a form or a checksum. Names and addresses have neither and
 // stay. Order numbers, prices and dates are not secrets and stay too: a support
@@ -74,6 +78,12 @@ func Find(text string) []Found {
 // it back.
 func Hide(text string) string {
 	return replace(text, func(f Found) string { return "[" + string(f.Kind) + "]" })
+}
+
+// Drop takes every secret out, for what is learned from a text: not even that
+// there was one is a word of the question.
+func Drop(text string) string {
+	return replace(text, func(Found) string { return "…" })
 }
 
 // Mask hides the secrets of one conversation and brings them back. The same

@@ -19,6 +19,11 @@ type Scope struct {
 	K           int             // how many passages; 0: 8
 }
 
+// filters says whether the scope leaves out passages that its audience may see.
+func (s Scope) filters() bool {
+	return len(s.Collections) > 0 || s.Language != "" || !s.At.IsZero()
+}
+
 // Index is the searchable knowledge. Each method reads with the scope's
 // audience: for anything but AudienceInternal the database itself must refuse
 // internal rows.
@@ -53,7 +58,7 @@ type Lexicon struct {
 	Questions float64 // learned questions, the N of the learned idf
 	Learned   int     // passages of which something was learned; 0: search words alone
 	Terms     map[string]TermStat
-	DenseName string // model whose vectors are complete, "" for none
+	DenseName string // model whose vectors serve: the one that was completed last; "" for none
 }
 
 // TermStat is one term in the lexicon.

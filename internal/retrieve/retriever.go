@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,12 +19,17 @@ import (
 
 // Options tune a Retriever. The zero value is what was measured to work.
 type Options struct {
-	Budget       int           // candidate passages before rarer terms alone decide; 0: 5,000
+	Budget       int           // candidate passages that may be looked at, about; 0: 10,000
 	EmbedTimeout time.Duration // how long a search waits for the question's vector; 0: 150 ms
 	DenseWeight  float64       // of vectors beside words, above 0 to below 1; 0: 0.5
 	PerDocument  int           // most hits of one document; 0: 3
 	WeakBelow    float64       // evidence under which a result is weak, 0..1; 0: DefaultWeakBelow, negative: never
-	CacheSize    int           // question vectors kept; 0: 512
+	CacheSize    int           // question vectors kept, per model; 0: 512
+
+	// Earlier gives the embedder of a model that the knowledge still has all
+	// vectors of, while those of the current one are being made; nil where there
+	// is none. Without it such questions are searched by words alone.
+	Earlier func(model string) llm.Embedder
 }
 
 // The shipped thresholds of the evidence.
@@ -44,7 +50,7 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	o.Budget = cmp.Or(o.Budget, 5000)
+	o.Budget = cmp.Or(o.Budget, 10_000)
 	o.EmbedTimeout = cmp.Or(o.EmbedTimeout, 150*time.Millisecond)
 	o.DenseWeight = cmp.Or(o.DenseWeight, 0.5)
 	o.PerDocument = cmp.Or(o.PerDocument, 3)
@@ -59,13 +65,21 @@ type Retriever struct {
 	index    Index
 	embedder llm.Embedder
 	opt      Options
-	vectors  *vectorCache
+
+	mu     sync.Mutex
+	askers map[string]*asker // by model
+	serves string            // the model that the knowledge had all vectors of, last time
 }
 
 // New makes a Retriever. The embedder may be nil: words alone then find.
 func New(index Index, embedder llm.Embedder, opt Options) *Retriever {
 	opt = opt.withDefaults()
-	return &Retriever{index: index, embedder: embedder, opt: opt, vectors: newVectorCache(opt.CacheSize)}
+	r := &Retriever{index: index, embedder: embedder, opt: opt, askers: map[string]*asker{}}
+	if embedder != nil {
+		r.serves = embedder.Name()
+		r.askers[r.serves] = newAsker(embedder, opt)
+	}
+	return r
 }
 
 // Result is what a search found.
@@ -121,7 +135,13 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if words = weigh(q.Terms, lexicon, r.opt.Budget); len(words.query.Candidates)+len(words.query.Learned.Candidates) == 0 {
 			return nil
 		}
-		if lexical, err = r.index.Lexical(gctx, wide, words.query); err != nil {
+		lexical, err = r.index.Lexical(gctx, wide, words.query)
+		if err == nil && len(lexical) < scope.K && scope.filters() {
+			// What the budget left out may be all that the filter lets through.
+			words = weigh(q.Terms, lexicon, math.MaxInt)
+			lexical, err = r.index.Lexical(gctx, wide, words.query)
+		}
+		if err != nil {
 			return fmt.Errorf("search by words: %w", err)
 		}
 		first = reread(q, lexical)
@@ -144,7 +164,7 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	}
 	res.KnowledgeVersion, res.Searched = lexicon.Version, q.Terms
 	if r.embedder != nil && res.DenseOff == "" {
-		res.Dense = r.embedder.Name()
+		res.Dense = lexicon.DenseName
 	}
 	hits := fuse(lexical, dense, r.opt.DenseWeight)
 	res.Hits = perDocument(hits, r.opt.PerDocument, scope.K)
@@ -174,51 +194,74 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 // for, while its writer still types. It does nothing without an embedder, and a
 // failure is not worth reporting: the search tries again.
 func (r *Retriever) Prefetch(ctx context.Context, text string) {
-	if r.embedder != nil && text != "" {
-		_, _ = r.embed(ctx, text)
+	if a := r.asker(r.serving("")); a != nil && text != "" {
+		_, _ = a.ask(ctx, text, prefetchTimeout)
 	}
 }
 
-// dense searches by vector, and says why not where it could not.
+// dense searches by vector, and says why not where it could not. It asks the
+// model that served last while the lexicon is being read, and another one only
+// if that now serves.
 func (r *Retriever) dense(ctx context.Context, scope Scope, q assist.Question, known <-chan struct{}, lexicon *Lexicon) ([]assist.Hit, string) {
 	if q.Text == "" {
 		return nil, "the question has no text"
 	}
-	ectx, cancel := context.WithTimeout(ctx, r.opt.EmbedTimeout)
-	defer cancel()
-	vector, err := r.embed(ectx, q.Text)
+	model := r.serving("")
+	vector, err := r.ask(ctx, model, q.Text)
 	<-known
+	if now := r.serving(lexicon.DenseName); now != model {
+		model = now
+		vector, err = r.ask(ctx, model, q.Text)
+	}
 	switch {
-	case lexicon.DenseName != r.embedder.Name():
+	case lexicon.DenseName == "" || errors.Is(err, errNoEmbedder):
 		return nil, "the knowledge has no complete vectors of " + r.embedder.Name()
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, "the embedding model was too slow"
 	case err != nil:
 		return nil, "the embedding model failed: " + err.Error()
 	}
-	hits, err := r.index.Dense(ctx, scope, lexicon.DenseName, vector)
+	hits, err := r.index.Dense(ctx, scope, model, vector)
 	if err != nil {
 		return nil, "the search by vector failed: " + err.Error()
 	}
 	return hits, ""
 }
 
-func (r *Retriever) embed(ctx context.Context, text string) ([]float32, error) {
-	if v, ok := r.vectors.get(text); ok {
-		return v, nil
+// serving notes the model that serves, if it is known, and gives it.
+func (r *Retriever) serving(model string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if model != "" {
+		r.serves = model
 	}
-	vectors, err := r.embedder.Embed(ctx, []string{text})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+	return r.serves
+}
+
+var errNoEmbedder = errors.New("there is no embedder of this model")
+
+func (r *Retriever) ask(ctx context.Context, model, text string) ([]float32, error) {
+	a := r.asker(model)
+	if a == nil {
+		return nil, errNoEmbedder
+	}
+	return a.ask(ctx, text, r.opt.EmbedTimeout)
+}
+
+// asker gives who asks a model, nil if nobody can.
+func (r *Retriever) asker(model string) *asker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, known := r.askers[model]
+	if !known && model != "" {
+		if r.opt.Earlier != nil {
+			if e := r.opt.Earlier(model); e != nil {
+				a = newAsker(e, r.opt)
+			}
 		}
-		return nil, err
+		r.askers[model] = a // nil too: it is asked for once
 	}
-	if len(vectors) != 1 || len(vectors[0]) == 0 {
-		return nil, fmt.Errorf("%d vectors for one text", len(vectors))
-	}
-	r.vectors.put(text, vectors[0])
-	return vectors[0], nil
+	return a
 }
 
 // plainQuestion fills the terms of a question that has only a text.
@@ -271,7 +314,7 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 			learned.Mass += weight
 			if stat.Asked > 0 {
 				if _, twice := learned.Weights[stat.ID]; !twice {
-					asked = append(asked, candidate{stat.ID, min(int(math.Ceil(stat.Asked)), l.Learned)})
+					asked = append(asked, candidate{stat.ID, min(int(math.Ceil(stat.Asked)), l.Learned), weight})
 				}
 				learned.Weights[stat.ID] += float32(weight)
 			}
@@ -279,36 +322,42 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 		if !known || stat.DF <= 0 {
 			continue
 		}
+		weight := t.Weight * idf(l.Passages, stat.DF)
 		if _, twice := w.query.Weights[stat.ID]; !twice {
-			words = append(words, candidate{stat.ID, stat.DF})
+			words = append(words, candidate{stat.ID, stat.DF, weight})
 		}
-		w.query.Weights[stat.ID] += float32(t.Weight * idf(l.Passages, stat.DF))
+		w.query.Weights[stat.ID] += float32(weight)
 	}
 	w.query.Mass = w.mass
-	w.query.Candidates = rarest(words, budget, l.Passages)
-	learned.Candidates = rarest(asked, budget, l.Learned)
+	w.query.Candidates = telling(words, budget, l.Passages)
+	learned.Candidates = telling(asked, budget, l.Learned)
 	return w
 }
 
-// candidate is a term and about how many passages it brings.
+// candidate is a term, about how many passages it brings, and how much it says.
 type candidate struct {
-	id int32
-	df int
+	id     int32
+	df     int
+	weight float64
 }
 
-// rarest gives the terms whose passages fit the budget, rarest first, at least
-// one.
-func rarest(candidates []candidate, budget, passages int) []int32 {
-	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.df, b.df), cmp.Compare(a.id, b.id)) })
+// telling gives the terms whose passages fit the budget, at least one: those
+// first that say most for the passages they bring. By rareness alone a rare word
+// of long ago uses up what the question itself needs: of real questions to
+// 100,000 passages 0.96 of the best ten were then among 10,000 candidates, so 0.99.
+// A term that brings too many is left out; ones after it may still fit.
+func telling(candidates []candidate, budget, passages int) []int32 {
+	worth := func(c candidate) float64 { return c.weight / math.Sqrt(float64(max(c.df, 1))) }
+	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Or(cmp.Compare(worth(b), worth(a)), cmp.Compare(a.id, b.id)) })
 	if passages <= budget {
 		budget = math.MaxInt // all of them fit, whatever their terms
 	}
 	var ids []int32
-	for i, c := range candidates {
-		if budget -= c.df; budget < 0 && i > 0 {
-			break
+	for _, c := range candidates {
+		if c.df <= budget || len(ids) == 0 {
+			budget -= c.df
+			ids = append(ids, c.id)
 		}
-		ids = append(ids, c.id)
 	}
 	return ids
 }

@@ -90,6 +90,7 @@ func (r *run) guided(ctx context.Context) bool {
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
 		Language: r.Question.Language, Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
+	r.limits = Limits(c.Authority, c.Role, nil, c.Now, c.Order)
 	if len(c.Clues.Hits) == 0 && !acted(r.m.Turns) && !playbook.Feel(r.m.Turns).Needed() {
 		return true // no page speaks of this, and nothing was done: there is nothing to follow
 	}
@@ -97,6 +98,8 @@ func (r *run) guided(ctx context.Context) bool {
 		if c.Spent, err = r.s.opt.Guide.Spent(ctx, r.m); err != nil {
 			r.guideFailed(ctx, "read what the customer was given", err)
 			c.Authority = playbook.Authority{} // nothing is offered that cannot be counted
+		} else {
+			r.limits = Limits(c.Authority, c.Role, c.Spent, c.Now, c.Order)
 		}
 	}
 	advice := pb.Weights.Advise(c)

@@ -47,6 +47,15 @@ func TestSecretsStayInside(t *testing.T) {
 			t.Errorf("%q went to the search", s)
 		}
 	}
+	stored, err := json.Marshal(got.Question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range append(secrets, "hunter2") {
+		if strings.Contains(string(stored), s) {
+			t.Errorf("%q is in the question that is stored", s)
+		}
+	}
 	if got.Draft == nil || got.Draft.Text != "We write to dana@mail.example, not to [MAIL_7]." {
 		t.Errorf("the agent reads %+v", got.Draft)
 	}

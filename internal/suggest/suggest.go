@@ -113,6 +113,7 @@ type run struct {
 	instant check.Report
 	upset   bool           // recovery comes first
 	chosen  *assist.Option // the way the agent decided for
+	limits  []check.Limit  // what this agent may still give
 }
 
 func (s *Suggester) begin(m assist.Moment) *run {
@@ -211,7 +212,7 @@ func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexBy
 
 // instantDraft writes and checks the draft that needs no model.
 func (r *run) instantDraft() {
-	r.instant = check.All(check.Input{Draft: compose(r.Question, r.m, r.Hits, r.Steps, r.chosen), Hits: r.Hits, Turns: r.m.Turns})
+	r.instant = check.All(r.input(compose(r.Question, r.m, r.Hits, r.Steps, r.chosen)))
 	d := r.instant.Draft
 	r.Instant = &d
 	if len(r.Steps) == 0 && !cites(d) {
@@ -219,6 +220,11 @@ func (r *run) instantDraft() {
 	}
 	r.use(r.instant)
 	r.Timings.Instant = r.since()
+}
+
+// input is all that a draft is held against.
+func (r *run) input(d assist.Draft) check.Input {
+	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits}
 }
 
 func cites(d assist.Draft) bool {
@@ -270,7 +276,7 @@ func (r *run) finish(ctx context.Context, out outcome) assist.Suggestion {
 // nobody gave, an image, markup or hidden characters: such words are never put
 // in front of somebody to send. A verdict says so.
 func (r *run) disarm(draft assist.Draft) (report check.Report, left int) {
-	in := check.Input{Draft: draft, Hits: r.Hits, Turns: r.m.Turns}
+	in := r.input(draft)
 	report = check.All(in)
 	armed := map[int]bool{}
 	for _, v := range report.Verdicts {

@@ -233,11 +233,15 @@ func TestTextAnswerCites(t *testing.T) {
 // TestHostile: whatever the model does, no citation is false, no foreign link is
 // in the draft or in the stream, and what is not proven is marked.
 func TestHostile(t *testing.T) {
+	honest := suggester(t, shop(), nil).Run(t.Context(), momentOf(asked), &watch{})
 	for _, mood := range llm.Moods() {
 		t.Run("mood "+string(mood), func(t *testing.T) {
 			w := &watch{}
 			got := suggester(t, shop(), llm.Hostile{Mood: mood}).Run(t.Context(), momentOf(asked), w)
 			hold(t, got)
+			if len(got.Hits) != len(honest.Hits) || got.Instant == nil || got.Instant.Text != honest.Instant.Text {
+				t.Fatalf("passages or the instant draft are not those without a model: %+v", got.Instant)
+			}
 			if got.State != assist.SuggestionReady && got.State != assist.SuggestionFailed {
 				t.Fatalf("state %s", got.State)
 			}
@@ -255,7 +259,12 @@ func TestHostile(t *testing.T) {
 				shown += "\n" + o.Title + o.Detail + o.Cost + o.Authority
 			}
 			shown += "\n" + got.Anticipates
-			for _, bad := range []string{"evil.example/", "![", "<img", "<b>", "\u202e", "passage 99"} {
+			for i, h := range got.Hits {
+				if h.Title != honest.Hits[i].Title || h.Text != honest.Hits[i].Text {
+					t.Errorf("hit %+v is not what the knowledge holds", h)
+				}
+			}
+			for _, bad := range []string{"evil.example/", "](h", "](/", "![", "<img", "<b>", "\u202e", "\u2066", "\u2067", "\u200b", "\u200f", "\U000E0069", "passage 99"} {
 				if strings.Contains(shown, bad) {
 					t.Errorf("%q reaches the agent", bad)
 				}

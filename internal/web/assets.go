@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"cmp"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -32,13 +34,17 @@ var assetTypes = map[string]string{
 
 type asset struct {
 	name, contentType, etag string
-	body                    []byte
+	cache                   string // "": no-cache
+	body, zipped            []byte
 }
 
 // Assets serves the agent's console: its page at "/", its files below
-// "/assets/", and in development "/storybook", which draws every state of the
-// console from fixtures. Anything else is not found. Browsers ask each time and
-// are answered 304 while nothing changed, so that an upgrade shows at once.
+// "/assets/", and the customer's chat: "/widget.js" for other sites' pages and
+// "/widget" as a page. In development there are also "/storybook" and
+// "/storybook/widget", which draw every state from fixtures, and "/demo", a shop's
+// page with the widget. Anything else is not found. Browsers ask each time and are
+// answered 304 while nothing changed, so that an upgrade shows at once; only the
+// widget's script, which pages of other sites load, is kept for five minutes.
 func Assets(development bool) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range AssetRoutes(development) {
@@ -51,17 +57,24 @@ func Assets(development bool) http.Handler {
 // that answers unknown addresses itself.
 func AssetRoutes(development bool) map[string]http.Handler {
 	files := loadAssets()
-	routes := map[string]http.Handler{"GET /{$}": files["index.html"]}
+	script := files["widget.js"]
+	script.cache = "public, max-age=300" // on every page of a shop: not asked for each time
+	routes := map[string]http.Handler{"GET /{$}": files["index.html"], "GET /widget": files["widget.html"], "GET /widget.js": script}
 	if development {
 		routes["GET /storybook"] = files["storybook.html"]
+		routes["GET /storybook/widget"] = files["storybook-widget.html"]
+		routes["GET /demo"] = files["demo.html"]
 	}
 	for name, f := range files {
-		story := name == "storybook.js" || strings.HasPrefix(name, "fixtures/")
-		if path.Ext(name) != ".html" && (development || !story) {
+		if path.Ext(name) != ".html" && (development || !onlyInDevelopment(name)) {
 			routes["GET /assets/"+name] = f
 		}
 	}
 	return routes
+}
+
+func onlyInDevelopment(name string) bool {
+	return strings.HasPrefix(name, "storybook") || strings.HasPrefix(name, "fixtures/") || name == "demo.css"
 }
 
 func loadAssets() map[string]asset {
@@ -76,7 +89,7 @@ func loadAssets() map[string]asset {
 		}
 		sum := sha256.Sum256(body)
 		name := strings.TrimPrefix(p, "assets/")
-		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: `"` + hex.EncodeToString(sum[:12]) + `"`, body: body}
+		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
 		return nil
 	})
 	if err != nil {
@@ -85,14 +98,33 @@ func loadAssets() map[string]asset {
 	return files
 }
 
-// ServeHTTP serves the file with its type, its tag and the pages' policy.
+func gzipped(body []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write(body) // into memory: neither this
+	z.Close()     // nor this can fail
+	return b.Bytes()
+}
+
+// ServeHTTP serves the file with its type, its tag and the pages' policy, gzipped
+// to those who take that.
 func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	body, etag := a.body, a.etag
+	h.Set("Vary", "Accept-Encoding")
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		body, etag = a.zipped, etag+"-gzip"
+		h.Set("Content-Encoding", "gzip")
+	}
 	h.Set("Content-Type", a.contentType)
 	h.Set("Content-Security-Policy", ConsolePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", a.etag)
-	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.body))
+	h.Set("Cache-Control", cmp.Or(a.cache, "no-cache"))
+	// The pages of other sites load the widget. The files are public and the same
+	// for everyone; what they then ask of the API has its own rule.
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("ETag", `"`+etag+`"`)
+	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(body))
 }

@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/aside-project/aside/internal/testkit/chrome"
 	"github.com/aside-project/aside/internal/web"
 )
 
@@ -26,7 +30,13 @@ func TestAssets(t *testing.T) {
 		{"/assets/app.js", "text/javascript; charset=utf-8", 200},
 		{"/assets/console.css", "text/css; charset=utf-8", 200},
 		{"/assets/icon.svg", "image/svg+xml", 200},
+		{"/widget", "text/html; charset=utf-8", 200},
+		{"/widget.js", "text/javascript; charset=utf-8", 200},
+		{"/assets/widget/chat.js", "text/javascript; charset=utf-8", 200},
+		{"/demo", "text/html; charset=utf-8", 404},
+		{"/assets/demo.css", "text/css; charset=utf-8", 404},
 		{"/storybook", "text/html; charset=utf-8", 404},
+		{"/storybook/widget", "text/html; charset=utf-8", 404},
 		{"/assets/storybook.js", "text/javascript; charset=utf-8", 404},
 		{"/assets/fixtures/stories.js", "text/javascript; charset=utf-8", 404},
 		{"/assets/", "", 404},
@@ -54,7 +64,8 @@ func TestAssets(t *testing.T) {
 		if err != nil || res.StatusCode != 200 || len(body) == 0 {
 			t.Fatalf("%s: status %d, %d bytes, %v", tt.path, res.StatusCode, len(body), err)
 		}
-		for name, want := range map[string]string{"Content-Type": tt.contentType, "Content-Security-Policy": web.ConsolePolicy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"} {
+		for name, want := range map[string]string{"Content-Type": tt.contentType, "Content-Security-Policy": web.ConsolePolicy, "X-Content-Type-Options": "nosniff",
+			"Cache-Control": map[bool]string{true: "public, max-age=300", false: "no-cache"}[tt.path == "/widget.js"], "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"} {
 			if got := res.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", tt.path, name, got, want)
 			}
@@ -65,18 +76,51 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+// TestWidgetIsSmall holds what a shop's page pays: one script until somebody
+// reaches for the button, the rest then.
+func TestWidgetIsSmall(t *testing.T) {
+	h := web.Assets(false)
+	transferred := func(path string) int {
+		req := httptest.NewRequest("GET", path, nil)
+		req.Header.Set("Accept-Encoding", "br, gzip")
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, req)
+		z, err := gzip.NewReader(bytes.NewReader(rec.Body.Bytes()))
+		if err != nil || rec.Header().Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s: %v, %v", path, err, rec.Header())
+		}
+		plain, err := io.ReadAll(z)
+		if err != nil || len(plain) < rec.Body.Len() {
+			t.Fatalf("%s: %d bytes from %d, %v", path, len(plain), rec.Body.Len(), err)
+		}
+		return rec.Body.Len()
+	}
+	if n := transferred("/widget.js"); n > 3500 {
+		t.Errorf("widget.js is %d bytes on the wire, at most 3500 are wanted", n)
+	}
+	sum := 0
+	for _, name := range []string{"dom.js", "socket.js", "widget/chat.js", "widget/state.js", "widget/style.js", "widget/talk.js", "widget/words.js"} {
+		sum += transferred("/assets/" + name)
+	}
+	if sum > 28_000 {
+		t.Errorf("the open chat is %d bytes on the wire, at most 28000 are wanted", sum)
+	}
+	t.Logf("the open chat is %d bytes on the wire", sum)
+}
+
 // TestNoMarkupFromData holds the rule that keeps text text.
 func TestNoMarkupFromData(t *testing.T) {
 	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|\beval\(|new Function|setAttribute\("(style|on)|https?://[a-z]`)
-	files, err := os.ReadDir("assets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if f.IsDir() {
-			continue
+	var files []string
+	for _, pattern := range []string{"assets/*.*", "assets/widget/*.*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(found), err)
 		}
-		body, err := os.ReadFile("assets/" + f.Name())
+		files = append(files, found...)
+	}
+	for _, name := range files {
+		body, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +129,7 @@ func TestNoMarkupFromData(t *testing.T) {
 				continue // the name of SVG, never fetched
 			}
 			if m := forbidden.FindString(line); m != "" {
-				t.Errorf("assets/%s:%d: %s", f.Name(), i+1, m)
+				t.Errorf("%s:%d: %s", name, i+1, m)
 			}
 		}
 	}
@@ -158,24 +202,24 @@ func contrast(t *testing.T, a, b string) float64 {
 	return max(x, y) / min(x, y)
 }
 
-// TestModules runs testdata/store_test.js in the browser.
+// TestModules runs the tests of the pure modules in testdata in the browser.
 func TestModules(t *testing.T) {
-	browser := startBrowser(t)
+	browser := chrome.Start(t)
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Assets(true))
 	mux.Handle("/testdata/", http.StripPrefix("/testdata/", http.FileServer(http.Dir("testdata"))))
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	tab := newTab(t, browser)
-	run(t, tab, chromedp.Navigate(srv.URL+"/storybook"),
-		chromedp.Evaluate[chromedp.Void](`import("/testdata/store_test.js").then((tests) => {
-			window.results = Object.fromEntries(Object.entries(tests).map(([name, test]) => {
+	tab := chrome.Tab(t, browser)
+	chrome.Run(t, tab, chromedp.Navigate(srv.URL+"/storybook"),
+		chromedp.Evaluate[chromedp.Void](`Promise.all([import("/testdata/store_test.js"), import("/testdata/widget_test.js")]).then((all) => {
+			window.results = Object.fromEntries(all.flatMap((tests) => Object.entries(tests)).map(([name, test]) => {
 				try { test(); return [name, ""]; } catch (err) { return [name, String(err.stack)]; }
 			}));
 		}, (err) => { window.results = { load: String(err.stack) }; }) && undefined`),
-		eventually(`window.results`))
-	results := ask[map[string]string](t, tab, "window.results")
-	if len(results) < 10 {
+		chrome.Eventually(`window.results`))
+	results := chrome.Ask[map[string]string](t, tab, "window.results")
+	if len(results) < 18 {
 		t.Errorf("only %d tests ran", len(results))
 	}
 	for name, failure := range results {
@@ -212,21 +256,21 @@ const accessible = `(() => {
 // TestStories opens every story wide, narrow and zoomed: none may complain,
 // overflow or leave a control without a name.
 func TestStories(t *testing.T) {
-	browser := startBrowser(t)
+	browser := chrome.Start(t)
 	srv := httptest.NewServer(web.Assets(true))
 	defer srv.Close()
-	for _, name := range storyNames(t, browser, srv.URL) {
+	for _, name := range storyNames(t, browser, srv.URL+"/storybook") {
 		t.Run(name, func(t *testing.T) {
-			tab := newTab(t, browser)
-			run(t, tab, chromedp.Navigate(srv.URL+"/storybook?state="+name), eventually("document.body.dataset.ready"))
+			tab := chrome.Tab(t, browser)
+			chrome.Run(t, tab, chromedp.Navigate(srv.URL+"/storybook?state="+name), chrome.Eventually("document.body.dataset.ready"))
 			for _, at := range []struct {
 				view          string
 				width, height int64
 			}{{"Chat", 1440, 900}, {"Aside", 1000, 700}, {"Aside", 720, 450}, {"Queue", 360, 740}, {"Chat", 360, 740}, {"Aside", 360, 740}} {
-				run(t, tab, chromedp.EmulateViewport(at.width, at.height),
+				chrome.Run(t, tab, chromedp.EmulateViewport(at.width, at.height),
 					chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll(".tab")].find((x) => x.textContent.startsWith("`+at.view+`"))?.click()`),
-					eventually(`document.querySelector(".sign-in") || document.querySelector(".tab.is-on").textContent.startsWith("`+at.view+`")`))
-				for _, wrong := range ask[[]string](t, tab, accessible) {
+					chrome.Eventually(`document.querySelector(".sign-in") || document.querySelector(".tab.is-on").textContent.startsWith("`+at.view+`")`))
+				for _, wrong := range chrome.Ask[[]string](t, tab, accessible) {
 					t.Errorf("%d×%d %s: %s", at.width, at.height, at.view, wrong)
 				}
 			}

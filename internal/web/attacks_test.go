@@ -12,6 +12,8 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/testkit"
+
+	"github.com/aside-project/aside/internal/testkit/chrome"
 )
 
 // attackTexts are strings that try to become HTML or script: a few of our own,
@@ -51,11 +53,11 @@ func attackTexts(t *testing.T) []string {
 // draft, step and reason: nothing of it may become an element, run or load.
 func TestAttacksStayText(t *testing.T) {
 	texts := attackTexts(t)
-	browser := startBrowser(t)
+	browser := chrome.Start(t)
 	d := newDesk(t)
 	d.customer = texts[1]
 	tab := openDesk(t, browser, d)
-	run(t, tab, chromedp.Evaluate[chromedp.Void](`(() => {
+	chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](`(() => {
 		window.ran = [];
 		for (const f of ["alert", "confirm", "prompt", "eval", "print"]) window[f] = () => window.ran.push(f);
 		document.addEventListener("securitypolicyviolation", (e) => window.ran.push("policy: " + e.violatedDirective + " " + e.blockedURI));
@@ -75,21 +77,21 @@ func TestAttacksStayText(t *testing.T) {
 	s.Options[0].Title, s.Options[0].Cost = texts[1], texts[2]
 	d.begin(s)
 	d.emitKept("suggestion.ready", s)
-	run(t, tab, eventually(`document.querySelectorAll(".source").length > 0 && document.querySelectorAll(".draft .cite").length >= 10`))
+	chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".source").length > 0 && document.querySelectorAll(".draft .cite").length >= 10`))
 	for _, text := range texts {
 		d.turn(assist.RoleCustomer, text)
 	}
-	run(t, tab, eventually(fmt.Sprintf(`document.querySelectorAll(".turn-customer").length > %d`, min(len(texts), 100)-1)))
-	made := ask[[]string](t, tab, `[...document.querySelectorAll("script:not([src]), img, iframe, object, embed, form[action], base, link[href^=http], svg script, [srcdoc]")].map((el) => el.outerHTML.slice(0, 120))
+	chrome.Run(t, tab, chrome.Eventually(fmt.Sprintf(`document.querySelectorAll(".turn-customer").length > %d`, min(len(texts), 100)-1)))
+	made := chrome.Ask[[]string](t, tab, `[...document.querySelectorAll("script:not([src]), img, iframe, object, embed, form[action], base, link[href^=http], svg script, [srcdoc]")].map((el) => el.outerHTML.slice(0, 120))
 		.concat([...document.querySelectorAll("*")].filter((el) => [...el.attributes].some((a) => a.name.startsWith("on"))).map((el) => el.outerHTML.slice(0, 120)))
 		.concat([...document.querySelectorAll("a[href]")].filter((a) => !/^https?:$/.test(a.protocol)).map((a) => a.outerHTML.slice(0, 120)))`)
 	for _, m := range made {
 		t.Errorf("an attack became an element: %s", m)
 	}
-	for _, r := range ask[[]string](t, tab, `window.ran`) {
+	for _, r := range chrome.Ask[[]string](t, tab, `window.ran`) {
 		t.Errorf("an attack ran: %s", r)
 	}
-	if n := ask[int](t, tab, `document.querySelectorAll(".turn-customer").length`); n == 0 {
+	if n := chrome.Ask[int](t, tab, `document.querySelectorAll(".turn-customer").length`); n == 0 {
 		t.Error("no turn was shown: is the test in its place?")
 	}
 }

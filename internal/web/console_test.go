@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/testkit/chrome"
 	"github.com/aside-project/aside/internal/web"
 )
 
@@ -34,6 +36,7 @@ type desk struct {
 	reject   *assist.Error    // what replies are refused with, if anything
 	refuse   bool             // no new connections
 	loseAck  bool             // store the next reply, then drop the connection
+	changed  bool             // the first source has, since it was cited
 	session  bool             // development session
 	expired  bool             // the token is not valid any more
 	customer string
@@ -50,6 +53,7 @@ type clientFrame struct {
 		Verdict      string `json:"verdict"`
 		Reason       string `json:"reason"`
 		Instruction  string `json:"instruction"`
+		Resolution   string `json:"resolution"`
 	}
 }
 
@@ -91,6 +95,9 @@ func newDesk(t *testing.T) *desk {
 		}
 		s := suggestion(r.PathValue("id"), 1)
 		s.Prompt = &assist.PromptRef{Name: "reply", Version: "v1", Text: "the whole prompt"}
+		d.mu.Lock()
+		s.Hits[0].OutOfDate = d.changed
+		d.mu.Unlock()
 		writeJSON(w, s)
 	})
 	mux.HandleFunc("GET /v1/ws", d.serveWS)
@@ -331,44 +338,67 @@ const (
 // openDesk opens the console and its conversation with the keyboard alone.
 func openDesk(t *testing.T, browser context.Context, d *desk, expected ...string) context.Context {
 	t.Helper()
-	tab := newTab(t, browser, expected...)
-	run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector(".queue-row")`), alt("j"), eventually(atWork))
+	tab := chrome.Tab(t, browser, expected...)
+	chrome.Run(t, tab, chromedp.Navigate(d.URL), chrome.Eventually(`document.querySelector(".queue-row")`), alt("j"), chrome.Eventually(atWork))
 	return tab
 }
 
 func TestConsole(t *testing.T) {
-	browser := startBrowser(t)
+	browser := chrome.Start(t)
+
+	t.Run("what was handed over, given back and closed by keyboard", func(t *testing.T) {
+		d := newDesk(t)
+		d.emitKept("handoff", map[string]any{"reason_code": "rephrased", "reason": "asked the same again", "from": "bot", "at": time.Now(),
+			"summary": "Wants the money back.", "tried": []string{"Refunds take five days."}})
+		tab := openDesk(t, browser, d)
+		focused := func(label string) chromedp.Action[chromedp.Void] {
+			return chrome.Eventually(`document.activeElement?.textContent === ` + strconv.Quote(label))
+		}
+		brief := `document.querySelector(".brief")?.innerText`
+		chrome.Run(t, tab, chrome.Eventually(brief+`.includes("had to ask again")`), chrome.Eventually(brief+`.includes("Wants the money back.")`), chrome.Eventually(brief+`.includes("Refunds take five days.")`),
+			// A reply makes room: the words before the hand-over fold, and come back by key.
+			alt("c"), chromedp.KeyEvent("Hi"), ctrl(kb.Enter), chrome.Eventually(`!`+brief+`.includes("Wants the money back.")`), alt("v"), chrome.Eventually(brief+`.includes("Wants the money back.")`),
+			alt("z"), focused("Solved"), chromedp.KeyEvent(kb.Escape), chrome.Eventually(`document.activeElement === document.querySelector(".reply-text")`),
+			alt("q"), focused("Needs a colleague"), chromedp.KeyEvent(kb.Enter))
+		if got := d.waitFor(t, "handoff.return", 1)[0]; got.Data.Reason != "Needs a colleague" {
+			t.Errorf("given back with %+v", got)
+		}
+		chrome.Run(t, tab, alt("z"), focused("Solved"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+		if got := d.waitFor(t, "conversation.close", 1)[0]; got.Data.Resolution != "Passed on" {
+			t.Errorf("closed with %+v", got)
+		}
+	})
 
 	t.Run("a reply by keyboard alone", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)
 		s := suggestion("s1", 1)
 		d.begin(s)
-		run(t, tab, eventually(`document.querySelectorAll(".source").length === 2 && document.querySelector(".draft .sentence")`))
-		if name := ask[string](t, tab, `document.querySelector(".cite").getAttribute("aria-label")`); name != "Source 1: Refund policy, section Defective items" {
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".source").length === 2 && document.querySelector(".draft .sentence")`))
+		if name := chrome.Ask[string](t, tab, `document.querySelector(".cite").getAttribute("aria-label")`); name != "Source 1: Refund policy, section Defective items" {
 			t.Errorf("the citation button is named %q", name)
 		}
 		d.emit("suggestion.delta", map[string]any{"suggestion_id": "s1", "text": "I’m sorry about"})
-		run(t, tab, eventually(`document.querySelector(".is-streaming .draft-text")?.textContent.startsWith("I’m sorry about")`))
-		if live := ask[string](t, tab, `document.getElementById("announce").textContent`); live != "" {
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".is-streaming .draft-text")?.textContent.startsWith("I’m sorry about")`))
+		if live := chrome.Ask[string](t, tab, `document.getElementById("announce").textContent`); live != "" {
 			t.Errorf("announced while drafting: %q", live)
 		}
 		d.emitKept("suggestion.ready", s)
-		run(t, tab, eventually(isReady), eventually(`document.getElementById("announce").textContent === "Draft ready, 2 sources"`))
-		if on := ask[string](t, tab, `document.activeElement.localName`); on != "body" {
+		chrome.Run(t, tab, chrome.Eventually(isReady), chrome.Eventually(`document.getElementById("announce").textContent === "Draft ready, 2 sources"`))
+		if on := chrome.Ask[string](t, tab, `document.activeElement.localName`); on != "body" {
 			t.Errorf("focus moved by itself to %s", on)
 		}
-		run(t, tab, alt("c"), eventually(`document.querySelector(".banner kbd").textContent === "Tab"`), chromedp.KeyEvent(kb.Tab),
-			eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
-			chromedp.KeyEvent(" And $40."), eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`),
-			eventually(`document.querySelector(".reply-note").textContent.includes("more than you may give")`),
-			ctrl(kb.Enter), eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1`), eventually(reply+` === ""`))
+		chrome.Run(t, tab, alt("c"), chrome.Eventually(`document.querySelector(".banner kbd").textContent === "Tab"`), chromedp.KeyEvent(kb.Tab),
+			chrome.Eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
+			chromedp.KeyEvent(" And $40."), chrome.Eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`),
+			chrome.Eventually(`document.querySelector(".reply-note").textContent.includes("more than you may give")`),
+			ctrl(kb.Enter), chrome.Eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1`), chrome.Eventually(reply+` === ""`))
 		got := d.waitFor(t, "reply.send", 1)
 		if len(got) != 1 || got[0].Data.SuggestionID != "s1" || got[0].Data.Text != "I’m sorry about your jacket. You get it refunded in full. And $40." {
 			t.Errorf("sent %+v", got)
 		}
 		d.emitKept("suggestion.outcome", assist.SuggestionOutcome{SuggestionID: "s1", State: assist.SuggestionEdited, ReplySeq: 3, EditDistance: 9})
-		run(t, tab, eventually(`document.querySelector(".turn-foot")?.textContent.includes("9 characters changed")`))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".turn-foot")?.textContent.includes("9 characters changed")`))
 	})
 
 	t.Run("the checklist by keys", func(t *testing.T) {
@@ -379,50 +409,50 @@ func TestConsole(t *testing.T) {
 			assist.NextStep{ID: "returns/2", Kind: assist.StepAsk, Text: "Ask for a photo", State: assist.StepImpossible, Why: "“I cannot send a photo”", Policy: assist.PolicyRef{Title: "Returns"}},
 			assist.NextStep{ID: "returns/3", Kind: assist.StepDo, Text: "Send the label", State: assist.StepTodo, Policy: assist.PolicyRef{Title: "Returns"}})
 		d.emitKept("suggestion.ready", s)
-		run(t, tab, eventually(isReady), eventually(`document.querySelector(".step.is-impossible .step-why")?.textContent.includes("I cannot send a photo")`),
-			eventually(`document.querySelector(".step.is-impossible .step-state")?.textContent.includes("ruled out")`), alt("x"))
+		chrome.Run(t, tab, chrome.Eventually(isReady), chrome.Eventually(`document.querySelector(".step.is-impossible .step-why")?.textContent.includes("I cannot send a photo")`),
+			chrome.Eventually(`document.querySelector(".step.is-impossible .step-state")?.textContent.includes("ruled out")`), alt("x"))
 		if got := d.waitFor(t, "step.set", 1)[0]; got.Data.StepID != "returns/1" || got.Data.State != "done" {
 			t.Errorf("the current step ticked: %+v", got.Data)
 		}
-		run(t, tab, eventually(`document.querySelector(".step.is-current .step-text")?.textContent === "Send the label"`), alt("n"), chromedp.KeyEvent("s"))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".step.is-current .step-text")?.textContent === "Send the label"`), alt("n"), chromedp.KeyEvent("s"))
 		if got := d.waitFor(t, "step.set", 2)[1]; got.Data.StepID != "returns/3" || got.Data.State != "skipped" {
 			t.Errorf("skipped by its key: %+v", got.Data)
 		}
-		run(t, tab, eventually(`document.querySelector(".step.is-skipped .step-state")?.textContent.includes("skipped")`), chromedp.KeyEvent(kb.ArrowUp),
-			eventually(`document.activeElement.closest(".step")?.querySelector(".step-text").textContent === "Ask for a photo"`))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".step.is-skipped .step-state")?.textContent.includes("skipped")`), chromedp.KeyEvent(kb.ArrowUp),
+			chrome.Eventually(`document.activeElement.closest(".step")?.querySelector(".step-text").textContent === "Ask for a photo"`))
 	})
 
 	t.Run("steps, marks, ways and why", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)
 		d.emitKept("suggestion.ready", suggestion("s1", 1))
-		run(t, tab, eventually(isReady), alt("n"), chromedp.KeyEvent(" "), eventually(`document.querySelector(".step.is-done")`))
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("n"), chromedp.KeyEvent(" "), chrome.Eventually(`document.querySelector(".step.is-done")`))
 		if got := d.waitFor(t, "step.set", 1)[0]; got.Data.StepID != "returns/1" || got.Data.State != "done" {
 			t.Errorf("step.set %+v", got.Data)
 		}
-		run(t, tab, alt("b"), eventually(`document.querySelectorAll(".panel-dock .chip").length === 5`), click(".panel-dock .chip:nth-child(2)"))
+		chrome.Run(t, tab, alt("b"), chrome.Eventually(`document.querySelectorAll(".panel-dock .chip").length === 5`), click(".panel-dock .chip:nth-child(2)"))
 		if got := d.waitFor(t, "suggestion.feedback", 2)[1]; got.Data.Verdict != "bad" || got.Data.Reason != "outdated" {
 			t.Errorf("suggestion.feedback %+v", got.Data)
 		}
-		run(t, tab, alt("1"))
+		chrome.Run(t, tab, alt("1"))
 		if got := d.waitFor(t, "suggestion.request", 1)[0]; got.Data.Instruction != "refund" {
 			t.Errorf("suggestion.request %+v", got.Data)
 		}
-		run(t, tab, alt("w"), eventually(`document.querySelector("dialog.why .prompt pre")?.textContent === "the whole prompt"`), chromedp.KeyEvent(kb.Escape), eventually(`!document.querySelector("dialog[open]")`))
+		chrome.Run(t, tab, alt("w"), chrome.Eventually(`document.querySelector("dialog.why .prompt pre")?.textContent === "the whole prompt"`), chromedp.KeyEvent(kb.Escape), chrome.Eventually(`!document.querySelector("dialog[open]")`))
 	})
 
 	t.Run("own words come back", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)
 		d.emitKept("suggestion.ready", suggestion("s1", 1))
-		run(t, tab, eventually(isReady), alt("c"), chromedp.KeyEvent("Hello Dana."), alt("i"), eventually(reply+`.endsWith("Hello Dana. I’m sorry about your jacket. You get it refunded in full.")`),
-			alt("u"), eventually(reply+` === "Hello Dana."`),
-			alt("l"), chromedp.KeyEvent(kb.Enter), eventually(reply+` === "Hello Dana. I’m sorry about your jacket."`),
-			ctrl("z"), eventually(reply+` === "Hello Dana."`),
-			alt("r"), eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
-			click(".own-words"), eventually(reply+` === "Hello Dana."`))
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("c"), chromedp.KeyEvent("Hello Dana."), alt("i"), chrome.Eventually(reply+`.endsWith("Hello Dana. I’m sorry about your jacket. You get it refunded in full.")`),
+			alt("u"), chrome.Eventually(reply+` === "Hello Dana."`),
+			alt("l"), chromedp.KeyEvent(kb.Enter), chrome.Eventually(reply+` === "Hello Dana. I’m sorry about your jacket."`),
+			ctrl("z"), chrome.Eventually(reply+` === "Hello Dana."`),
+			alt("r"), chrome.Eventually(reply+` === "I’m sorry about your jacket. You get it refunded in full."`),
+			click(".own-words"), chrome.Eventually(reply+` === "Hello Dana."`))
 		// A reload keeps the words, which are nobody else's.
-		run(t, tab, chromedp.Reload(), eventually(atWork), eventually(reply+` === "Hello Dana."`))
+		chrome.Run(t, tab, chromedp.Reload(), chrome.Eventually(atWork), chrome.Eventually(reply+` === "Hello Dana."`))
 	})
 
 	t.Run("an internal source asks first", func(t *testing.T) {
@@ -431,8 +461,51 @@ func TestConsole(t *testing.T) {
 		s := suggestion("s1", 1)
 		s.Draft.Sentences[1].Citations[0].PassageID = "p2"
 		d.emitKept("suggestion.ready", s)
-		run(t, tab, eventually(isReady), alt("i"), eventually(`document.querySelector(".banner.is-internal")`), eventually(reply+` === ""`),
-			alt("i"), eventually(reply+`.startsWith("I’m sorry")`), eventually(`!document.querySelector(".banner.is-internal")`))
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("i"), chrome.Eventually(`document.querySelector(".banner.is-internal")`), chrome.Eventually(reply+` === ""`),
+			alt("i"), chrome.Eventually(reply+`.startsWith("I’m sorry")`), chrome.Eventually(`!document.querySelector(".banner.is-internal")`))
+	})
+
+	t.Run("internal words ask first, and are named", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		s.Verdicts = []assist.Verdict{{Check: "audience", Outcome: assist.Warn, Sentence: 1, Words: "refunded in full", Start: 36, End: 52, Reason: "refunded in full stands only in “Runbook”, which is internal."}}
+		d.emitKept("suggestion.ready", s)
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".draft .sentence")`), alt("i"), chrome.Eventually(`document.querySelector(".banner.is-internal")?.textContent.includes("stands only in “Runbook”")`), chrome.Eventually(reply+` === ""`),
+			chromedp.KeyEvent(kb.Escape), chrome.Eventually(`!document.querySelector(".banner.is-internal")`), chrome.Eventually(reply+` === ""`),
+			alt("i"), alt("i"), chrome.Eventually(reply+`.startsWith("I’m sorry")`))
+	})
+
+	t.Run("marks follow the words, and undo takes back no more than was typed", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("Take $40 "), chrome.Eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`), chrome.Eventually(reply+` === "Take $40 "`),
+			chromedp.Evaluate[chromedp.Void](`document.execCommand("insertText", false, "today")`), chrome.Eventually(reply+` === "Take $40 today"`), chrome.Eventually(`document.querySelector(".mirror mark")?.textContent === "$40"`))
+		d.waitFor(t, "draft.check", 2)
+		for range 12 { // back to nothing: a mark is never a step of its own
+			if chrome.Ask[string](t, tab, reply) == "" {
+				break
+			}
+			chrome.Run(t, tab, ctrl("z"))
+		}
+		chrome.Run(t, tab, chrome.Eventually(reply+` === ""`), chrome.Eventually(`!document.querySelector(".mirror mark")`), chrome.Eventually(`!document.querySelector(".reply-note.is-warn")`))
+	})
+
+	t.Run("a citation leads to its words, also when the page has changed", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		s := suggestion("s1", 1)
+		d.emitKept("suggestion.ready", s)
+		chrome.Run(t, tab, chrome.Eventually(isReady), click(".draft .cite"), chrome.Eventually(`document.querySelector(".source.is-aimed mark")?.textContent === "`+s.Hits[0].Quote+`"`),
+			chrome.Eventually(`document.querySelector(".source.is-aimed .passage").textContent.startsWith("Gear is used.")`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".source .tag.is-stale"))`) {
+			t.Error("a source that has not changed is marked out of date")
+		}
+		d.mu.Lock()
+		d.changed = true
+		d.mu.Unlock()
+		chrome.Run(t, tab, click(".draft .cite"), chrome.Eventually(`document.querySelector(".source.is-aimed .tag.is-stale")?.textContent.includes("out of date")`),
+			chrome.Eventually(`document.querySelector(".source.is-aimed mark")?.textContent === "`+s.Hits[0].Quote+`"`))
 	})
 
 	t.Run("nothing changes under the agent's hands", func(t *testing.T) {
@@ -440,11 +513,11 @@ func TestConsole(t *testing.T) {
 		tab := openDesk(t, browser, d)
 		s := suggestion("s1", 1)
 		d.begin(s)
-		run(t, tab, eventually(`document.querySelector(".draft .sentence")`), alt("c"), chromedp.KeyEvent("Hi"))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".draft .sentence")`), alt("c"), chromedp.KeyEvent("Hi"))
 		d.emit("suggestion.delta", map[string]any{"suggestion_id": "s1", "text": "Other words"})
 		d.emitKept("suggestion.ready", s)
-		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("written draft is ready")`))
-		if text := ask[string](t, tab, `document.querySelector(".draft .sentence").textContent`); text != s.Instant.Text {
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".panel-banner")?.textContent.includes("written draft is ready")`))
+		if text := chrome.Ask[string](t, tab, `document.querySelector(".draft .sentence").textContent`); text != s.Instant.Text {
 			t.Errorf("the card changed to %q", text)
 		}
 		d.turn(assist.RoleCustomer, "In blue, please.")
@@ -452,31 +525,31 @@ func TestConsole(t *testing.T) {
 		next := suggestion("s2", 3)
 		next.Question.Text = "In blue, please."
 		d.begin(next)
-		run(t, tab, eventually(`document.querySelector(".panel-banner")?.textContent.includes("newer suggestion")`))
-		if q := ask[string](t, tab, `document.querySelector(".asked").textContent`); q != "I want my money back." {
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".panel-banner")?.textContent.includes("newer suggestion")`))
+		if q := chrome.Ask[string](t, tab, `document.querySelector(".asked").textContent`); q != "I want my money back." {
 			t.Errorf("the card is now for %q", q)
 		}
-		run(t, tab, alt("o"), eventually(`document.querySelector(".asked").textContent === "In blue, please."`), eventually(reply+` === "Hi"`))
+		chrome.Run(t, tab, alt("o"), chrome.Eventually(`document.querySelector(".asked").textContent === "In blue, please."`), chrome.Eventually(reply+` === "Hi"`))
 	})
 
 	t.Run("a lost connection resumes", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d, "WebSocket connection to")
 		d.drop(true)
-		run(t, tab, eventually(`document.querySelector(".link-banner .countdown")?.textContent.match(/Trying again in \d+ s|Connecting/)`),
-			alt("c"), chromedp.KeyEvent("One moment."), ctrl(kb.Enter), eventually(`document.querySelector("[data-pending=sending]")`))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".link-banner .countdown")?.textContent.match(/Trying again in \d+ s|Connecting/)`),
+			alt("c"), chromedp.KeyEvent("One moment."), ctrl(kb.Enter), chrome.Eventually(`document.querySelector("[data-pending=sending]")`))
 		d.turn(assist.RoleCustomer, "Hello? Anybody?")
 		d.mu.Lock()
 		d.loseAck = true
 		d.mu.Unlock()
 		d.accept()
-		run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".link-banner .button:not(:disabled)")?.click()`),
-			eventually(`!document.querySelector(".link-banner") && !document.querySelector("[data-pending]")`), eventually(`document.querySelectorAll(".turn-customer").length === 2`))
+		chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".link-banner .button:not(:disabled)")?.click()`),
+			chrome.Eventually(`!document.querySelector(".link-banner") && !document.querySelector("[data-pending]")`), chrome.Eventually(`document.querySelectorAll(".turn-customer").length === 2`))
 		sends := d.waitFor(t, "reply.send", 2)
 		if sends[0].ID != sends[1].ID {
 			t.Errorf("the retry had another id: %s, %s", sends[0].ID, sends[1].ID)
 		}
-		if list := ask[[]string](t, tab, said); len(list) != 1 || list[0] != "One moment." {
+		if list := chrome.Ask[[]string](t, tab, said); len(list) != 1 || list[0] != "One moment." {
 			t.Errorf("the transcript has %q", list)
 		}
 		for i, f := range d.received("conversation.open") {
@@ -490,11 +563,11 @@ func TestConsole(t *testing.T) {
 		d := newDesk(t)
 		d.reject = assist.Errorf(assist.Forbidden, "take it first")
 		tab := openDesk(t, browser, d)
-		run(t, tab, alt("c"), chromedp.KeyEvent("Hello"), ctrl(kb.Enter), eventually(`document.querySelector("[data-pending=failed] .turn-foot")?.textContent.includes("take it first")`))
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("Hello"), ctrl(kb.Enter), chrome.Eventually(`document.querySelector("[data-pending=failed] .turn-foot")?.textContent.includes("take it first")`))
 		d.mu.Lock()
 		d.reject = nil
 		d.mu.Unlock()
-		run(t, tab, click("[data-pending=failed] .link"), eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1 && !document.querySelector("[data-pending]")`))
+		chrome.Run(t, tab, click("[data-pending=failed] .link"), chrome.Eventually(`document.querySelectorAll(".turn-agent:not(.is-pending)").length === 1 && !document.querySelector("[data-pending]")`))
 		if got := d.waitFor(t, "reply.send", 2); got[0].ID != got[1].ID {
 			t.Errorf("tried again with another id: %s, %s", got[0].ID, got[1].ID)
 		}
@@ -503,9 +576,9 @@ func TestConsole(t *testing.T) {
 	t.Run("drafts stay with their conversation", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)
-		run(t, tab, alt("c"), chromedp.KeyEvent("For Dana"), alt("j"), eventually(`document.querySelector("h1").textContent === "Another"`), eventually(reply+` === ""`),
-			alt("c"), chromedp.KeyEvent("For another"), alt("k"), eventually(reply+` === "For Dana"`), alt("j"), eventually(reply+` === "For another"`),
-			chromedp.Reload(), eventually(reply+` === "For another"`), eventually(`document.querySelector(".queue-row")`), alt("k"), eventually(reply+` === "For Dana"`))
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("For Dana"), alt("j"), chrome.Eventually(`document.querySelector("h1").textContent === "Another"`), chrome.Eventually(reply+` === ""`),
+			alt("c"), chromedp.KeyEvent("For another"), alt("k"), chrome.Eventually(reply+` === "For Dana"`), alt("j"), chrome.Eventually(reply+` === "For another"`),
+			chromedp.Reload(), chrome.Eventually(reply+` === "For another"`), chrome.Eventually(`document.querySelector(".queue-row")`), alt("k"), chrome.Eventually(reply+` === "For Dana"`))
 		if n := len(d.received("reply.send")); n != 0 {
 			t.Errorf("%d replies were sent without being asked for", n)
 		}
@@ -518,14 +591,14 @@ func TestConsole(t *testing.T) {
 		}
 		tab := openDesk(t, browser, d)
 		const scroll = `document.querySelector(".transcript-scroll")`
-		run(t, tab, eventually(`document.querySelectorAll(".turn").length === 41`), eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".turn").length === 41`), chrome.Eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
 			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0`))
 		d.turn(assist.RoleCustomer, "news")
-		run(t, tab, eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
-		if top := ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
+		if top := chrome.Ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {
 			t.Errorf("scrolled to %v", top)
 		}
-		run(t, tab, alt("y"), eventually(`!document.querySelector(".jump-button") && `+scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`))
+		chrome.Run(t, tab, alt("y"), chrome.Eventually(`!document.querySelector(".jump-button") && `+scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`))
 	})
 
 	t.Run("a refused token asks for another", func(t *testing.T) {
@@ -536,14 +609,14 @@ func TestConsole(t *testing.T) {
 		d.session = false
 		d.mu.Unlock()
 		d.drop(true)
-		run(t, tab, eventually(`document.querySelector(".form-error")?.textContent.includes("not valid any more")`))
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".form-error")?.textContent.includes("not valid any more")`))
 	})
 
 	t.Run("hostile text is text", func(t *testing.T) {
 		const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">x</a>"'><svg onload=window.pwned=1>`
 		d := newDesk(t)
 		d.customer = evil
-		tab := newTab(t, browser)
+		tab := chrome.Tab(t, browser)
 		var mu sync.Mutex
 		var away []string
 		if err := chromedp.Listen(tab, func(ev any) {
@@ -567,12 +640,12 @@ func TestConsole(t *testing.T) {
 		s.Standing, s.CheckCount = assist.StandingCheck, 1
 		s.Options[0].Title, s.Steps[0].Text, s.Steps[0].Policy.Quote = evil, evil, evil
 		d.emitKept("suggestion.ready", s)
-		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector(".queue-row")`), alt("j"), eventually(`document.querySelector(".standing.is-check")`),
-			click(".source-toggle"), eventually(`document.querySelector(".passage.is-open")`), alt("w"), eventually(`document.querySelector("dialog.why[open] .prompt")`))
-		if got := ask[[]string](t, tab, `[document.querySelector("h1").textContent, document.querySelector(".sentence").textContent, document.querySelector(".source mark").textContent, document.querySelector(".draft mark").textContent]`); fmt.Sprint(got) != fmt.Sprint([]string{evil, evil, evil, "<script>"}) {
+		chrome.Run(t, tab, chromedp.Navigate(d.URL), chrome.Eventually(`document.querySelector(".queue-row")`), alt("j"), chrome.Eventually(`document.querySelector(".standing.is-check")`),
+			click(".source-toggle"), chrome.Eventually(`document.querySelector(".passage.is-open")`), alt("w"), chrome.Eventually(`document.querySelector("dialog.why[open] .prompt")`))
+		if got := chrome.Ask[[]string](t, tab, `[document.querySelector("h1").textContent, document.querySelector(".sentence").textContent, document.querySelector(".source mark").textContent, document.querySelector(".draft mark").textContent]`); fmt.Sprint(got) != fmt.Sprint([]string{evil, evil, evil, "<script>"}) {
 			t.Errorf("shown as %q", got)
 		}
-		if ask[bool](t, tab, `"pwned" in window || Boolean(document.querySelector("#app img, #app script, a[href^=javascript]"))`) {
+		if chrome.Ask[bool](t, tab, `"pwned" in window || Boolean(document.querySelector("#app img, #app script, a[href^=javascript]"))`) {
 			t.Error("hostile text became markup")
 		}
 		mu.Lock()
@@ -585,20 +658,20 @@ func TestConsole(t *testing.T) {
 	t.Run("signing in", func(t *testing.T) {
 		d := newDesk(t)
 		d.session = false
-		tab := newTab(t, browser, "401")
-		run(t, tab, chromedp.Navigate(d.URL), eventually(`document.querySelector("#token")`), eventually(`document.querySelector(".command").textContent === "aside token --role agent"`),
-			chromedp.SendKeys(chromedp.CSS("#token"), "nonsense"+kb.Enter), eventually(`document.querySelector(".form-error")?.textContent.includes("not a token")`),
+		tab := chrome.Tab(t, browser, "401")
+		chrome.Run(t, tab, chromedp.Navigate(d.URL), chrome.Eventually(`document.querySelector("#token")`), chrome.Eventually(`document.querySelector(".command").textContent === "aside token --role agent"`),
+			chromedp.SendKeys(chromedp.CSS("#token"), "nonsense"+kb.Enter), chrome.Eventually(`document.querySelector(".form-error")?.textContent.includes("not a token")`),
 			chromedp.Evaluate[chromedp.Void](`document.querySelector("#token").value = ""`),
-			chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), eventually(`document.querySelector(".queue-row")`))
+			chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), chrome.Eventually(`document.querySelector(".queue-row")`))
 	})
 
 	t.Run("keys can be changed", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)
-		run(t, tab, chromedp.KeyEvent("?"), eventually(`document.querySelector("dialog.keys-dialog[open]")`),
-			click(`.key-button[aria-label^="Go to the reply box"]`), alt("j"), eventually(`document.querySelector(".dialog-said").textContent.includes("already")`),
-			alt("m"), eventually(`[...document.querySelectorAll(".key-button")].some((b) => b.textContent === "Alt M")`),
-			chromedp.KeyEvent(kb.Escape), eventually(`!document.querySelector("dialog[open]")`), alt("m"), eventually(`document.activeElement.matches(".reply-text")`),
+		chrome.Run(t, tab, chromedp.KeyEvent("?"), chrome.Eventually(`document.querySelector("dialog.keys-dialog[open]")`),
+			click(`.key-button[aria-label^="Go to the reply box"]`), alt("j"), chrome.Eventually(`document.querySelector(".dialog-said").textContent.includes("already")`),
+			alt("m"), chrome.Eventually(`[...document.querySelectorAll(".key-button")].some((b) => b.textContent === "Alt M")`),
+			chromedp.KeyEvent(kb.Escape), chrome.Eventually(`!document.querySelector("dialog[open]")`), alt("m"), chrome.Eventually(`document.activeElement.matches(".reply-text")`),
 			chromedp.Evaluate[chromedp.Void](`localStorage.clear()`))
 	})
 }

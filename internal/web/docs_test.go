@@ -115,7 +115,8 @@ var schemaTypes = map[string]any{
 	"SearchQuery": SearchQuery{}, "SearchResult": SearchResult{}, "SearchHit": SearchHit{},
 	"Part": Part{}, "Status": Status{}, "ModelStatus": ModelStatus{}, "KnowledgeStatus": KnowledgeStatus{}, "Session": Session{},
 	"Conversation": assist.Conversation{}, "Turn": assist.Turn{}, "PublicTurn": assist.PublicTurn{}, "Action": assist.Action{},
-	"Handoff": assist.Handoff{}, "PublicHandoff": assist.PublicHandoff{},
+	"Handoff": assist.Handoff{}, "PublicHandoff": assist.PublicHandoff{}, "Source": assist.Source{},
+	"WidgetRequest": WidgetRequest{}, "WidgetSession": WidgetSession{},
 	"Suggestion": assist.Suggestion{}, "Question": assist.Question{}, "Term": assist.Term{}, "Hit": assist.Hit{}, "Ranks": assist.Ranks{},
 	"Draft": assist.Draft{}, "Sentence": assist.Sentence{}, "Citation": assist.Citation{}, "NextStep": assist.NextStep{},
 	"PolicyRef": assist.PolicyRef{}, "Option": assist.Option{}, "Verdict": assist.Verdict{}, "PromptRef": assist.PromptRef{},
@@ -213,6 +214,8 @@ func TestEnumsAreTheConstants(t *testing.T) {
 		{"Outcome", property("Verdict", "outcome"), nil},
 		{"SuggestionState", property("Suggestion", "state"), nil},
 		{"Standing", property("Suggestion", "standing"), []string{""}},
+		{"HandoffCode", at(t, schemas, "HandoffCode", "enum"), nil},
+		{"HandoffState", property("PublicHandoff", "state"), nil},
 		{"Change", at(t, at(t, schemas, "StoredDocument", "allOf").([]any)[1], "properties", "change", "enum"), nil},
 	} {
 		want := append(slices.Clone(consts[c.typ]), c.also...)

@@ -122,7 +122,9 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
-	Storybook bool // serve /storybook
+	Widget    Widget   // nil: there is no widget
+	Origins   []string // pages that may ask for a widget's session besides our own
+	Storybook bool     // serve /storybook
 	Logger    *slog.Logger
 }
 
@@ -152,6 +154,8 @@ func (s *server) routes() []route {
 		{"GET", "/metrics", s.Metrics},
 		{"GET", "/v1/ws", s.WS},
 		{"GET", "/v1/session", s.handle(s.session)},
+		{"POST", "/v1/widget/session", s.handle(s.widgetSession)},
+		{"OPTIONS", "/v1/widget/session", s.handle(s.widgetPreflight)},
 		{"GET", "/v1/status", s.handle(s.status)},
 		{"GET", "/v1/conversations", s.handle(s.queue)},
 		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},

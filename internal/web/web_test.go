@@ -97,7 +97,7 @@ func (f *conversations) Conversation(ctx context.Context, who assist.Identity, i
 var conversation = assist.Conversation{
 	ID: "conv_1", Status: assist.StatusOpen, CustomerName: "Joyce", Agent: "secret_agent", AgentName: "Ada", LastSeq: 3,
 	LastRole: assist.RoleAgent, Preview: "secret preview", WaitingSince: noon, CreatedAt: noon, UpdatedAt: noon,
-	Handoff: &assist.Handoff{Reason: "asked_for_person", Summary: "secret summary", At: noon}, Resolution: "secret resolution",
+	Handoff: &assist.Handoff{Code: assist.HandoffAsked, Reason: "secret sentence", Summary: "secret summary", At: noon}, Resolution: "secret resolution",
 }
 
 func (f *conversations) Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error) {
@@ -152,7 +152,7 @@ func history() []assist.Event {
 	return []assist.Event{
 		turn(1, assist.Turn{Role: assist.RoleCustomer, Text: "open words", Author: "secret_author", ExternalID: "m-1"}),
 		turn(2, assist.Turn{Role: assist.RoleSystem, Text: "secret action", Action: &assist.Action{Name: "secret-button"}}),
-		assist.HandedOver("conv_1", 3, assist.Handoff{Reason: "secret_reason", Summary: "secret summary", To: "secret_agent", ToName: "Ada", At: noon}),
+		assist.HandedOver("conv_1", 3, assist.Handoff{Code: assist.HandoffTaken, Reason: "secret_reason", Summary: "secret summary", To: "secret_agent", ToName: "Ada", At: noon}),
 		assist.SuggestionDone(4, suggestion), assist.SuggestionDone(5, failed), assist.SuggestionDone(6, abstained),
 		assist.NewEvent(assist.EventStepChanged, "conv_1", 7, assist.StepChange{StepID: "d/1", State: assist.StepDone, By: "secret_agent"}),
 		turn(8, assist.Turn{Role: assist.RoleAgent, Name: "Ada", Text: "open reply", ExternalID: "secret_id", SuggestionID: "secret_suggestion"}),
@@ -234,13 +234,25 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Widget:  openDoor{},
+		Origins: []string{"https://shop.example"},
+		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	for _, c := range change {
 		c(&o)
 	}
 	w.Handler = New(o)
 	return w
+}
+
+// openDoor lets every customer in but the one whose address is 192.0.2.9.
+type openDoor struct{}
+
+func (openDoor) Session(_ context.Context, r WidgetRequest) (WidgetSession, time.Duration, error) {
+	if r.Address == "192.0.2.9" {
+		return WidgetSession{}, 90 * time.Second, assist.Errorf(assist.RateLimited, "too many")
+	}
+	return WidgetSession{Conversation: "web_1", Token: "t", ExpiresAt: noon, Mode: "answer", Name: r.Address, Open: true}, 0, nil
 }
 
 // request is a call: "" for the token is none.
@@ -281,6 +293,8 @@ var matrix = []struct {
 	{"GET /metrics", request{path: "/metrics"}, 200, 200, 200, 200, 200, 200},
 	{"GET /v1/ws", request{path: "/v1/ws"}, 101, 101, 101, 101, 101, 101}, // its own handler says who
 	{"GET /v1/session", request{path: "/v1/session"}, 200, 200, 200, 200, 200, 200},
+	{"POST /v1/widget/session", request{path: "/v1/widget/session", body: `{}`}, 200, 200, 200, 200, 200, 200},
+	{"OPTIONS /v1/widget/session", request{path: "/v1/widget/session"}, 204, 204, 204, 204, 204, 204},
 	{"GET /v1/status", request{path: "/v1/status"}, 200, 403, 403, 200, 401, 401},
 	{"GET /v1/conversations", request{path: "/v1/conversations"}, 200, 403, 403, 403, 401, 401},
 	{"GET /v1/conversations/{id}", request{path: "/v1/conversations/conv_1"}, 200, 200, 200, 403, 401, 401},

@@ -22,6 +22,8 @@ var routes = map[string]func(*conn, frame) (any, error){
 	"suggestion.feedback": (*conn).feedback,
 	"draft.check":         (*conn).checkDraft,
 	"step.set":            (*conn).setStep,
+	"handoff.request":     (*conn).requestHandoff,
+	"handoff.return":      (*conn).returnHandoff,
 	"handoff.take":        (*conn).takeHandoff,
 	"conversation.close":  (*conn).closeConversation,
 }
@@ -203,6 +205,28 @@ func (c *conn) feedback(f frame) (any, error) {
 
 func (c *conn) takeHandoff(f frame) (any, error) {
 	seq, err := c.s.opts.Service.TakeHandoff(c.ctx, c.who, f.Conversation)
+	return seqAck{Seq: seq}, err
+}
+
+func (c *conn) requestHandoff(f frame) (any, error) {
+	d, err := body[struct {
+		Text string `json:"text"`
+	}](f)
+	if err != nil {
+		return nil, err
+	}
+	seq, err := c.s.opts.Service.RequestHandoff(c.ctx, c.who, f.Conversation, f.ID, d.Text)
+	return seqAck{Seq: seq}, err
+}
+
+func (c *conn) returnHandoff(f frame) (any, error) {
+	d, err := body[struct {
+		Reason string `json:"reason"`
+	}](f)
+	if err != nil {
+		return nil, err
+	}
+	seq, err := c.s.opts.Service.ReturnHandoff(c.ctx, c.who, f.Conversation, d.Reason)
 	return seqAck{Seq: seq}, err
 }
 

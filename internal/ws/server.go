@@ -53,6 +53,8 @@ type Service interface {
 	SetStep(ctx context.Context, who assist.Identity, conversation string, c assist.StepChange) (int64, error)
 	Feedback(ctx context.Context, who assist.Identity, conversation string, f assist.Feedback) (int64, error)
 	TakeHandoff(ctx context.Context, who assist.Identity, conversation string) (int64, error)
+	ReturnHandoff(ctx context.Context, who assist.Identity, conversation, reason string) (int64, error)
+	RequestHandoff(ctx context.Context, who assist.Identity, conversation, id, text string) (int64, error)
 	Close(ctx context.Context, who assist.Identity, conversation, resolution string) (int64, error)
 	Conversation(ctx context.Context, who assist.Identity, id string) (assist.Conversation, error)
 	Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error)

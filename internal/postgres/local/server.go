@@ -38,8 +38,8 @@ func (c *Cluster) settings(socketDir string) []string {
 		`unix_socket_directories="` + strings.ReplaceAll(socketDir, `"`, `""`) + `"`,
 		"unix_socket_permissions=0700",
 		"max_connections=100",
-		"shared_buffers=128MB",
-		"effective_cache_size=512MB",
+		"shared_buffers=" + megabytes(sharedBuffers(memory())),
+		"effective_cache_size=" + megabytes(max(512<<20, memory()/2)),
 		"maintenance_work_mem=128MB", // vector indexes
 		"work_mem=8MB",
 		"max_wal_size=512MB",

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -43,6 +44,7 @@ type conversation struct {
 	steps  []assist.StepChange
 	events []assist.Event
 	keys   map[[2]string]written // by author and key
+	handed int64                 // seq of this episode's hand-over
 }
 
 type written struct {
@@ -122,12 +124,18 @@ func (s *Store) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTur
 	}
 	if n.Role == assist.RoleCustomer {
 		if c.Status == assist.StatusClosed {
-			c.Status = assist.StatusWaiting
+			c.reopen()
+		}
+		if c.LastSeq == c.FreshSeq && n.Bot && c.Status == assist.StatusWaiting {
+			c.Status = assist.StatusBot
 		}
 		if c.WaitingSince.IsZero() {
 			c.WaitingSince = now
 		}
 		c.CustomerName = cmp.Or(n.Name, c.CustomerName)
+	}
+	if n.Role == assist.RoleAgent && (c.Status == assist.StatusBot || c.Status == assist.StatusWaiting) {
+		c.Status = assist.StatusOpen
 	}
 	t, e := c.addTurn(assist.Turn{Role: n.Role, Author: by.Subject, Name: n.Name, Text: n.Text, At: n.At, ExternalID: n.ExternalID, Action: n.Action}, now)
 	c.keys[key] = written{turn: t}
@@ -228,10 +236,123 @@ func (s *Store) SetFeedback(ctx context.Context, by assist.Identity, id string, 
 // TakeHandoff implements chat.Store.
 func (s *Store) TakeHandoff(ctx context.Context, by assist.Identity, id string) (assist.Event, error) {
 	return s.change(ctx, "TakeHandoff", id, func(c *conversation) assist.Event {
-		c.Agent, c.AgentName, c.Status = by.Subject, by.Name, assist.StatusOpen
-		h := assist.Handoff{Reason: "taken", To: by.Subject, ToName: by.Name, At: s.now()}
+		h := assist.Handoff{Code: assist.HandoffTaken, Reason: "An agent took it.", From: c.Agent, To: by.Subject, ToName: by.Name, At: s.now()}
+		if asked := c.Handoff; asked != nil && asked.To == "" {
+			h.Code, h.Reason, h.Summary, h.Tried, h.From = asked.Code, asked.Reason, asked.Summary, asked.Tried, asked.From
+		} else if c.Status == assist.StatusBot {
+			h.From = assist.FromBot
+		}
+		c.Agent, c.AgentName, c.Status, c.Handoff = by.Subject, by.Name, assist.StatusOpen, &h
 		return c.add(func(seq int64) assist.Event { return assist.HandedOver(id, seq, h) })
 	})
+}
+
+// ReturnHandoff implements chat.Store.
+func (s *Store) ReturnHandoff(ctx context.Context, by assist.Identity, id, reason string) (e assist.Event, err error) {
+	if err := s.enter(ctx, "ReturnHandoff"); err != nil {
+		return e, err
+	}
+	defer func() { err = first(err, s.leave("ReturnHandoff")) }()
+	c, err := s.find(id)
+	if err != nil {
+		return e, err
+	}
+	if c.Status != assist.StatusOpen {
+		return e, assist.Errorf(assist.Conflict, "conversation %q is %s: only one that an agent has can be given back", id, c.Status)
+	}
+	h := assist.Handoff{Code: assist.HandoffReturned, Reason: cmp.Or(reason, "An agent gave it back."), From: by.Subject, At: s.now()}
+	c.Status, c.Agent, c.AgentName, c.Handoff = assist.StatusWaiting, "", "", &h
+	return c.add(func(seq int64) assist.Event { return assist.HandedOver(id, seq, h) }), nil
+}
+
+// reopen begins a new episode.
+func (c *conversation) reopen() {
+	c.Status, c.Agent, c.AgentName, c.Resolution, c.Handoff = assist.StatusWaiting, "", "", "", nil
+	c.FreshSeq, c.handed = c.LastSeq, 0
+}
+
+// botMay reports whether the bot still has the conversation and seq is still the
+// customer's last turn.
+func (c *conversation) botMay(seq int64) bool {
+	for i := len(c.turns) - 1; i >= 0; i-- {
+		if c.turns[i].Role == assist.RoleCustomer {
+			return c.Status == assist.StatusBot && c.turns[i].Seq == seq
+		}
+	}
+	return false
+}
+
+// AddAnswer implements chat.Store.
+func (s *Store) AddAnswer(ctx context.Context, a assist.NewAnswer) (out chat.Stored, err error) {
+	if err := s.enter(ctx, "AddAnswer"); err != nil {
+		return out, err
+	}
+	defer func() { err = first(err, s.leave("AddAnswer")) }()
+	c, err := s.find(a.Conversation)
+	if err != nil {
+		return out, err
+	}
+	key := [2]string{assist.FromBot, fmt.Sprint("answer-", a.ForSeq)}
+	if w, ok := c.keys[key]; ok {
+		return chat.Stored{Turn: w.turn, Repeat: true, Conversation: c.Conversation}, nil
+	}
+	if !c.botMay(a.ForSeq) {
+		return chat.Stored{Dropped: true, Conversation: c.Conversation}, nil
+	}
+	t := assist.Turn{Role: assist.RoleBot, Author: assist.FromBot, Name: a.Name, Text: a.Text, At: s.now(), Sources: a.Sources}
+	if a.Suggestion != nil {
+		g := *a.Suggestion
+		g.State, t.SuggestionID = assist.SuggestionAccepted, g.ID
+		s.suggestions[g.ID] = g
+	}
+	t, e := c.addTurn(t, s.now())
+	c.keys[key] = written{turn: t}
+	c.WaitingSince = time.Time{}
+	delete(s.leases, chat.Orphan{Conversation: c.ID, ForSeq: a.ForSeq})
+	return chat.Stored{Turn: t, Conversation: c.Conversation, Events: []assist.Event{e}}, nil
+}
+
+// HandOver implements chat.Store.
+func (s *Store) HandOver(ctx context.Context, by assist.Identity, n assist.NewHandoff, run chat.Lease) (out chat.Stored, err error) {
+	if err := s.enter(ctx, "HandOver"); err != nil {
+		return out, err
+	}
+	defer func() { err = first(err, s.leave("HandOver")) }()
+	now := s.now()
+	c := s.chats[n.Conversation]
+	if c == nil {
+		c = &conversation{Conversation: assist.Conversation{ID: n.Conversation, Status: assist.StatusWaiting, CreatedAt: now}, keys: map[[2]string]written{}}
+		s.chats[n.Conversation] = c
+	}
+	if c.Status == assist.StatusClosed && n.ForSeq == 0 {
+		c.reopen()
+	}
+	if c.Status == assist.StatusOpen || c.Status == assist.StatusClosed || c.handed > 0 || n.ForSeq != 0 && !c.botMay(n.ForSeq) {
+		return chat.Stored{Dropped: true, Conversation: c.Conversation, HandedSeq: c.handed}, nil
+	}
+	if n.Text != "" {
+		t, e := c.addTurn(assist.Turn{Role: assist.RoleBot, Author: assist.FromBot, Name: n.Name, Text: n.Text, At: now}, now)
+		out.Turn, out.Events = t, append(out.Events, e)
+	}
+	h := *n.Handoff
+	h.At = now
+	wasBot := c.Status == assist.StatusBot
+	c.Status, c.Handoff = assist.StatusWaiting, &h
+	if c.WaitingSince.IsZero() {
+		c.WaitingSince = now
+	}
+	e := c.add(func(seq int64) assist.Event { return assist.HandedOver(c.ID, seq, h) })
+	c.handed = e.Seq
+	for o := range s.leases {
+		if wasBot && o.Conversation == c.ID {
+			delete(s.leases, o)
+		}
+	}
+	if run.Owner != "" && n.ForSeq != 0 {
+		s.leases[chat.Orphan{Conversation: c.ID, ForSeq: n.ForSeq}] = lease{run.Owner, now.Add(run.For)}
+	}
+	out.Events, out.Conversation, out.HandedSeq = append(out.Events, e), c.Conversation, e.Seq
+	return out, nil
 }
 
 // Close implements chat.Store.
@@ -398,6 +519,15 @@ func (s *Store) Release(ctx context.Context, o chat.Orphan) error {
 	defer s.mu.Unlock()
 	delete(s.leases, o)
 	return nil
+}
+
+// Hasten makes every lease run out so much sooner.
+func (s *Store) Hasten(by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for o, l := range s.leases {
+		s.leases[o] = lease{l.owner, l.until.Add(-by)}
+	}
 }
 
 // Leases counts the leases that stand.

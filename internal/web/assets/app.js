@@ -79,6 +79,7 @@ class Server {
   step(id, stepID, state) { return this.#ask("step.set", id, { step_id: stepID, state }); }
   feedback(id, suggestionID, verdict, reason) { return this.#ask("suggestion.feedback", id, { suggestion_id: suggestionID, verdict, ...(reason && { reason }) }); }
   take(id) { return this.#ask("handoff.take", id, {}); }
+  giveBack(id, reason) { return this.#ask("handoff.return", id, { ...(reason && { reason }) }); }
   close(id, resolution) { return this.#ask("conversation.close", id, { resolution }); }
 
   // check gives no verdicts when it cannot ask: writing goes on without them.

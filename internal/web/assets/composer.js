@@ -3,7 +3,7 @@
 // back the words from before it. Citations are never part of the text.
 
 import { h, icon, kbd, plural, render, span } from "./dom.js";
-import { apart, internalSources, shownDraft, sourceName, standing, streaming, waitingNote } from "./select.js";
+import { apart, internalSources, internalWords, shownDraft, sourceName, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 import * as memory from "./memory.js";
 
@@ -13,7 +13,7 @@ const OWN_STEPS = 20;
 
 class Composer extends HTMLElement {
   #text; #mirror; #banner; #foot; #actions; #state; #now;
-  #conversation = ""; #draft = blank(); #verdicts = []; #checked = ""; #checkTimer = 0; #told = 0; #warn = null; #asking = 0;
+  #conversation = ""; #draft = blank(); #verdicts = []; #checked = ""; #checkTimer = 0; #told = -Infinity; #warn = null; #asking = 0;
 
   connectedCallback() {
     if (this.#text) return;
@@ -39,11 +39,13 @@ class Composer extends HTMLElement {
   focusText() { this.#text.focus(); }
 
   // insert puts the sentences of a suggestion at the cursor, or in place of
-  // everything. Sentences that stand on internal pages ask first, inline.
+  // everything. Sentences that stand on internal pages, or tell what only those
+  // say, ask first, inline.
   insert(suggestion, sentences, { replace = false, sure = false } = {}) {
     const internal = internalSources(suggestion, sentences);
-    if (internal.length && !sure) {
-      this.#warn = { suggestion, sentences, replace, internal };
+    const told = internalWords(suggestion, sentences);
+    if ((internal.length || told.length) && !sure) {
+      this.#warn = { suggestion, sentences, replace, internal, told };
       this.#draw();
       return;
     }
@@ -198,7 +200,9 @@ class Composer extends HTMLElement {
   #warning() {
     const names = this.#warn.internal.map(sourceName).join(", ");
     return h("div", { class: "banner is-internal", role: "alert", key: "warn" },
-      h("p", { class: "banner-words" }, icon("lock"), h("span", null, h("b", null, "Internal source. "), "This stands on “", h("bdi", null, names), "”. Offer it if you may; do not quote it.")),
+      h("p", { class: "banner-words" }, icon("lock"), h("span", null,
+        names ? [h("b", null, "Internal source. "), "This stands on “", h("bdi", null, names), "”. Offer it if you may; do not quote it."] : h("b", null, "Internal."),
+        this.#warn.told.slice(0, 3).map((v) => [" ", h("bdi", null, v.reason)]))),
       h("span", { class: "banner-buttons" },
         h("button", { class: "button small", on: { click: () => this.confirm() } }, "Insert anyway"),
         h("button", { class: "button small plain", on: { click: () => this.cancel() } }, "Cancel")));

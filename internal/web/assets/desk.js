@@ -2,25 +2,29 @@
 // calls of its server. It knows no network: app.js gives it a real server,
 // the storybook a silent one.
 
-import { clockTime, h, render, user } from "./dom.js";
+import { clockTime, h, icon, render, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
-import { checklist, customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
-import { Keys, KeysDialog } from "./keys.js";
+import { briefing, checklist, customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
+import { ariaChord, Keys, KeysDialog } from "./keys.js";
 import { WhyDialog } from "./why.js";
 import { drawLink, drawSignIn, drawTop } from "./status.js";
 import * as memory from "./memory.js";
-import "./queue.js";
+import { fromBot, reasonWords } from "./queue.js";
 import "./transcript.js";
 import "./composer.js";
 import "./panel.js";
 
-const ENDINGS = ["Solved", "Passed on", "No answer from the customer"];
+// The small menus of the conversation's head: what is asked, and its answers.
+const MENUS = {
+  close: { ask: "How did it end?", answers: ["Solved", "Passed on", "No answer from the customer"], never: "Do not close" },
+  give_back: { ask: "Why back to the queue?", answers: ["Needs a colleague", "End of my shift", "No longer free"], never: "Keep it" },
+};
 const VIEWS = [["queue", "Queue"], ["chat", "Chat"], ["aside", "Aside"]];
 const LULL_MS = 700;
 
 export class Desk {
   state = initial();
-  #root; #server; #clock; #keys = new Keys(); #keysDialog; #why; #el = {}; #due = false; #closing = false; #said = ""; #lull = 0; #toast = "";
+  #root; #server; #clock; #keys = new Keys(); #keysDialog; #why; #el = {}; #due = false; #menu = ""; #brief = new Map(); #said = ""; #lull = 0; #toast = "";
 
   // server: see Server in app.js. clock gives the time in milliseconds.
   constructor(root, server, clock = Date.now) {
@@ -57,7 +61,7 @@ export class Desk {
 
   actions = {
     chord: (id) => this.#keys.chord(id),
-    select: (id) => { this.#closing = false; this.dispatch({ type: "conversation.select", id }); this.#server.open(id); },
+    select: (id) => { this.#menu = ""; this.dispatch({ type: "conversation.select", id }); this.#server.open(id); },
     composing: (on) => this.state.open && this.dispatch({ type: "composing", id: this.state.open, on }),
     typing: () => this.#server.typing(this.state.open),
     check: (text, suggestionID) => this.#server.check(this.state.open, text, suggestionID),
@@ -99,9 +103,18 @@ export class Desk {
       this.dispatch({ type: "feedback", id, suggestionID, verdict, reason });
       this.#try(this.#server.feedback(id, suggestionID, verdict, reason));
     },
+    freshen: () => this.#freshen(this.state.open, this.#shown),
     why: () => this.#shown && this.#why.show(this.#shown, (id) => this.#server.suggestion(id)),
     take: () => this.state.open && this.#try(this.#server.take(this.state.open)),
-    close: (resolution) => { this.#closing = false; this.#try(this.#server.close(this.state.open, resolution)); this.draw(); },
+    close: (resolution) => { this.#menu = ""; this.#try(this.#server.close(this.state.open, resolution)); this.draw(); },
+    giveBack: (reason) => { this.#menu = ""; this.#try(this.#server.giveBack(this.state.open, reason)); this.draw(); },
+    menu: (name) => this.#showMenu(name),
+    brief: () => {
+      const e = briefing(this.#chat);
+      if (!e) return false;
+      this.#brief.set(e.seq + this.state.open, !this.#briefOpen(e));
+      this.draw();
+    },
     help: () => this.#keysDialog.show(),
     theme: () => {
       const order = ["auto", "light", "dark"], next = order[(order.indexOf(this.theme) + 1) % 3];
@@ -118,6 +131,16 @@ export class Desk {
 
   get theme() { return document.documentElement.dataset.theme || "auto"; }
 
+  // #freshen asks which sources have changed since they were cited. An agent who
+  // cannot be told sees what was cited all the same.
+  async #freshen(id, s) {
+    if (!["ready", "abstained", "failed"].includes(s?.phase)) return;
+    try {
+      const { hits } = await this.#server.suggestion(s.id);
+      this.dispatch({ type: "sources.changed", id, suggestionID: s.id, changed: (hits ?? []).filter((x) => x.out_of_date).map((x) => x.passage_id) });
+    } catch { /* not stored, or no connection */ }
+  }
+
   #use(s, sentences, replace) {
     if (!s || !sentences?.length) return;
     if (this.state.view === "aside") this.dispatch({ type: "view", view: "chat" });
@@ -128,7 +151,7 @@ export class Desk {
   #dismiss() {
     const s = this.#shown;
     if (this.#el.composer.cancel()) return;
-    if (this.#closing) { this.#closing = false; return this.draw(); }
+    if (this.#menu) return this.#showMenu("");
     if (!s) return;
     const type = streaming(s) || ["searching", "sources", "instant"].includes(s.phase) ? "suggestion.stop" : "suggestion.dismiss";
     this.dispatch({ type, id: this.state.open });
@@ -174,6 +197,9 @@ export class Desk {
       next_conversation: () => this.#go(1),
       previous_conversation: () => this.#go(-1),
       take: () => this.actions.take(),
+      give_back: () => this.#showMenu("give_back"),
+      close: () => this.#showMenu("close"),
+      brief: () => this.actions.brief(),
       latest: () => this.#el.transcript.toLatest(),
       view: () => this.actions.view(VIEWS[(VIEWS.findIndex(([v]) => v === this.state.view) + 1) % 3][0]),
       theme: () => this.actions.theme(),
@@ -289,11 +315,46 @@ export class Desk {
         h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), c?.created_at && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(c.created_at)))),
       h("div", { class: "chat-buttons" },
         !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),
-        mine && !closed && !this.#closing && h("button", { class: "button plain", "aria-haspopup": "true", on: { click: () => { this.#closing = true; this.draw(); } } }, "Close…"),
-        this.#closing && h("div", { class: "chips", role: "group", "aria-label": "How did it end?" }, h("span", { class: "quiet" }, "How did it end?"),
-          ENDINGS.map((x) => h("button", { class: "chip", on: { click: () => this.actions.close(x) } }, x)),
-          h("button", { class: "icon-button", "aria-label": "Do not close", on: { click: () => { this.#closing = false; this.draw(); } } }, "×"))),
+        mine && !closed && !this.#menu && [["give_back", "Give back…"], ["close", "Close…"]].map(([id, label]) =>
+          h("button", { class: "button plain", key: id, "aria-haspopup": "true", "aria-keyshortcuts": ariaChord(this.#keys.chord(id)), on: { click: () => this.#showMenu(id) } }, label)),
+        this.#menu && this.#menuChips(MENUS[this.#menu])),
+      this.#briefing(briefing(chat)),
     ];
+  }
+
+  #menuChips({ ask, answers, never }) {
+    const answer = this.#menu === "close" ? this.actions.close : this.actions.giveBack;
+    return h("div", { class: "chips", key: "menu", role: "group", "aria-label": ask }, h("span", { class: "quiet" }, ask),
+      answers.map((x) => h("button", { class: "chip", on: { click: () => answer(x) } }, x)),
+      h("button", { class: "icon-button", "aria-label": never, on: { click: () => this.#showMenu("") } }, "×"));
+  }
+
+  // #showMenu opens a menu of one's own conversation and goes to its first answer;
+  // closed, the focus goes back where one writes.
+  #showMenu(name) {
+    const c = this.state.queue.byId[this.state.open];
+    if (name && (!this.#chat || c?.agent !== this.state.session.sub || c?.status === "closed")) return false;
+    const inside = this.#el.head.contains(document.activeElement);
+    this.#menu = name;
+    if (name) this.#reveal("chat");
+    else this.#draw();
+    if (name) this.#el.head.querySelector(".chip")?.focus();
+    else if (inside) this.#el.composer.focusText();
+  }
+
+  // #briefOpen: in sight until the agent has answered, or as they chose.
+  #briefOpen(e) { return this.#brief.get(e.seq + this.state.open) ?? this.#chat.repliedSeq < e.seq; }
+
+  // #briefing is what came before, so that nothing is asked twice.
+  #briefing(e) {
+    if (!e) return null;
+    const open = this.#briefOpen(e);
+    return h("section", { class: "brief", key: "brief", "aria-label": "Before the hand-over" },
+      h("button", { class: "brief-head", "aria-expanded": String(open), "aria-keyshortcuts": ariaChord(this.#keys.chord("brief")), on: { click: () => this.actions.brief() } },
+        icon("chevron"), h("span", null, fromBot(e) ? "Handed over by the bot" : "Handed over"), reasonWords(e) && h("b", null, reasonWords(e)), e.at && h("time", null, clockTime(e.at))),
+      open && e.summary && user("p", { class: "brief-summary" }, e.summary),
+      open && e.tried?.length > 0 && h("div", { class: "brief-tried" }, h("h2", null, icon("bot"), "The bot has said"),
+        h("ul", null, e.tried.map((x, i) => h("li", { key: i }, user("span", null, x))))));
   }
 
   #tabs(now) {
@@ -307,9 +368,9 @@ export class Desk {
 
 function emptyChat(state, keys) {
   const any = Object.keys(state.queue.byId).length > 0;
-  if (!state.queue.loaded) return h("p", { class: "quiet" }, "Loading…");
+  if (!state.queue.loaded) return h("h1", { class: "empty-title" }, "Loading…");
   return [
-    h("p", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
+    h("h1", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
     h("p", null, any ? ["Or press ", h("kbd", null, keys.chord("next_conversation").replace("+", " ")), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
   ];
 }

@@ -115,10 +115,9 @@ class Suggestion extends HTMLElement {
     const stale = dated && now - new Date(hit.updated_at) > STALE_MS;
     const href = safeHref(hit.url);
     const aimed = this.#view.aim?.passage === hit.passage_id;
-    const place = [`Source ${number}: ${hit.title}`, hit.heading && `section ${hit.heading}`, internal && "internal"].filter(Boolean).join(", ");
     return h("article", { class: "source" + (internal ? " is-internal" : "") + (cited ? " is-cited" : "") + (aimed ? " is-aimed" : ""), key: hit.passage_id, "data-source": number },
-      h("button", { class: "source-toggle", "aria-expanded": String(open), "aria-label": place, on: { click: () => this.#toggle(hit.passage_id) } },
-        h("span", { class: "number" }, String(number)),
+      h("button", { class: "source-toggle", "aria-expanded": String(open), on: { click: () => this.#toggle(hit.passage_id) } },
+        h("span", { class: "number" }, h("span", { class: "sr" }, "Source "), String(number)),
         user("span", { class: "source-title" }, sourceName(hit)),
         internal ? h("span", { class: "tag is-internal", title: "not for the customer" }, icon("lock"), "internal") : null,
         hit.out_of_date ? h("span", { class: "tag is-stale", title: "the page has changed since; these are the words that were cited" }, icon("alert"), "out of date") : null,
@@ -135,6 +134,7 @@ class Suggestion extends HTMLElement {
     const open = new Set(this.#view.open);
     open.has(id) ? open.delete(id) : open.add(id);
     this.#set({ open, aim: null });
+    if (open.has(id)) this.#args.actions.freshen();
   }
 
   // #aim shows the words a sentence stands on.
@@ -142,6 +142,7 @@ class Suggestion extends HTMLElement {
     this.#set({ open: new Set(this.#view.open).add(citation.passage_id), aim: { passage: citation.passage_id, quote: citation.quote } });
     const card = this.#scroll.querySelector(`[data-source="${number}"]`);
     (card?.querySelector("mark") ?? card)?.scrollIntoView({ block: "nearest" });
+    this.#args.actions.freshen();
   }
 
   #draft(state, s, st, a) {

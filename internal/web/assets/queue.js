@@ -7,15 +7,23 @@ import { groups, unread } from "./select.js";
 // with their underscores taken out.
 const REASONS = {
   asked_for_person: "asked for a person",
-  no_evidence: "found no answer",
-  not_allowed: "a topic for people",
+  no_evidence: "no page answers this",
   blocked: "an answer did not pass the checks",
-  anger: "the customer is upset",
   upset: "the customer is upset",
-  rephrased: "asked a second time",
+  rephrased: "had to ask again",
+  account_specific: "about their own account",
+  not_allowed_topic: "a topic for people",
   model_fault: "the bot could not answer",
+  limit: "the bot’s limit was reached",
+  out_of_hours: "written out of hours",
+  bot_off: "straight to a person",
+  returned: "given back to the queue",
+  taken: "taken from the bot",
 };
-export const reasonWords = (code) => REASONS[code] ?? (code ?? "").replaceAll("_", " ");
+export const reasonWords = (h) => REASONS[h.reason_code || h.reason] ?? (h.reason_code || h.reason || "").replaceAll("_", " ");
+
+// fromBot says whether the bot passed it on; else nobody had it, or a colleague.
+export const fromBot = (h) => (!h.from || h.from === "bot") && !["bot_off", "returned"].includes(h.reason_code || h.reason);
 
 class Queue extends HTMLElement {
   update(state, actions, now) {
@@ -46,8 +54,9 @@ function row(state, c, actions, now) {
       user("span", { class: "queue-name" }, c.customer_name || "Visitor"),
       isUnread && h("span", { class: "unread" }, h("span", { class: "sr" }, "unread")),
       c.waiting_since && h("time", { class: "queue-wait" + (late ? " is-late" : ""), title: "waiting for an answer" }, waited(c.waiting_since, now))),
-    user("span", { class: "queue-preview" }, c.last_role === "agent" ? h("span", { class: "quiet" }, mine ? "You: " : "Agent: ") : null, c.preview || "No messages yet"),
-    c.status === "waiting" && c.handoff && h("span", { class: "queue-note" }, icon("arrow"), "from the bot · " + reasonWords(c.handoff.reason)),
+    user("span", { class: "queue-preview" }, c.last_role === "agent" ? h("span", { class: "quiet" }, mine ? "You: " : "Agent: ") : c.last_role === "bot" ? h("span", { class: "quiet" }, "Bot: ") : null, c.preview || "No messages yet"),
+    c.status === "waiting" && c.handoff && h("span", { class: "queue-note" }, icon("arrow"), [fromBot(c.handoff) && "from the bot", reasonWords(c.handoff)].filter(Boolean).join(" · ")),
+    c.status === "bot" && h("span", { class: "queue-note is-quiet" }, icon("bot"), "the bot answers"),
     c.status === "open" && c.agent && !mine && h("span", { class: "queue-note is-quiet" }, "with ", user("bdi", null, c.agent_name || "a colleague")),
     c.status === "closed" && c.resolution && h("span", { class: "queue-note is-quiet" }, c.resolution));
 }

@@ -34,6 +34,9 @@ export function neighbour(state, step) {
 export const customerName = (conversation, chat) =>
   conversation?.customer_name || chat?.entries.find((e) => e.kind === "turn" && e.role === "customer" && e.name)?.name || (conversation ? "Visitor" : "");
 
+// briefing is the newest hand-over that says what happened so far.
+export const briefing = (chat) => chat?.entries.findLast((e) => e.kind === "handoff" && (e.summary || e.tried?.length));
+
 const TYPING_MS = 6000;
 export const typingNow = (chat, now) => (chat?.typing && now - chat.typing.at < TYPING_MS ? chat.typing : null);
 
@@ -138,6 +141,11 @@ export function apart(marks) {
 export function internalSources(s, sentenceList) {
   const ids = new Set(sentenceList.flatMap((x) => (x.citations ?? []).map((c) => c.passage_id)));
   return (s.hits ?? []).filter((hit) => hit.audience === "internal" && ids.has(hit.passage_id));
+}
+
+// internalWords are the verdicts that words of these sentences are internal.
+export function internalWords(s, sentenceList) {
+  return shownVerdicts(s).filter((v) => v.check === "audience" && v.words && sentenceList.some((x) => x.text.includes(v.words)));
 }
 
 export const sourceName = (hit) => [hit.title, hit.heading].filter(Boolean).join(" › ");

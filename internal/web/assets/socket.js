@@ -19,7 +19,7 @@ export class RequestError extends Error {
 }
 
 // newID makes the id of a request: its idempotency key.
-export const newID = () => "c-" + crypto.randomUUID();
+export const newID = () => "c-" + (crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("")); // plain http has no randomUUID
 
 // backoff is the wait before attempt n (1, 2, …): half fixed, half random.
 export function backoff(attempt, random = Math.random) {

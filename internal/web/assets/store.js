@@ -66,6 +66,8 @@ export function reduce(state, action) {
       return chat(state, action.id, (c) => suggestion(c, c.shown, (s) => ({ ...s, held: true })));
     case "suggestion.dismiss":
       return chat(state, action.id, (c) => suggestion(c, c.shown, (s) => ({ ...s, dismissed: !s.dismissed })));
+    case "sources.changed": // since they were cited
+      return chat(state, action.id, (c) => suggestion(c, action.suggestionID, (s) => ({ ...s, hits: s.hits.map((x) => ({ ...x, out_of_date: action.changed.includes(x.passage_id) })) })));
     case "suggestion.lull":
       return chat(state, action.id, (c) => suggestion(c, action.suggestionID, (s) => (s.phase === "drafting" ? { ...s, phase: "checking" } : s)));
     case "feedback":

@@ -1,9 +1,9 @@
 // <aside-transcript>: what was said, oldest first. It stays at the bottom while
 // the agent is there and stays put when they have scrolled up.
 
-import { clockTime, dayName, h, icon, plural, render, user } from "./dom.js";
-import { customerName, typingNow } from "./select.js";
-import { reasonWords } from "./queue.js";
+import { clockTime, dayName, h, icon, plural, render, safeHref, user } from "./dom.js";
+import { briefing, customerName, typingNow } from "./select.js";
+import { fromBot, reasonWords } from "./queue.js";
 
 const NEAR_PX = 60;
 
@@ -90,18 +90,19 @@ function rows(state, chat, actions, now) {
 }
 
 function entry(state, chat, e, before) {
-  if (e.kind === "handoff") return handoff(state, e);
+  if (e.kind === "handoff") return handoff(state, e, e === briefing(chat));
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
   if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
   const mine = e.role === "agent" && (!e.author || e.author === state.session.sub);
   const who = e.role === "customer" ? e.name || customerName(state.queue.byId[chat.id], chat) || "Customer"
-    : e.role === "bot" ? "Bot" : mine ? "You" : e.name || "Colleague";
+    : e.role === "bot" ? e.name || "Bot" : mine ? "You" : e.name || "Colleague";
   const follows = before && before.role === e.role && before.author === e.author && new Date(e.at) - new Date(before.at) < 120_000;
   const outcome = e.suggestion_id ? chat.outcomes[e.suggestion_id] : null;
   return h("article", { class: `turn turn-${e.role}` + (mine ? " is-mine" : "") + (follows ? " follows" : ""), key: "t-" + e.seq, "data-seq": e.seq },
-    h("p", { class: "turn-head" + (follows ? " sr" : "") }, user("bdi", { class: "turn-who" }, who), h("time", null, clockTime(e.at))),
+    h("p", { class: "turn-head" + (follows ? " sr" : "") }, e.role === "bot" && icon("bot"), user("bdi", { class: "turn-who" }, who), e.role === "bot" && h("span", null, e.name ? "the bot" : "automated"), h("time", null, clockTime(e.at))),
     user("p", { class: "turn-text" }, e.text),
+    e.sources?.length > 0 && h("p", { class: "turn-foot turn-sources" }, icon("page"), e.sources.map((s) => (safeHref(s.url) ? h("a", { class: "link", href: safeHref(s.url), target: "_blank", rel: "noopener noreferrer" }, s.title || s.url) : user("span", null, s.title)))),
     e.suggestion_id && h("p", { class: "turn-foot" }, icon("pen"), origin(outcome)));
 }
 
@@ -111,12 +112,15 @@ function origin(outcome) {
   return "from Aside’s draft";
 }
 
-function handoff(state, e) {
+// handoff is one passing on. What the newest one says is in the conversation's
+// head, where it stays in sight.
+function handoff(state, e, inHead) {
   const to = e.to ? (e.to === state.session.sub ? "you" : e.to_name || "a colleague") : "";
   if (to && !e.summary) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
   return h("aside", { class: "handoff", key: "h-" + e.seq, "aria-label": "Hand-over" },
-    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : !e.from || e.from === "bot" ? "Handed over by the bot" : "Handed over", e.reason && " · ", reasonWords(e.reason), e.at && h("time", null, clockTime(e.at))),
-    e.summary && user("p", { class: "handoff-summary" }, e.summary));
+    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : fromBot(e) ? "Handed over by the bot" : e.reason_code === "returned" ? "Back in the queue" : "Handed over", reasonWords(e) && e.reason_code !== "returned" && " · " + reasonWords(e), e.at && h("time", null, clockTime(e.at))),
+    e.reason_code === "returned" && e.reason && user("p", { class: "handoff-summary" }, e.reason),
+    e.summary && !inHead && user("p", { class: "handoff-summary" }, e.summary));
 }
 
 function note(key, pic, words, at) {

@@ -1,0 +1,43 @@
+package bulk_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aside-project/aside/internal/testkit/bulk"
+)
+
+func TestWrite(t *testing.T) {
+	text, err := bulk.ReadText("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file = "0000/page-000001.md"
+	var pages [][]byte
+	for _, seed := range []uint64{1, 1, 2} {
+		dir := t.TempDir()
+		if err := text.Write(dir, 50, seed); err != nil {
+			t.Fatal(err)
+		}
+		all, err := filepath.Glob(filepath.Join(dir, "*", "*.md"))
+		if err != nil || len(all) != 3 {
+			t.Fatalf("%d pages, want 3 (%v)", len(all), err)
+		}
+		page, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, page)
+	}
+	if !bytes.Equal(pages[0], pages[1]) {
+		t.Error("the same seed gave other pages")
+	}
+	if bytes.Equal(pages[0], pages[2]) {
+		t.Error("another seed gave the same page")
+	}
+	if n := bytes.Count(pages[0], []byte("\n## ")); n != 20 {
+		t.Errorf("%d sections, want 20", n)
+	}
+}
