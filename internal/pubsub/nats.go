@@ -92,7 +92,9 @@ func ConnectNATS[T any](o NATSOptions[T]) (*NATS[T], error) {
 		nats.PingInterval(writeFor), nats.MaxPingsOutstanding(2), // a cut that nobody announces is seen in 6 s
 		nats.ReconnectBufSize(-1), // what was said during a cut is old news after it
 		nats.ErrorHandler(b.asyncError),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.log.Warn("the event bus is away: nodes read the log until it is back", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.log.Warn("the event bus is away: nodes read the log until it is back", "error", err)
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { b.log.Info("the event bus is back", "server", c.ConnectedServerName()) }),
 		nats.ConnectHandler(func(c *nats.Conn) { b.log.Info("the event bus is there", "server", c.ConnectedServerName()) }),
 	}
