@@ -25,7 +25,6 @@ import (
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
-	"github.com/aside-project/aside/internal/pubsub"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
@@ -57,6 +56,8 @@ type App struct {
 	http      *http.Server
 	listener  net.Listener
 	failed    chan error // the HTTP server ended by itself
+	node      string     // names this process among its peers
+	bus       eventBus
 
 	background sync.WaitGroup
 	stopWork   context.CancelFunc
@@ -80,7 +81,7 @@ func (a *App) onStop(name string, do func(context.Context) error) {
 // New opens the database and wires everything. Nothing listens yet. On an error
 // what was opened is closed again.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, failed: make(chan error, 1)}
+	a := &App{cfg: cfg, log: log, failed: make(chan error, 1), node: processName()}
 	a.work, a.stopWork = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -108,7 +109,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	inner, err := a.connectBus()
+	if err != nil {
+		return nil, err
+	}
+	bus := countedBus{inner, counts}
+	a.bus = bus
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -125,7 +131,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
 		Logger:   log,
-		Owner:    processName(),
+		Owner:    a.node,
 		Bot:      a.bot,
 		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
@@ -134,10 +140,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
+
+		Elsewhere: bus.Elsewhere,
 	})
+	a.guide.tellRoles(a.chat.SetRole)
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
 		Bus:     bus,
+		Node:    a.node,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
 		Origins: cfg.Origins,
@@ -274,6 +284,8 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	h := healer{db: a.db, bus: a.bus, log: a.log}
+	a.background.Go(func() { h.run(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}

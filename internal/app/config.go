@@ -26,6 +26,9 @@ type Config struct {
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
 
+	NATS      string // connection URL of the bus between nodes; "": this is the only one
+	NATSCreds string // file with the bus's user; "": what stands in the URL
+
 	Model    Endpoint
 	Embedder Endpoint
 
@@ -79,6 +82,12 @@ func (c Config) Validate() error {
 		if e.BaseURL != "" && e.Model == "" {
 			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
 		}
+	}
+	if c.NATS != "" && (c.Secret == "" || c.Database == "") {
+		faults = append(faults, errors.New("ASIDE_NATS_URL is set, but several nodes need one database and one secret: set ASIDE_DATABASE_URL and ASIDE_SECRET, the same for all"))
+	}
+	if c.NATSCreds != "" && c.NATS == "" {
+		faults = append(faults, errors.New("ASIDE_NATS_CREDS is set but ASIDE_NATS_URL is not: name the cluster, such as tls://nats:4222"))
 	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {

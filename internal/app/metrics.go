@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aside-project/aside/internal/assist"
-	"github.com/aside-project/aside/internal/pubsub"
 )
 
 // metrics counts what passes over the bus. Labels come from fixed sets only:
@@ -59,11 +58,11 @@ func (m *metrics) suggestion(s assist.Suggestion) {
 
 // countedBus publishes and counts.
 type countedBus struct {
-	*pubsub.Bus[assist.Event]
+	eventBus
 	m *metrics
 }
 
 func (b countedBus) Publish(topic string, e assist.Event) {
 	b.m.events.WithLabelValues(string(e.Type)).Inc()
-	b.Bus.Publish(topic, e)
+	b.eventBus.Publish(topic, e)
 }

@@ -237,8 +237,8 @@ func (s *Service) asked(e assist.Event) {
 	})
 }
 
-// RoleSeen takes over what an agent may give, as another node saw it.
-func (s *Service) RoleSeen(agent, role string) {
+// SetRole takes over what an agent may give, as another node saw it.
+func (s *Service) SetRole(agent, role string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.roles[agent] = role

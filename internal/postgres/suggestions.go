@@ -27,8 +27,8 @@ import (
 const addSuggestion = `
 WITH c AS (
 	UPDATE conversations SET last_seq = last_seq + CASE $8::text WHEN '' THEN 0 ELSE 1 END,
-		run_seq = CASE WHEN run_seq < $3 OR run_seq = $3 AND run_owner = coalesce($9::text, run_owner) THEN NULL ELSE run_seq END
-	WHERE id = $1 AND ($8 = '' OR $9 IS NULL OR run_seq = $3 AND run_owner = $9)
+		run_seq = CASE WHEN run_seq < $3 OR run_seq = $3 AND run_owner = coalesce($9, run_owner) THEN NULL ELSE run_seq END
+	WHERE id = $1 AND ($8 = '' OR $9::text IS NULL OR run_seq = $3 AND run_owner = $9)
 		AND ($8 = '' OR $10::bigint IS NULL OR NOT EXISTS (SELECT FROM turns t WHERE t.conversation_id = $1 AND t.seq > $10 AND t.role <> 'system'))
 	RETURNING id, last_seq
 ), s AS (

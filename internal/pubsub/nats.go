@@ -84,7 +84,7 @@ func ConnectNATS[T any](o NATSOptions[T]) (*NATS[T], error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	b := &NATS[T]{Bus: New[T](), codec: o.Codec, prefix: o.Prefix + ".", log: o.Logger, in: make(chan *nats.Msg, inMessages),
+	b := &NATS[T]{Bus: New[T](), codec: o.Codec, prefix: o.Prefix + ".t", log: o.Logger, in: make(chan *nats.Msg, inMessages),
 		wake: make(chan struct{}, 1), ending: make(chan struct{}), interest: map[string]int{}, changed: map[string]bool{}}
 	settings := []nats.Option{
 		nats.Name(o.Name), nats.NoEcho(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectIn),
@@ -130,15 +130,15 @@ func (b *NATS[T]) Elsewhere(topic string, take func(T)) (cancel func()) {
 }
 
 func (b *NATS[T]) interested(topic string, cancel func()) func() {
-	b.interest1(topic, 1)
+	b.count(topic, 1)
 	var once sync.Once
 	return func() {
 		cancel()
-		once.Do(func() { b.interest1(topic, -1) })
+		once.Do(func() { b.count(topic, -1) })
 	}
 }
 
-func (b *NATS[T]) interest1(topic string, by int) {
+func (b *NATS[T]) count(topic string, by int) {
 	b.mu.Lock()
 	n := b.interest[topic] + by
 	if b.interest[topic] = n; n == 0 {
