@@ -142,12 +142,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		RoleSeen: a.guide.roleSeen,
 
 		Elsewhere: bus.Elsewhere,
+		Watched:   func(conversation string) bool { return a.sockets.WatchedElsewhere(conversation) },
 	})
 	a.guide.tellRoles(a.chat.SetRole)
 	a.sockets = ws.New(ws.Options{
 		Service: a.chat,
 		Bus:     bus,
 		Node:    a.node,
+		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
 		Origins: cfg.Origins,

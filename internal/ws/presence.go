@@ -94,6 +94,19 @@ func (s *Server) showPresence(conversation string) {
 	}{slices.Compact(names)}))
 }
 
+// WatchedElsewhere says whether an agent looks at a conversation through another
+// node, as far as this one knows.
+func (s *Server) WatchedElsewhere(conversation string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers.nodes {
+		if len(p.agents[conversation]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // peerSaid takes note of what another node said. It publishes nothing.
 func (s *Server) peerSaid(e assist.Event) {
 	var t told
