@@ -21,6 +21,7 @@ func database(o *options, cfg *app.Config) {
 	dataDir(o, cfg)
 	schema(o, cfg)
 	o.secretVar(&cfg.Database, "ASIDE_DATABASE_URL", "PostgreSQL with pgvector; without it the private cluster of the data directory")
+	o.secretVar(&cfg.Read, "ASIDE_DATABASE_READ_URL", "a streaming replica of that database, from which retrieval reads while it is at most 2 s behind")
 	o.secretVar(&cfg.Public, "ASIDE_DATABASE_PUBLIC_URL", "the same database as the role for customers, where the first user may not create roles")
 }
 

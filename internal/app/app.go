@@ -104,7 +104,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, fmt.Errorf("load prompts: %w", err)
 	}
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
-	a.knowledge = NewKnowledge(a.db.DB, retriever)
+	a.knowledge = NewKnowledge(a.db.Primary(), retriever)
 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
@@ -115,7 +115,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	bus := countedBus{inner, counts}
 	a.bus = bus
-	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
+	if a.guide, err = newGuide(ctx, a.db.Primary(), log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)

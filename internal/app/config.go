@@ -16,6 +16,7 @@ type Config struct {
 	DataDir   string // of the private cluster and the development secret
 	Database  string // connection URL; "": the private cluster in DataDir
 	Public    string // connection URL of the public role; "": the main URL, changing role
+	Read      string // connection URL of a streaming replica for retrieval; "": the database
 	Schema    string // of our tables in the database
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
@@ -74,6 +75,9 @@ func (c Config) Validate() error {
 	}
 	if c.Public != "" && c.Database == "" {
 		faults = append(faults, errors.New("ASIDE_DATABASE_PUBLIC_URL is set but ASIDE_DATABASE_URL is not: both name the same database"))
+	}
+	if c.Read != "" && c.Database == "" {
+		faults = append(faults, errors.New("ASIDE_DATABASE_READ_URL is set but ASIDE_DATABASE_URL is not: name the database that it is a replica of"))
 	}
 	for _, e := range []struct {
 		name string

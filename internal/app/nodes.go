@@ -118,14 +118,14 @@ func (eventCodec) Lossy(e assist.Event) bool {
 
 const (
 	healEvery     = time.Second     // while the bus is down
-	healAlways    = 4               // of these while it is up: it is a hint, and nothing says what it lost
+	healAlways    = 3               // of these while it is up: it is a hint, and nothing says what it lost
 	healedQueue   = 200             // conversations of the queue that are looked at
 	healStatement = 5 * time.Second // bound of one look
 )
 
 // healer tells the watchers of this node what the bus did not: it looks at the
 // heads of the conversations that they watch, in one statement, every second
-// while the bus is down and every four otherwise. Who is behind reads the log.
+// while the bus is down and every three otherwise. Who is behind reads the log.
 type healer struct {
 	db interface {
 		Heads(ctx context.Context, ids []string) (map[string]int64, error)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os/exec"
 	"slices"
@@ -112,6 +113,7 @@ type onlooker struct {
 
 	mu    sync.Mutex
 	last  map[string]int64
+	at    map[string]time.Time           // when something was last seen
 	seen  map[string]map[int64]time.Time // by conversation and seq
 	drops int
 }
@@ -152,10 +154,8 @@ func (o *onlooker) sit(ctx context.Context) error {
 		return err
 	}
 	o.mu.Lock()
-	known := make([]string, 0, len(o.last))
-	for id := range o.last {
-		known = append(known, id)
-	}
+	known := slices.Collect(maps.Keys(o.last))
+	slices.SortFunc(known, func(a, b string) int { return o.at[b].Compare(o.at[a]) }) // what moves comes first
 	o.mu.Unlock()
 	for _, id := range known {
 		if err := see(id); err != nil {
@@ -190,7 +190,7 @@ func (o *onlooker) sit(ctx context.Context) error {
 			if _, before := o.seen[f.Conversation][f.Seq]; !before {
 				o.seen[f.Conversation][f.Seq] = time.Now()
 			}
-			o.last[f.Conversation] = max(o.last[f.Conversation], f.Seq)
+			o.last[f.Conversation], o.at[f.Conversation] = max(o.last[f.Conversation], f.Seq), time.Now()
 			o.mu.Unlock()
 		}
 	}
@@ -299,7 +299,7 @@ func TestNodes(t *testing.T) {
 	var lookers []*onlooker
 	for i := range 3 {
 		who := assist.Identity{Subject: fmt.Sprintf("onlooker-%d", i), Actor: assist.ActorAgent}
-		o := &onlooker{address: address, token: f.sign(who), last: map[string]int64{}, seen: map[string]map[int64]time.Time{}}
+		o := &onlooker{address: address, token: f.sign(who), last: map[string]int64{}, at: map[string]time.Time{}, seen: map[string]map[int64]time.Time{}}
 		lookers = append(lookers, o)
 		watching.Go(func() { o.work(ctx) })
 	}
@@ -376,6 +376,9 @@ func TestNodes(t *testing.T) {
 			for seq, at := range turns {
 				if saw, ok := o.seen[id][seq]; ok {
 					gaps = append(gaps, max(0, saw.Sub(at)))
+					if saw.Sub(at) > mostGap/2 {
+						t.Logf("%.1f s after the start, the turn at %d of %s came %s late", at.Sub(began).Seconds(), seq, id, saw.Sub(at).Round(time.Millisecond))
+					}
 				}
 			}
 		}
