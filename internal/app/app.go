@@ -358,10 +358,14 @@ func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string,
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
 }
 
-// keepEmbedded gives every passage a vector, now and whenever new ones came.
+// keepEmbedded gives every passage a vector, now and whenever new ones came. One
+// node does it at a time: they are paid for.
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
-		_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+		_, err := a.db.Alone(ctx, "embedding", func(ctx context.Context) error {
+			_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+			return err
+		})
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("passages without vectors stay lexical for now", "err", err)
 		}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,8 +121,10 @@ func (eventCodec) Lossy(e assist.Event) bool {
 const (
 	healEvery     = time.Second     // while the bus is down
 	healAlways    = 3               // of these while it is up: it is a hint, and nothing says what it lost
-	healedQueue   = 200             // conversations of the queue that are looked at
+	healedQueue   = 1000            // changes of the queue that are told at once
+	healOverlap   = 5 * time.Second // a commit may come so late after its time
 	healStatement = 5 * time.Second // bound of one look
+	mostQueue     = 10_000          // open conversations that are remembered to find out that they were closed
 )
 
 // healer tells the watchers of this node what the bus did not: it looks at the
@@ -129,14 +133,14 @@ const (
 type healer struct {
 	db interface {
 		Heads(ctx context.Context, ids []string) (map[string]int64, error)
-		Queue(ctx context.Context, limit int) ([]assist.Conversation, error)
-		Conversation(ctx context.Context, id string) (assist.Conversation, error)
+		QueueChanges(ctx context.Context, since time.Time, known []string, limit int) ([]assist.Conversation, time.Time, error)
 	}
 	bus eventBus
 	log *slog.Logger
 
 	heads map[string]int64
-	queue map[string]assist.Conversation // nil: nobody watched it
+	queue map[string]assist.Conversation // open ones, as they were last told; nil: nobody watched it
+	since time.Time                      // of the database: later changes were not looked at
 }
 
 // run heals until ctx ends.
@@ -183,7 +187,7 @@ func (h *healer) heal(ctx context.Context) error {
 	}
 	h.heads = heads
 	if !queue {
-		h.queue = nil
+		h.queue, h.since = nil, time.Time{}
 		return nil
 	}
 	return h.healQueue(ctx)
@@ -191,36 +195,24 @@ func (h *healer) heal(ctx context.Context) error {
 
 // healQueue says again what changed in the queue since it was last looked at.
 func (h *healer) healQueue(ctx context.Context) error {
-	list, err := h.db.Queue(ctx, healedQueue)
+	known := slices.Collect(maps.Keys(h.queue))
+	list, now, err := h.db.QueueChanges(ctx, h.since, known, healedQueue)
 	if err != nil {
 		return err
 	}
-	now := make(map[string]assist.Conversation, len(list))
-	changed := func(c assist.Conversation) {
-		h.bus.Receive(chat.QueueTopic, assist.NewEvent(assist.EventQueueChanged, c.ID, 0, c))
+	h.since = now.Add(-healOverlap)
+	if h.queue == nil || len(h.queue) > mostQueue {
+		h.queue = map[string]assist.Conversation{}
 	}
 	for _, c := range list {
-		now[c.ID] = c
-		was, known := h.queue[c.ID]
-		if known && was.LastSeq == c.LastSeq && was.Status == c.Status && was.Agent == c.Agent ||
-			!known && h.queue == nil && time.Since(c.UpdatedAt) > 2*healAlways*healEvery {
+		was, told := h.queue[c.ID]
+		if told && was.LastSeq == c.LastSeq && was.Status == c.Status && was.Agent == c.Agent {
 			continue
 		}
-		changed(c)
+		if h.queue[c.ID] = c; c.Status == assist.StatusClosed {
+			delete(h.queue, c.ID)
+		}
+		h.bus.Receive(chat.QueueTopic, assist.NewEvent(assist.EventQueueChanged, c.ID, 0, c))
 	}
-	for id := range h.queue {
-		if _, still := now[id]; still {
-			continue
-		}
-		c, err := h.db.Conversation(ctx, id)
-		if assist.CodeOf(err) == assist.NotFound {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		changed(c) // closed, or behind 200 others
-	}
-	h.queue = now
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/assist"
 )
 
 // What nodes ask to learn what the others have written, where nobody tells them.
@@ -69,4 +71,36 @@ func (db *DB) RolesSince(ctx context.Context, since time.Time) (roles map[string
 		return err
 	})
 	return roles, err
+}
+
+// QueueChanges gives conversations that are open and changed after since, oldest
+// change first, and those of known that are closed; and the time of the database,
+// for the next call. The zero time means the last ten seconds.
+func (db *DB) QueueChanges(ctx context.Context, since time.Time, known []string, limit int) (changed []assist.Conversation, now time.Time, err error) {
+	const sql = `(SELECT ` + conversationColumns + ` FROM conversations c
+			WHERE c.status <> 'closed' AND c.updated_at > coalesce($1, now() - interval '10 s') ORDER BY c.updated_at LIMIT $3)
+		UNION ALL SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = ANY($2) AND c.status = 'closed'`
+	err = db.turns.doAgain(ctx, "look for changes of the queue", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		if err := conn.QueryRow(ctx, `SELECT now()`).Scan(&now); err != nil {
+			return err
+		}
+		changed, err = collect(ctx, conn, scanConversation, sql, orNull(since), known, limit)
+		return err
+	})
+	return changed, now, err
+}
+
+// Alone runs f while no other process does anything alone under that name, and
+// reports whether it did. The lock is a connection's, which ends with the process.
+func (db *DB) Alone(ctx context.Context, name string, f func(context.Context) error) (alone bool, err error) {
+	const lock = `SELECT pg_try_advisory_lock(hashtextextended('aside ' || $1 || ' ' || $2, 0))`
+	conn, err := pgx.ConnectConfig(ctx, db.settings)
+	if err != nil {
+		return false, explain("find out whether another node is at "+name, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := conn.QueryRow(ctx, lock, db.schema, name).Scan(&alone); err != nil || !alone {
+		return false, explain("find out whether another node is at "+name, err)
+	}
+	return true, f(ctx)
 }
