@@ -140,6 +140,11 @@ func (s *Store) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTur
 	t, e := c.addTurn(assist.Turn{Role: n.Role, Author: by.Subject, Name: n.Name, Text: n.Text, At: n.At, ExternalID: n.ExternalID, Action: n.Action}, now)
 	c.keys[key] = written{turn: t}
 	if run.Owner != "" {
+		for o := range s.leases {
+			if o.Conversation == c.ID {
+				delete(s.leases, o)
+			}
+		}
 		s.leases[chat.Orphan{Conversation: c.ID, ForSeq: t.Seq}] = lease{run.Owner, now.Add(run.For)}
 	}
 	return chat.Stored{Turn: t, Conversation: c.Conversation, Events: []assist.Event{e}}, nil
