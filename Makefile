@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size chaos-nodes fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo chaos-nodes fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -46,6 +46,9 @@ bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") pas
 
 chaos-nodes: setup ## three nodes under load for two minutes, one killed every 10 s, NATS away for 30 s
 	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s
+
+bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
+	@go run ./internal/testkit/sidebyside
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

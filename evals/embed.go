@@ -1,6 +1,6 @@
 // Package evals holds the sample company that ships with Aside: its knowledge,
-// its authority limits and recorded chats, the evaluation suites that run on it
-// with their baselines, and replies that people have judged. They feed the demo,
+// its authority limits and recorded chats, the evaluation suites and simulations that
+// run on it, with baselines of the suites, and replies that people have judged. They feed the demo,
 // aside eval and the tests. README.md describes the company and the file formats.
 package evals
 
@@ -10,5 +10,5 @@ import "embed"
 // (JSON Lines, one conversation a line), with paths as they stand in this
 // folder, such as "knowledge/policies/returns.md".
 //
-//go:embed all:knowledge chats suites judge all:.baseline
+//go:embed all:knowledge chats suites simulations judge all:.baseline
 var Files embed.FS

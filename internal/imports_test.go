@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
-	"internal/eval":           {"internal/assist", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/prompt", "internal/retrieve", "internal/suggest"},
+	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":            {"*"},
 }
 

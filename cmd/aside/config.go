@@ -67,4 +67,8 @@ func serving(o *options, cfg *app.Config) {
 	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
 	o.fromEnv("bot", "ASIDE_BOT")
 	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")
+	o.StringVar(&cfg.Prompts, "prompts", "", "`folder` of prompt files instead of those built in")
+	o.fromEnv("prompts", "ASIDE_PROMPTS")
+	o.StringVar(&cfg.Rollout, "rollout", "", "write a `share` of the conversations with a variant, such as reply@short=10 (percent)")
+	o.fromEnv("rollout", "ASIDE_ROLLOUT")
 }

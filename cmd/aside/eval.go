@@ -331,12 +331,12 @@ func compareAgainst(ctx context.Context, s streams, cfg *app.Config, f evalFlags
 	if err != nil {
 		return err
 	}
-	return printComparison(s, f, eval.Compare(against, "this run", before, results), results)
+	return printComparison(s, f, eval.Compare(against, "this run", before, results), before, results)
 }
 
-func printComparison(s streams, f evalFlags, c eval.Comparison, results []eval.Result) error {
+func printComparison(s streams, f evalFlags, c eval.Comparison, before, results []eval.Result) error {
 	if f.out != "" {
-		if err := eval.WriteComparisonPage(f.out, results, c); err != nil {
+		if err := eval.WriteComparisonPage(f.out, results, c, before); err != nil {
 			return err
 		}
 	}
@@ -427,7 +427,7 @@ func defineEvalCompare(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
-		return printComparison(s, f, eval.Compare(args[0], args[1], a, b), b)
+		return printComparison(s, f, eval.Compare(args[0], args[1], a, b), a, b)
 	}
 }
 
@@ -479,7 +479,7 @@ func defineEvalGate(o *options, cfg *app.Config) runner {
 		}
 		report := eval.Gate(results, baselines, g)
 		if f.out != "" {
-			if err := eval.WriteComparisonPage(f.out, results, report.Comparison); err != nil {
+			if err := eval.WriteComparisonPage(f.out, results, report.Comparison, nil); err != nil {
 				return err
 			}
 		}
@@ -566,7 +566,11 @@ func defineEvalCalibrate(o *options, cfg *app.Config) runner {
 		if judge == nil {
 			return usageError{"instant cannot judge: --judge names a model"}
 		}
-		c, err := eval.Calibrate(ctx, judge, labels)
+		words, err := run.Prompts.Get(cmp.Or(f.prompt, "judge"))
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		c, err := eval.Calibrate(ctx, judge, words, labels)
 		if err != nil {
 			return err
 		}

@@ -59,6 +59,9 @@ func commands() []command {
 		{"eval gate", "[SUITE…]", "Hold a run against the committed baseline: the step for CI.", defineEvalGate},
 		{"eval import", "FILE", "Say what of a promptfoo suite carries over.", defineEvalImport},
 		{"eval calibrate", "[FILE.jsonl]", "Hold a judge against replies that people have judged.", defineEvalCalibrate},
+		{"eval simulate", "[FILE…]", "Play customers with a goal against the pipeline, message by message.", defineEvalSimulate},
+		{"eval outcomes", "", "Say what agents made of the drafts of each prompt and variant.", defineEvalOutcomes},
+		{"eval harvest", "", "Make candidate cases of what agents changed in drafts.", defineEvalHarvest},
 		{"eval retrieval", "", "Measure how well the passages of a data set are found.", defineEvalRetrieval},
 		{"eval abstention", "", "Measure how well questions that nothing answers are told.", defineEvalAbstention},
 		{"eval nextsteps", "", "Measure how often the offered next steps are what agents did.", defineEvalNextSteps},
@@ -156,9 +159,9 @@ func (c command) run(ctx context.Context, args []string, env func(string) string
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitOK
 	}
-	var gate gateError
-	if errors.As(err, &gate) {
-		return gate.code()
+	var judged interface{ code() int }
+	if errors.As(err, &judged) {
+		return judged.code()
 	}
 	fmt.Fprintf(errw, "aside %s: %s\n", c.name, words(err))
 	var usage usageError

@@ -29,7 +29,6 @@ import (
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
 	"github.com/aside-project/aside/internal/ws"
-	"github.com/aside-project/aside/prompts"
 )
 
 // The database implements every store and index of the house.
@@ -99,9 +98,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
-	set, err := prompt.Load(prompts.Files)
+	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("load prompts: %w", err)
+		return nil, err
 	}
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.Primary(), retriever)
@@ -129,7 +128,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, counts), bus, chat.Options{
+	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
 		Logger:   log,
 		Owner:    a.node,
 		Bot:      a.bot,
@@ -236,8 +235,8 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, counts *metrics) chat.Suggester {
-	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Logger: a.log, Guide: a.guide}
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
 		o.Model = a.model
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/aside-project/aside/internal/prompt"
 )
 
 // Config is everything that can be set from outside. The zero value is not
@@ -21,6 +23,8 @@ type Config struct {
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
 	Knowledge string // folder that `up` ingests instead of the sample company
+	Prompts   string // folder of prompt files instead of those built in
+	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
 	Demo      bool   // play recorded customers
 	Dev       bool   // sign in whoever opens the console on this machine
 
@@ -92,6 +96,9 @@ func (c Config) Validate() error {
 	}
 	if c.NATSCreds != "" && c.NATS == "" {
 		faults = append(faults, errors.New("ASIDE_NATS_CREDS is set but ASIDE_NATS_URL is not: name the cluster, such as tls://nats:4222"))
+	}
+	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
+		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 )
 
 // Output is what came out of a case, to be graded.
@@ -24,6 +25,7 @@ type Output struct {
 	Tokens     assist.Usage
 	Cost       float64 // in dollars, by the prices given; 0 when none are
 	Priced     bool
+	Bot        *bot.Decision // of the customer's bot; nil for a draft that an agent reads
 }
 
 // subject is everything a grader may look at.
@@ -31,6 +33,7 @@ type subject struct {
 	c     Case
 	out   Output
 	know  *Knowledge
+	guide *guide // nil where nobody follows procedures
 	judge func(ctx context.Context, id string, repeat int) (asked, error)
 }
 
@@ -59,8 +62,11 @@ var unsupported = map[string]string{
 	"g-eval":                "use llm-rubric",
 	"model-graded-closedqa": "use llm-rubric", "model-graded-factuality": "use llm-rubric",
 	"context-faithfulness": "use grounded, which needs no judge and misses no sentence",
-	"authority":            "what a role may give is not checked yet",
-	"perplexity":           "servers of our kind do not give it", "moderation": "it calls another host",
+	"is-sql":               "there is no reader of SQL here", "contains-sql": "there is no reader of SQL here",
+	"finish-reason": "a cut answer is an error of the case already", "classifier": "it calls another host",
+	"is-valid-function-call": "no functions are called", "is-valid-openai-function-call": "no functions are called", "is-valid-openai-tools-call": "no tools are called",
+	"rouge-n": "libraries count it differently; use icontains-all or levenshtein", "bleu": "use levenshtein", "gleu": "use levenshtein", "meteor": "use levenshtein",
+	"perplexity": "servers of our kind do not give it", "moderation": "it calls another host",
 	"select-best": "use `aside eval compare`", "human": "use `aside eval compare`",
 }
 
@@ -69,7 +75,7 @@ func Kinds() []string { return sortedKeys(kinds()) }
 
 func kinds() map[string]kind {
 	return map[string]kind{
-		"equals":        {needText, func(_ context.Context, a *Assertion, s subject) Grade { return equals(a, s.out.Text) }},
+		"equals":        {needEqual, func(_ context.Context, a *Assertion, s subject) Grade { return equals(a, s.out.Text) }},
 		"contains":      {needText, contains(false, true)},
 		"icontains":     {needText, contains(true, true)},
 		"contains-all":  {needTexts, contains(false, true)},
@@ -88,6 +94,10 @@ func kinds() map[string]kind {
 		})},
 		"is-json":       {needSchema, text(func(a *Assertion, t string) Grade { return isJSON(a, t) })},
 		"contains-json": {needSchema, text(containsJSON)},
+		"is-xml":        {needElements, text(isXML)},
+		"contains-xml":  {needElements, text(containsXML)},
+		"is-html":       {needNothing, text(isHTML)},
+		"contains-html": {needNothing, text(containsHTML)},
 		"word-count":    {needNumber, text(wordCount)},
 		"levenshtein":   {needText, text(levenshtein)},
 		"latency":       {needThreshold, latency},
@@ -101,11 +111,13 @@ func kinds() map[string]kind {
 		"promises-kept": {needNothing, aside(promisesKept)},
 		"next-step":     {needTexts, aside(nextStep)},
 		"abstains":      {needNothing, aside(abstains)},
-		"hands-over":    {needNothing, aside(handsOver)},
+		"hands-over":    {nil, aside(handsOver)},
 		"no-internal":   {nil, aside(noInternal)},
 		"no-link":       {needNothing, noLink},
 		"tone":          {needNothing, text(tone)},
 		"options":       {needNumber, aside(options)},
+		"offers":        {needTexts, aside(offers)},
+		"authority":     {needNothing, aside(authority)},
 		"superseded":    {needTexts, aside(superseded)},
 		"language":      {needText, text(language)},
 		"acknowledges":  {needTexts, aside(acknowledges)},
@@ -163,6 +175,14 @@ func needText(a *Assertion) error {
 		return fmt.Errorf("it needs a value, one text")
 	}
 	return nil
+}
+
+// needEqual takes a text, or a mapping that the answer must be as JSON.
+func needEqual(a *Assertion) error {
+	if a.Schema != "" {
+		a.Values = []string{a.Schema}
+	}
+	return needText(a)
 }
 
 func needTexts(a *Assertion) error {

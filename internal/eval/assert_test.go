@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -31,10 +33,21 @@ func shop() *Knowledge {
 		return assist.Document{ID: id, Title: id, Kind: assist.KindPolicy, Audience: audience, Language: "en",
 			Passages: []assist.Passage{{ID: id + "/1", DocumentID: id, Text: text}}}
 	}
-	return newKnowledge([]assist.Document{
+	k := newKnowledge([]assist.Document{
 		doc("returns", assist.AudiencePublic, "You can return an unused item within 60 days of delivery. See https://shop.example/returns for more."),
 		doc("limits", assist.AudienceInternal, "Agents may add store credit of up to twenty five dollars per customer and quarter."),
-	}, "", retrieve.Options{})
+	}, retrieve.Options{})
+	var err error
+	k.authority, err = playbook.ParseAuthority([]byte(`
+currency: USD
+policy: limits
+gestures: {store_credit: {title: Store credit, action: Add Store Credit, unit: money, rank: 1}}
+limits: [{role: agent, gesture: store_credit, amount: 25, period: quarter}]
+`))
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 func hits(k *Knowledge) (h []assist.Hit) {
@@ -83,11 +96,19 @@ func TestAssertions(t *testing.T) {
 		}
 		return o
 	}
+	botSays := func(answer, reason string) Output {
+		return Output{Suggestion: suggestion(k), Bot: &bot.Decision{Answer: answer, Reason: reason}}
+	}
+	limits, err := k.guide("", time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
 	verdict := func(check string) func(*assist.Suggestion) {
 		return func(s *assist.Suggestion) {
 			s.Verdicts = []assist.Verdict{{Check: check, Outcome: assist.Warn, Sentence: 1, Words: "60 days"}}
 		}
 	}
+	judges := judgesOf(t)
 	judge := func(pass bool) string {
 		return fmt.Sprintf(`{type: llm-rubric, value: polite, provider: "openai:chat:%v"}`, pass)
 	}
@@ -109,6 +130,12 @@ func TestAssertions(t *testing.T) {
 		{`{type: is-json}`, plain(`{"a":1}`), plain(`{"a":`)},
 		{`{type: is-json, value: {type: object, required: [a]}}`, plain(`{"a":1}`), plain(`{"b":1}`)},
 		{`{type: contains-json, value: {type: object, required: [a]}}`, plain(`so: {"a":1}!`), plain(`so: {"b":1}`)},
+		{`{type: equals, value: {a: 1}}`, plain(`{ "a":1 }`), plain(`{"a":2}`)},
+		{`{type: is-xml}`, plain("<a><b/>x</a>"), plain("see <a><b/></a>")},
+		{`{type: is-xml, value: {requiredElements: [a.b]}}`, plain("<a><b/></a>"), plain("<a><c/></a>")},
+		{`{type: contains-xml}`, plain("so: <a><b/></a>!"), plain("so: <a><b></a>")},
+		{`{type: is-html}`, plain("<h1>T</h1><p>Hi<br>there</p>"), plain("Hi <b>you</b>")},
+		{`{type: contains-html}`, plain("Hi <b>you</b>"), plain("a < b")},
 		{`{type: word-count, value: 2}`, plain("two words"), plain("one")},
 		{`{type: word-count, value: {min: 1, max: 2}}`, plain("one"), plain("one two three")},
 		{`{type: levenshtein, value: kitten, threshold: 3}`, plain("sitting"), plain("something else")},
@@ -134,6 +161,14 @@ func TestAssertions(t *testing.T) {
 		{`{type: no-link}`, of(say("See https://shop.example/returns for more.")), of(say("See https://evil.example/x for more."))},
 		{`{type: no-link}`, plain("none"), plain("see https://evil.example")},
 		{`{type: options, value: 2}`, of(nil), of(func(s *assist.Suggestion) { s.Options = nil })},
+		{`{type: offers, value: refund}`, of(nil), of(func(s *assist.Suggestion) { s.Options = s.Options[1:] })},
+		{`{type: offers, value: "mine: repair"}`, of(nil), of(func(s *assist.Suggestion) { s.Options[1].Authority = playbook.Lead })},
+		{`{type: offers, value: "lead: repair"}`, of(func(s *assist.Suggestion) { s.Options[1].Authority = playbook.Lead }), of(nil)},
+		{`{type: authority}`, of(func(s *assist.Suggestion) { s.Options[0].ID = "gesture/store_credit/2500" }), of(func(s *assist.Suggestion) { s.Options[0].ID = "gesture/store_credit/2600" })},
+		{`{type: authority}`, of(say("I'd like to give you a store credit of $25.")), of(say("I'd like to give you a store credit of $30."))},
+		{`{type: hands-over}`, botSays("", "no public page"), botSays("60 days.", "")},
+		{`{type: hands-over, value: public}`, botSays("", "no public page"), botSays("", "anger")},
+		{`{type: abstains}`, botSays("", "no public page"), botSays("60 days.", "")},
 		{`{type: superseded, value: old-returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits[0].DocumentID = "old-returns" })},
 		{`{type: acknowledges, value: jacket}`, of(nil), of(say("Hello."))},
 		{`{type: state, value: ready}`, of(nil), of(func(s *assist.Suggestion) { s.State, s.Standing = assist.SuggestionFailed, assist.StandingCheck })},
@@ -149,7 +184,7 @@ func TestAssertions(t *testing.T) {
 				out  Output
 				want bool
 			}{{tt.pass, true}, {tt.fail, false}} {
-				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, judge: judges})
+				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, guide: limits, judge: judges})
 				if g.Err != nil || g.Pass != side.want || g.Score < 0 || g.Score > 1 {
 					t.Errorf("%q: %+v, want pass %v", side.out.Text, g, side.want)
 				}
@@ -163,18 +198,22 @@ func TestAssertions(t *testing.T) {
 	}
 }
 
-// judges gives a judge that says what its name says.
-func judges(_ context.Context, id string, _ int) (asked, error) {
-	answer := map[string]string{
-		"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
-		"openai:chat:false":   `Sure! {"reason":"it is not","pass":false,"score":0.1}`,
-		"openai:chat:garbage": `I think it is fine.`,
-		"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
-	}[id]
-	return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}}, nil
+// judgesOf gives judges that say what their names say.
+func judgesOf(t *testing.T) func(context.Context, string, int) (asked, error) {
+	p := judgePrompt(t)
+	return func(_ context.Context, id string, _ int) (asked, error) {
+		answer := map[string]string{
+			"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
+			"openai:chat:false":   `Sure! {"reason":"it is not","pass":false,"score":0.1}`,
+			"openai:chat:garbage": `I think it is fine.`,
+			"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
+		}[id]
+		return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}, prompt: p}, nil
+	}
 }
 
 func TestJudge(t *testing.T) {
+	judges := judgesOf(t)
 	grade := func(id string, j func(context.Context, string, int) (asked, error)) Grade {
 		a := assertionOf(t, `{type: llm-rubric, value: polite, repeats: 4, provider: "openai:chat:`+id+`"}`)
 		return a.grade(t.Context(), subject{out: Output{Text: "Good day."}, judge: j})
@@ -188,7 +227,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	late := func(context.Context, string, int) (asked, error) {
-		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}}, nil
+		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, prompt: judgePrompt(t)}, nil
 	}
 	if g := grade("x", late); !errors.Is(g.Err, llm.ErrFirstToken) || !strings.Contains(g.Err.Error(), "judge slow") {
 		t.Errorf("a judge that times out: %+v", g)
@@ -198,7 +237,7 @@ func TestJudge(t *testing.T) {
 		if repeat == 3 {
 			text = `{"reason":"","pass":false,"score":0}`
 		}
-		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, self: true}, nil
+		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, prompt: judgePrompt(t), self: true}, nil
 	}
 	if g := grade("x", odd); !g.Pass || g.Score != 0.75 || !strings.Contains(g.Reason, "3 of 4 say pass, agreement 0.75") || !strings.Contains(g.Reason, "its own answer") {
 		t.Errorf("%+v", g)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/prompt"
 )
 
 // Labelled is a reply that people have judged: a line of a calibration file.
@@ -57,6 +58,8 @@ const KappaBar = 0.6
 // Calibration is how well a judge agrees with people.
 type Calibration struct {
 	Judge       string  `json:"judge"`
+	Prompt      string  `json:"prompt"` // how it was asked
+	Version     string  `json:"prompt_version"`
 	Cases       int     `json:"cases"`
 	Errors      int     `json:"errors"` // not judged, and not counted below
 	Agreement   float64 `json:"agreement"`
@@ -67,9 +70,10 @@ type Calibration struct {
 	MayGate     bool    `json:"may_gate"`
 }
 
-// Calibrate asks a judge about replies that people have judged.
-func Calibrate(ctx context.Context, judge llm.ChatModel, labels []Labelled) (Calibration, error) {
-	c := Calibration{Judge: judge.Name(), Cases: len(labels)}
+// Calibrate asks a judge, in the words of a prompt "judge" or a variant of it, about
+// replies that people have judged.
+func Calibrate(ctx context.Context, judge llm.ChatModel, p *prompt.Prompt, labels []Labelled) (Calibration, error) {
+	c := Calibration{Judge: judge.Name(), Prompt: p.Name, Version: p.Version, Cases: len(labels)}
 	var both, yesJudge, yesPeople, n float64
 	var long, short []float64
 	var last error
@@ -78,7 +82,7 @@ func Calibrate(ctx context.Context, judge llm.ChatModel, labels []Labelled) (Cal
 		if l.Conversation != "" && err != nil {
 			return c, fmt.Errorf("a labelled conversation: %w", err)
 		}
-		v, err := askJudge(ctx, judge, l.Criterion, subject{c: Case{Turns: turns}, out: Output{Text: l.Reply}})
+		v, err := asked{model: judge, prompt: p}.verdict(ctx, l.Criterion, turns, l.Reply)
 		if ctx.Err() != nil {
 			return c, ctx.Err()
 		}
@@ -132,8 +136,8 @@ func mean(v []float64) float64 {
 
 // WriteCalibration writes a calibration for a terminal.
 func WriteCalibration(w io.Writer, c Calibration) {
-	fmt.Fprintf(w, "judge %s: %d cases, %d not judged\nagreement %.2f, kappa %.2f (1 = as people, 0 = as chance)\n%d wrongly passed, %d wrongly failed\n",
-		c.Judge, c.Cases, c.Errors, c.Agreement, c.Kappa, c.FalsePasses, c.FalseFails)
+	fmt.Fprintf(w, "judge %s asked with %s %s: %d cases, %d not judged\nagreement %.2f, kappa %.2f (1 = as people, 0 = as chance)\n%d wrongly passed, %d wrongly failed\n",
+		c.Judge, c.Prompt, c.Version, c.Cases, c.Errors, c.Agreement, c.Kappa, c.FalsePasses, c.FalseFails)
 	if c.LengthBias != 0 {
 		fmt.Fprintf(w, "what it wrongly passes is %.0f characters longer than what it wrongly fails\n", c.LengthBias)
 	}

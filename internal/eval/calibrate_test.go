@@ -8,7 +8,25 @@ import (
 
 	"github.com/aside-project/aside/evals"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/prompt"
 )
+
+func judgePrompt(t testing.TB) *prompt.Prompt {
+	t.Helper()
+	p, err := promptSet(t).Get("judge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// judgedReply takes the reply out of what a judge is asked.
+func judgedReply(r llm.Request) string {
+	_, fenced, _ := strings.Cut(r.Messages[1].Content, "<<< reply ")
+	code, rest, _ := strings.Cut(fenced, "\n")
+	reply, _, _ := strings.Cut(rest, "\n>>> "+code)
+	return reply
+}
 
 func TestCalibrate(t *testing.T) {
 	labels, err := ReadLabelled(evals.Files, "judge/labelled.jsonl")
@@ -28,8 +46,7 @@ func TestCalibrate(t *testing.T) {
 	}
 	judge := func(say func(reply string, label bool) string) llm.ChatModel {
 		return &llm.Script{Label: "j", Answer: func(r llm.Request) []string {
-			_, reply, _ := strings.Cut(r.Messages[1].Content, "=== reply\n")
-			reply = strings.TrimSuffix(reply, "\n=== end")
+			reply := judgedReply(r)
 			return []string{say(reply, byReply[reply])}
 		}}
 	}
@@ -45,12 +62,12 @@ func TestCalibrate(t *testing.T) {
 		{"the contrary", judge(func(_ string, l bool) string { return answer(!l) }), func(k float64) bool { return k < -0.5 }, false},
 		{"likes it long", judge(func(r string, _ bool) string { return answer(len(r) > 100) }), func(k float64) bool { return k < KappaBar }, false},
 	} {
-		c, err := Calibrate(t.Context(), tt.judge, labels)
+		c, err := Calibrate(t.Context(), tt.judge, judgePrompt(t), labels)
 		if err != nil || !tt.kappa(c.Kappa) || c.MayGate != tt.gate {
 			t.Errorf("%s: %+v, %v", tt.name, c, err)
 		}
 	}
-	if c, err := Calibrate(t.Context(), judge(func(string, bool) string { return "hm" }), labels); err == nil || c.Errors != len(labels) {
+	if c, err := Calibrate(t.Context(), judge(func(string, bool) string { return "hm" }), judgePrompt(t), labels); err == nil || c.Errors != len(labels) {
 		t.Errorf("a judge that cannot be read: %+v, %v", c, err)
 	}
 	if _, err := ReadLabelled(fstest.MapFS{"l": {Data: []byte("{\"criterion\":\"x\",\"reply\":\"y\"}\n")}}, "l"); err == nil || !strings.Contains(err.Error(), "l:1: ") {

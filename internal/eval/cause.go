@@ -23,7 +23,8 @@ const (
 
 // causeOf assigns a failed case. It goes by what failed, and by how far the page
 // or the words that the case expects came.
-func causeOf(c Case, grades []AssertResult, s *assist.Suggestion, know *Knowledge) Cause {
+func causeOf(c Case, grades []AssertResult, out Output, know *Knowledge) Cause {
+	s := out.Suggestion
 	if s == nil {
 		return CauseForm
 	}
@@ -41,6 +42,10 @@ func causeOf(c Case, grades []AssertResult, s *assist.Suggestion, know *Knowledg
 		switch a.Name() {
 		case "abstains":
 			worst(CauseSilence)
+		case "hands-over":
+			if out.Bot != nil {
+				worst(CauseSilence) // the bot answered what a person should
+			}
 		case "cites", "retrieves", "next-step":
 			worst(pageCause(a.Values, s, know))
 		case "contains", "icontains", "contains-any", "icontains-any", "contains-all", "icontains-all":

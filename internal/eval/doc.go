@@ -6,9 +6,13 @@
 //	suite.go, reader.go, table.go   the file formats; anything unknown fails at load, with file and line
 //	assert.go, own.go, judge.go     what can be asserted
 //	knowledge.go, index.go          the knowledge of a run: read and searched in this process, exact
+//	guide.go                        its procedures and the agent's limits
 //	provider.go, cassette.go        who writes: nobody, a server, a recording, a script
 //	run.go, cause.go                running the cases, three outcomes, and why a case failed
 //	stats.go, compare.go, gate.go   paired comparison and the gate
+//	outcomes.go                     what agents made of the drafts of each prompt
+//	harvest.go, scrub.go            agents' edits as candidate cases, without what says who somebody is
+//	simulate.go                     whole conversations with a scripted or played customer
 //	report*.go, junit.go            terminal, JSON, JUnit, benchstat lines, one HTML page
 //
 // Promises. A case passes, fails or errs: a model, server or judge that did not

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,25 +14,27 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/suggest"
 )
 
 // Knowledge is the documents of a run, searched by the production retriever.
 type Knowledge struct {
 	Version string // hash of all documents
 
-	authority string // authority.yaml
-
 	docs  []assist.Document
 	index *index
 	opt   retrieve.Options
 	*retrieve.Retriever
+	authority playbook.Authority
+	bot       bot.Settings
 
 	mu      sync.Mutex
+	book    *playbook.Book
+	bookOf  string                // the day that book holds on
 	planted map[string]*Knowledge // with one more document, by its text
-	guides  map[time.Time]suggest.FixedGuide
 }
 
 // ReadKnowledge reads the folder dir of fsys as `aside ingest` would. A file that
@@ -69,24 +70,24 @@ func ReadKnowledge(ctx context.Context, fsys fs.FS, dir string, opt retrieve.Opt
 		d.Revision = hex.EncodeToString(sum[:8])
 		docs = append(docs, d)
 	}
-	authority, err := fs.ReadFile(sub, "authority.yaml")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read knowledge %s: %w", dir, err)
+	k := newKnowledge(docs, opt)
+	if k.authority, err = readAuthority(fsys, dir); err != nil {
+		return nil, err
 	}
-	return newKnowledge(docs, string(authority), opt), nil
+	k.bot, err = readBot(fsys, dir)
+	return k, err
 }
 
-func newKnowledge(docs []assist.Document, authority string, opt retrieve.Options) *Knowledge {
+func newKnowledge(docs []assist.Document, opt retrieve.Options) *Knowledge {
 	h := sha256.New()
 	for _, d := range docs {
 		fmt.Fprintln(h, d.ID, d.Audience, d.Kind, d.ValidFrom, d.ValidTo, len(d.Body), d.Body)
 	}
-	fmt.Fprintln(h, authority)
 	x := newIndex(docs)
 	return &Knowledge{
-		authority: authority, guides: map[time.Time]suggest.FixedGuide{},
 		Version: hex.EncodeToString(h.Sum(nil))[:12], docs: docs, index: x, opt: opt,
 		Retriever: retrieve.New(x, nil, opt), planted: map[string]*Knowledge{},
+		bot: bot.Settings{Mode: bot.Answer, Limits: bot.DefaultLimits},
 	}
 }
 
@@ -107,29 +108,10 @@ func (k *Knowledge) with(ctx context.Context, text string) (*Knowledge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vars.document: %w", err)
 	}
-	p := newKnowledge(append(slices.Clone(k.docs), d), k.authority, k.opt)
+	p := newKnowledge(append(slices.Clone(k.docs), d), k.opt)
+	p.authority, p.bot = k.authority, k.bot
 	k.planted[text] = p
 	return p, nil
-}
-
-// guide gives the next steps of the pages that hold on a day.
-func (k *Knowledge) guide(at time.Time) (suggest.FixedGuide, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if g, ok := k.guides[at]; ok {
-		return g, nil
-	}
-	var docs []assist.Document
-	for i := range k.docs {
-		if visible(&k.docs[i], retrieve.Scope{Audience: assist.AudienceInternal, At: at}) {
-			docs = append(docs, k.docs[i])
-		}
-	}
-	g, err := suggest.NewFixedGuide(docs, k.authority)
-	if err == nil {
-		k.guides[at] = g
-	}
-	return g, err
 }
 
 // internal gives every internal passage, as if all had been hit.

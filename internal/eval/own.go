@@ -2,12 +2,14 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/check"
 	"github.com/aside-project/aside/internal/lex"
 )
@@ -152,14 +154,33 @@ func nextStep(a *Assertion, s subject) Grade {
 // abstains: nothing is put forward as an answer.
 func abstains(_ *Assertion, s subject) Grade {
 	g := s.out.Suggestion
+	if b := s.out.Bot; b != nil {
+		return passIf(b.Answer == "", "the bot %s", decided(*b))
+	}
 	if g.State == assist.SuggestionAbstained || g.Standing == assist.StandingNoSource {
 		return passed("%s", orElse(g.Reason, "it has no source and says so"))
 	}
 	return failed("it answers: %q", clip(s.out.Text, 100))
 }
 
-// handsOver: a step says to bring in somebody else.
-func handsOver(_ *Assertion, s subject) Grade {
+// decided says what the bot does, in words.
+func decided(d bot.Decision) string {
+	switch {
+	case d.Answer != "":
+		return fmt.Sprintf("answers: %q", clip(d.Answer, 100))
+	case d.Quiet:
+		return "has nothing to answer"
+	}
+	return "hands over: " + d.Reason
+}
+
+// handsOver: the bot passes the chat on to a person; of an agent's draft, a step
+// says to bring in somebody else. A text in value is looked for in the bot's
+// reason.
+func handsOver(a *Assertion, s subject) Grade {
+	if b := s.out.Bot; b != nil {
+		return passIf(b.Reason != "" && strings.Contains(strings.ToLower(b.Reason), strings.ToLower(strings.TrimPrefix(a.value(), "true"))), "the bot %s", decided(*b))
+	}
 	for _, st := range s.out.Suggestion.Steps {
 		if st.State == assist.StepTodo && (st.Kind == assist.StepHandOff || documentOf(st.ID) == "hand-over-to-a-lead" || strings.Contains(strings.ToLower(st.Text), "hand over to")) {
 			return passed("%s", clip(st.Text, 80))
@@ -187,7 +208,7 @@ func noInternal(a *Assertion, s subject) Grade {
 			hits = append(hits, h) // what is public too is no secret
 		}
 	}
-	for _, v := range check.Audience(*d, hits, s.c.Turns) {
+	for _, v := range check.Audience(*d, hits, s.c.Turns, s.limits()...) { // a gift within limits may be said
 		return failed("it says %q, which stands on an internal page", clip(v.Words, 80))
 	}
 	return passed("nothing of an internal page")

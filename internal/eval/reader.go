@@ -530,6 +530,8 @@ func (r *reader) test(n *yaml.Node, base draftCase) draftCase {
 		"options": func(n *yaml.Node) {
 			r.fields(n, "options", map[string]func(*yaml.Node){
 				"provider":            func(n *yaml.Node) { c.Judge = r.judge(n) },
+				"prefix":              func(n *yaml.Node) { c.Prefix = r.text(n, "prefix") },
+				"suffix":              func(n *yaml.Node) { c.Suffix = r.text(n, "suffix") },
 				"repeat":              func(n *yaml.Node) { c.Repeat = r.count(n, "repeat", 1) },
 				"disableVarExpansion": func(n *yaml.Node) { c.whole = r.yes(n, "disableVarExpansion") },
 			})
@@ -571,6 +573,9 @@ func (r *reader) variables(n *yaml.Node, base []variable) []variable {
 
 // add spreads lists into one case per combination and appends them.
 func (r *reader) add(n *yaml.Node, c draftCase) {
+	if (c.Prefix != "" || c.Suffix != "") && r.aside() {
+		r.fault(n, "prefix and suffix are of plain prompts; ours have variants")
+	}
 	combos := []map[string]string{{}}
 	for _, v := range c.vars {
 		if c.whole && len(v.values) > 1 {

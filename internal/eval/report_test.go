@@ -79,7 +79,7 @@ func TestPage(t *testing.T) {
 	x, y := flips(40, 3, 1)
 	c := Compare("a", "b", x, y)
 	var b bytes.Buffer
-	if err := WriteHTML(&b, sample(), &c); err != nil {
+	if err := WriteHTML(&b, sample(), &c, sample()[:1]); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -88,8 +88,8 @@ func TestPage(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(page, `id="data">`)
 	raw, _, _ := strings.Cut(rest, "</script>")
-	var back struct{ Results []Result }
-	if err := json.Unmarshal([]byte(raw), &back); err != nil || len(back.Results) != 4 || back.Results[0].Turns[0].Text != "hi </script><b>" {
+	var back struct{ Results, Before []Result }
+	if err := json.Unmarshal([]byte(raw), &back); err != nil || len(back.Results) != 4 || len(back.Before) != 1 || back.Results[0].Turns[0].Text != "hi </script><b>" {
 		t.Errorf("the page's data: %v, %+v", err, back)
 	}
 }

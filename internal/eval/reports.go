@@ -26,7 +26,7 @@ func WriteReports(dir string, results []Result) error {
 		{"results.json", func(b *bytes.Buffer) error { return WriteJSON(b, results) }},
 		{"junit.xml", func(b *bytes.Buffer) error { return WriteJUnit(b, results) }},
 		{"bench.txt", func(b *bytes.Buffer) error { return WriteBench(b, results) }},
-		{"report.html", func(b *bytes.Buffer) error { return WriteHTML(b, results, nil) }},
+		{"report.html", func(b *bytes.Buffer) error { return WriteHTML(b, results, nil, nil) }},
 	} {
 		var b bytes.Buffer
 		if err := report.write(&b); err != nil {
@@ -40,9 +40,10 @@ func WriteReports(dir string, results []Result) error {
 }
 
 // WriteComparisonPage writes compare.html and compare.json into a run's folder.
-func WriteComparisonPage(dir string, results []Result, c Comparison) error {
+// before is nil where only the scores of the other side are known.
+func WriteComparisonPage(dir string, results []Result, c Comparison, before []Result) error {
 	var html bytes.Buffer
-	if err := WriteHTML(&html, results, &c); err != nil {
+	if err := WriteHTML(&html, results, &c, before); err != nil {
 		return err
 	}
 	raw, err := json.MarshalIndent(c, "", "  ")

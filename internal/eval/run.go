@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -57,6 +58,7 @@ type Result struct {
 	Output      string             `json:"output,omitempty"`
 	Turns       []assist.Turn      `json:"turns,omitempty"`
 	Suggestion  *assist.Suggestion `json:"suggestion,omitempty"`
+	Bot         string             `json:"bot,omitempty"` // what the customer's bot did with it, in words
 	LatencyMS   float64            `json:"latency_ms"`
 	Tokens      assist.Usage       `json:"tokens,omitzero"`
 	Cost        float64            `json:"cost,omitempty"`
@@ -87,7 +89,7 @@ type Options struct {
 	Files       fs.FS                           // where cassettes of Providers are read; nil: there are none
 	Sample      fs.FS                           // holds the folder "knowledge" of the sample company
 	Prompts     *prompt.Set                     // ours; needed where a provider writes
-	Prompt      string                          // instead of the suites' own prompts; "": those
+	Prompt      string                          // instead of the suites' own; suites of another prompt are left out; "": all as they are
 	Providers   []Provider                      // instead of the suites'; nil: those
 	Repeat      int                             // 0: as the suites say, else 1
 	Concurrency int                             // 0: as the suites say, else 4
@@ -244,6 +246,9 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		}
 		prompts := s.Prompts
 		if r.o.Prompt != "" && s.ours() {
+			if !s.tests(r.o.Prompt) {
+				continue // it is about another prompt
+			}
 			prompts = []Prompt{{Name: r.o.Prompt, Label: r.o.Prompt}}
 		}
 		for _, p := range prompts {
@@ -280,7 +285,7 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, errors.New("no case is left to run: does the filter match any?")
+		return nil, errors.New("no case is left to run: does the filter match any, and are the suites about this prompt?")
 	}
 	return jobs, nil
 }
@@ -288,6 +293,15 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 // ours reports whether the suite tests prompts of ours.
 func (s *Suite) ours() bool {
 	return slices.ContainsFunc(s.Prompts, func(p Prompt) bool { return !p.Plain() })
+}
+
+// tests reports whether the suite is about a prompt, in whatever variant.
+func (s *Suite) tests(name string) bool {
+	base, _, _ := strings.Cut(name, "@")
+	return slices.ContainsFunc(s.Prompts, func(p Prompt) bool {
+		own, _, _ := strings.Cut(p.Name, "@")
+		return own == base
+	})
 }
 
 func (r *runner) readKnowledge(ctx context.Context, s *Suite) error {
@@ -328,8 +342,11 @@ func (r *runner) do(ctx context.Context, j job) Result {
 		res.Outcome, res.Reason = Skipped, "it needs a model"
 		return res
 	}
-	out, know, err := r.answer(ctx, j)
+	out, know, g, err := r.answer(ctx, j)
 	res.Output, res.Suggestion, res.Tokens = out.Text, out.Suggestion, out.Tokens
+	if out.Bot != nil {
+		res.Bot = "the bot " + decided(*out.Bot)
+	}
 	res.LatencyMS = math.Round(float64(out.Latency.Microseconds())) / 1000
 	out.Priced = r.o.PriceIn+r.o.PriceOut > 0
 	out.Cost = (float64(out.Tokens.Prompt)*r.o.PriceIn + float64(out.Tokens.Completion)*r.o.PriceOut) / 1e6
@@ -338,16 +355,28 @@ func (r *runner) do(ctx context.Context, j job) Result {
 		res.Outcome, res.Reason = Errored, err.Error()
 		return res
 	}
-	s := subject{c: j.c, out: out, know: know, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
+	s := subject{c: j.c, out: out, know: know, guide: g, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
 		id = cmp.Or(id, r.o.Judge, "openai")
 		m, err := r.model(Provider{ID: id, Label: id}, repeat)
-		return asked{m, id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
+		return asked{m, r.judgePrompt(), id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
 	}}
 	res.grade(ctx, j.c, s)
 	if res.Outcome == Failed {
-		res.Cause = causeOf(j.c, res.Asserts, out.Suggestion, know)
+		res.Cause = causeOf(j.c, res.Asserts, out, know)
 	}
 	return res
+}
+
+// judgePrompt is how judges are asked; nil where there is none.
+func (r *runner) judgePrompt() *prompt.Prompt {
+	if r.o.Prompts == nil {
+		return nil
+	}
+	p, err := r.o.Prompts.Get("judge")
+	if err != nil {
+		return nil // said when somebody is asked
+	}
+	return p
 }
 
 // grade holds the answer against the case's assertions.
@@ -413,29 +442,32 @@ func gradeOne(ctx context.Context, a *Assertion, s subject) Grade {
 	return Grade{Pass: all, Score: score, Reason: strings.Join(reasons, "; ")}
 }
 
-// answer gets what is to be graded.
-func (r *runner) answer(ctx context.Context, j job) (out Output, know *Knowledge, err error) {
+// answer gets what is to be graded, with what it was made from.
+func (r *runner) answer(ctx context.Context, j job) (out Output, know *Knowledge, g *guide, err error) {
 	if !j.prompt.Plain() {
 		know = r.know[j.suite.Knowledge]
 		if text := j.c.Vars["document"]; text != "" {
 			if know, err = know.with(ctx, text); err != nil {
-				return out, know, err
+				return out, know, nil, err
 			}
+		}
+		if g, err = know.guide(j.c.Vars["spent"], j.suite.day(), j.c.order()); err != nil {
+			return out, know, nil, err
 		}
 	}
 	if j.c.Fixed != nil {
-		return Output{Text: *j.c.Fixed}, know, nil
+		return Output{Text: *j.c.Fixed}, know, g, nil
 	}
 	m, err := r.model(j.provider, j.repeat)
 	if err != nil {
-		return out, know, err
+		return out, know, g, err
 	}
 	if j.prompt.Plain() {
 		out, err = r.plain(ctx, j, m)
-		return out, know, err
+		return out, know, g, err
 	}
-	out, err = r.suggest(ctx, j, m, know)
-	return out, know, err
+	out, err = r.suggest(ctx, j, m, know, g)
+	return out, know, g, err
 }
 
 func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output, err error) {
@@ -447,7 +479,11 @@ func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output,
 		req.Temperature = *j.provider.Temperature
 	}
 	for i := 0; i+1 < len(j.prompt.Messages); i += 2 {
-		text, err := fill(j.prompt.Messages[i+1], j.c.Vars)
+		text := j.prompt.Messages[i+1]
+		if i == len(j.prompt.Messages)-2 {
+			text = j.c.Prefix + text + j.c.Suffix
+		}
+		text, err := fill(text, j.c.Vars)
 		if err != nil {
 			return out, err
 		}
@@ -459,38 +495,63 @@ func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output,
 	return out, err
 }
 
+// day is the day the cases are asked on.
+func (s *Suite) day() time.Time {
+	if s.At.IsZero() {
+		return time.Now()
+	}
+	return s.At
+}
+
+// bots reports whether a prompt is the customer's bot's: then what the bot would do
+// with the draft is graded, not the draft.
+func (p Prompt) bots() bool {
+	base, _, _ := strings.Cut(p.Name, "@")
+	return base == "bot"
+}
+
 // suggest asks the production pipeline, on the suite's day.
-func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Knowledge) (out Output, err error) {
+func (r *runner) suggest(ctx context.Context, j job, m llm.ChatModel, know *Knowledge, g *guide) (out Output, err error) {
 	if len(j.c.Turns) == 0 {
 		return out, errors.New("the case has neither vars.conversation nor vars.question")
 	}
-	at := j.suite.At
-	if at.IsZero() {
-		at = time.Now().Truncate(time.Hour)
-	}
-	guide, err := know.guide(at)
-	if err != nil {
-		return out, err
-	}
-	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Guide: guide, Now: func() time.Time { return at }}
+	at := j.suite.day()
+	o := suggest.Options{Knowledge: know, Prompts: r.o.Prompts, PromptName: j.prompt.Name, Guide: g, Now: func() time.Time { return at }}
 	var w *watched
 	if m != nil {
 		w = &watched{ChatModel: m}
 		o.Model = w
 	}
 	moment := assist.Moment{
-		SuggestionID: "eval", Conversation: strings.ReplaceAll(j.c.ID, "/", "_"), ForSeq: lastCustomer(j.c.Turns), Turns: j.c.Turns,
+		SuggestionID: "eval", Conversation: j.c.order(), ForSeq: lastCustomer(j.c.Turns), Turns: j.c.Turns,
 		Instruction: j.c.Vars["instruction"], Audience: assist.AudienceInternal,
-		Agent: assist.Identity{Subject: "eval", Actor: assist.ActorAgent, Name: cmp.Or(j.c.Vars["agent"], "Maya")},
+		Agent: assist.Identity{Subject: "eval", Actor: assist.ActorAgent, Name: cmp.Or(j.c.Vars["agent"], "Maya"), Authority: j.c.Vars["role"]},
 	}
-	if j.c.Vars["audience"] == string(assist.AudiencePublic) {
+	if j.prompt.bots() {
+		o.BotPrompt = j.prompt.Name
+	}
+	if j.prompt.bots() || j.c.Vars["audience"] == string(assist.AudiencePublic) {
 		moment.Audience = assist.AudiencePublic
 	}
 	began := time.Now()
-	s := suggest.New(o).Run(ctx, moment, unwatched{})
-	out = Output{Suggestion: &s, Latency: time.Since(began), Tokens: s.Usage}
+	var s assist.Suggestion
+	if j.prompt.bots() {
+		var d bot.Decision
+		s, d = know.askBot(ctx, suggest.New(o), moment, at)
+		out.Bot = &d
+	} else {
+		s = suggest.New(o).Run(ctx, moment, unwatched{})
+	}
+	out.Suggestion, out.Latency, out.Tokens = &s, time.Since(began), s.Usage
 	if s.Draft != nil {
 		out.Text = s.Draft.Text
+	}
+	if d := out.Bot; d != nil {
+		out.Text = d.Answer
+		s.Draft, s.Verdicts = nil, nil // what is graded is what reaches the customer
+		if d.Suggestion != nil {
+			s.Draft = d.Suggestion.Draft
+		}
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -169,7 +169,11 @@ func obedient(r llm.Request) []string {
 // says the same does not.
 func TestGateOfPrompts(t *testing.T) {
 	files := fstest.MapFS{}
-	for _, name := range []string{"reply.md", "tone.md"} {
+	names, err := fs.Glob(prompts.Files, "*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		raw, err := fs.ReadFile(prompts.Files, name)
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +257,7 @@ tests:
   - {description: nothing asserted}
   - {description: judge down, assert: [{type: contains, value: z}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
   - {description: about a suggestion, assert: [{type: grounded}]}
-`), Options{Open: func(string, string) (llm.ChatModel, error) { return &llm.Script{Err: llm.ErrDown}, nil }})
+`), Options{Prompts: promptSet(t), Open: func(string, string) (llm.ChatModel, error) { return &llm.Script{Err: llm.ErrDown}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +273,57 @@ tests:
 	}
 	if r := results[5].Reason; !strings.Contains(r, "judge") || !strings.Contains(r, "does not answer") {
 		t.Errorf("a judge that is down: %q", r)
+	}
+}
+
+// TestPromptInstead: a prompt stands in for its own kind only; a suite of the bot
+// does not run with a variant of the reply, and is graded as the bot's.
+func TestPromptInstead(t *testing.T) {
+	suites := append(suiteOf(t, "tests: [{vars: {question: how do i wash the heron hoody}}]"),
+		suiteOf(t, "prompts: [bot]\ntests: [{vars: {question: how do i wash the heron hoody}}]")...)
+	suites[1].Name = "bots"
+	for name, want := range map[string][]string{"": {"reply ", "bot bot"}, "reply": {"reply "}, "bot": {"bot bot"}} {
+		results, err := Run(t.Context(), suites, Options{Sample: evals.Files, Prompts: promptSet(t), Prompt: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range results {
+			got = append(got, r.Prompt+" "+map[bool]string{true: "bot"}[r.Bot != ""])
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("--prompt %q: %s", name, d)
+		}
+	}
+	if _, err := Run(t.Context(), suites[1:], Options{Sample: evals.Files, Prompts: promptSet(t), Prompt: "reply"}); err == nil || !strings.Contains(err.Error(), "no case is left") {
+		t.Errorf("only suites of another prompt: %v", err)
+	}
+}
+
+// TestJudgeTimesOut: a judge that does not answer in time is an error of the case,
+// whatever its other assertions say: neither a failure of the answer nor a pass.
+func TestJudgeTimesOut(t *testing.T) {
+	results, err := Run(t.Context(), suiteOf(t, `
+prompts: ["a b"]
+providers: [echo]
+tests:
+  - {description: right, assert: [{type: contains, value: a}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
+  - {description: wrong, assert: [{type: contains, value: z}, {type: llm-rubric, value: x, provider: "openai:chat:j"}]}
+  - {description: weighs nothing, assert: [{type: contains, value: a}, {type: llm-rubric, value: x, weight: 0, provider: "openai:chat:j"}]}
+  - {description: without, assert: [{type: contains, value: a}]}
+`), Options{Prompts: promptSet(t), Open: func(string, string) (llm.ChatModel, error) {
+		return &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results[:3] {
+		if r.Outcome != Errored || !strings.Contains(r.Reason, "judge slow") || r.Cause != "" {
+			t.Errorf("%s: %s %q %q", r.Description, r.Outcome, r.Reason, r.Cause)
+		}
+	}
+	if s := Summarise(results); s.Errors != 3 || s.Failed != 0 || s.Passed != 1 || s.Metrics["pass"] != 1 || s.Metrics["contains"] != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -66,6 +66,8 @@ type Case struct {
 	Prompts     []string // only these, by name or label; nil: all
 	Providers   []string
 	Fixed       *string // providerOutput: the answer to grade, nothing is called
+	Prefix      string  // before and after a plain prompt
+	Suffix      string
 	Repeat      int
 	Judge       string // provider of graded assertions that name none
 	Line        int

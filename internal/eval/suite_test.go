@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -202,6 +203,61 @@ tests:
 	want := []string{long + " pass", "short pass", long + " pass", "short pass", long + " pass", "short pass", long + " fail", "short pass"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestPromptfooFile: a suite folder in the style of promptfoo's documentation, with
+// deterministic assertions only, runs unchanged; promptfoo 0.123 itself gives the
+// same result for each of these cases.
+func TestPromptfooFile(t *testing.T) {
+	s, err := Load(os.DirFS("testdata/promptfoo"), "promptfooconfig.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), []*Suite{s}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]int{}
+	for _, r := range results {
+		cases[r.Description]++
+		if r.Outcome != Passed {
+			t.Errorf("%s with %s: %s %+v", r.Case, r.Prompt, r.Outcome, r.Asserts)
+		}
+	}
+	want := map[string]int{"inline, with most of the assertions": 3, "a list of values is a test each": 6, "weighted, with a threshold": 3,
+		"a cell of two lines": 3, "a distance": 3, "from a file": 3, "a line": 3, "languages": 6}
+	if d := cmp.Diff(want, cases); d != "" {
+		t.Error(d)
+	}
+	rep, err := Import(os.DirFS("testdata/promptfoo"), "promptfooconfig.yaml")
+	if err != nil || len(rep.Dropped) != 0 || rep.Cases != 10 || rep.Prompts != 3 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+// TestCSV: a fault names the line its row begins on, a threshold may stand in a
+// column of its own, and prefix and suffix go around the prompt.
+func TestCSV(t *testing.T) {
+	fsys := fstest.MapFS{
+		"s.yaml": {Data: []byte("prompts: ['{{q}}']\nproviders: [echo]\ntests: t.csv\n")},
+		"t.csv":  {Data: []byte("q,__expected1,__expected2,__prefix,__suffix,__config:__expected2:threshold\n\"two\nlines\",contains: lines,\"levenshtein: x\",<<,>>,50\n")},
+		"b.yaml": {Data: []byte("prompts: ['{{q}}']\ntests: b.csv\n")},
+		"b.csv":  {Data: []byte("q,__expected\n\"two\nlines\",contains: a\nx,foo: bar\n")},
+		"p.yaml": {Data: []byte("tests:\n  - {vars: {question: x}, options: {prefix: y}}\n")},
+	}
+	s, err := Load(fsys, "s.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), []*Suite{s}, Options{})
+	if err != nil || len(results) != 1 || results[0].Outcome != Passed || results[0].Output != "<<two\nlines>>" {
+		t.Errorf("%+v, %v", results, err)
+	}
+	for name, want := range map[string]string{"b.yaml": `b.csv:4: there is no assertion "foo"`, "p.yaml": "p.yaml:2: prefix and suffix are of plain prompts"} {
+		if _, err := Load(fsys, name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
 	}
 }
 

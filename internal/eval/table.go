@@ -2,7 +2,9 @@ package eval
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
+	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -73,10 +75,19 @@ func setLine(n *yaml.Node, line int) {
 func (r *reader) csv(raw []byte, base draftCase) {
 	at := func(line int) *yaml.Node { return &yaml.Node{Line: line} }
 	rd := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\uFEFF"))))
-	rows, err := rd.ReadAll()
-	if err != nil {
-		r.fault(at(1), "%v", err)
-		return
+	var rows [][]string
+	var lines []int // a cell may hold several
+	for {
+		row, err := rd.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			r.fault(at(1), "%v", err)
+			return
+		}
+		line, _ := rd.FieldPos(0)
+		rows, lines = append(rows, row), append(lines, line)
 	}
 	if len(rows) < 2 {
 		r.fault(at(1), "the table has no rows below its header")
@@ -84,20 +95,30 @@ func (r *reader) csv(raw []byte, base draftCase) {
 	}
 	header := rows[0]
 	for i, row := range rows[1:] {
-		n := at(i + 2)
+		line := lines[i+1]
+		n := at(line)
 		c := base
-		c.Line, c.File = i+2, r.file
+		c.Line, c.File = line, r.file
 		c.vars, c.Asserts, c.Metadata = slices.Clone(base.vars), slices.Clone(base.Asserts), map[string]string{}
 		var metric string
-		var expected []string
+		expected := map[string]string{}
+		thresholds := map[string]*float64{}
 		for j, name := range header {
 			name, cell := strings.TrimSpace(name), row[j]
 			switch {
 			case !strings.HasPrefix(name, "__"):
-				c.vars = append(c.vars, variable{name, []string{cell}, i + 2})
+				c.vars = append(c.vars, variable{name, []string{cell}, line})
 			case expectColumn.MatchString(name):
 				if strings.TrimSpace(cell) != "" {
-					expected = append(expected, cell)
+					expected[name] = cell
+				}
+			case name == "__prefix":
+				c.Prefix = cell
+			case name == "__suffix":
+				c.Suffix = cell
+			case thresholdColumn.MatchString(name):
+				if cell != "" {
+					thresholds[thresholdColumn.FindStringSubmatch(name)[1]] = r.number(&yaml.Node{Kind: yaml.ScalarNode, Line: line, Value: cell}, name)
 				}
 			case name == "__description":
 				c.Description = cell
@@ -105,7 +126,7 @@ func (r *reader) csv(raw []byte, base draftCase) {
 				metric = cell
 			case name == "__threshold":
 				if cell != "" {
-					c.Threshold = r.number(&yaml.Node{Kind: yaml.ScalarNode, Line: i + 2, Value: cell}, name)
+					c.Threshold = r.number(&yaml.Node{Kind: yaml.ScalarNode, Line: line, Value: cell}, name)
 				}
 			case name == "__providerOutput":
 				if cell != "" {
@@ -119,9 +140,16 @@ func (r *reader) csv(raw []byte, base draftCase) {
 				}
 			}
 		}
-		for _, cell := range expected {
+		for _, name := range header {
+			cell, ok := expected[strings.TrimSpace(name)]
+			if !ok {
+				continue
+			}
 			a := r.expected(n, cell)
 			a.Metric = metric
+			if t := cmp.Or(thresholds[strings.TrimSpace(name)], thresholds["__expected"]); t != nil {
+				a.Threshold = t
+			}
 			c.Asserts = append(c.Asserts, a)
 		}
 		r.add(n, c)
@@ -129,6 +157,8 @@ func (r *reader) csv(raw []byte, base draftCase) {
 }
 
 var (
+	thresholdColumn = regexp.MustCompile(`^__config:(__expected\d*):threshold$`)
+
 	expectColumn = regexp.MustCompile(`^__expected\d*$`)
 	expectKind   = regexp.MustCompile(`^((?:not-)?[a-z]+(?:-[a-z]+)*)(?:\(([0-9.]+)\))?:(.*)$`)
 )

@@ -93,6 +93,16 @@ func TestSentences(t *testing.T) {
 		{"返品できます。はい", []string{"返品できます。", "はい"}},
 		{"We have 30. Then more.", []string{"We have 30.", "Then more."}},
 		{"\xff. \xff", []string{"\xff.", "\xff"}},
+		{"Order by 11 a.m. Pacific time, Monday to Friday. Later is too late.", []string{"Order by 11 a.m. Pacific time, Monday to Friday.", "Later is too late."}},
+		{"Until 5 p.m. PST. Then at 6 p.m. We close.", []string{"Until 5 p.m. PST.", "Then at 6 p.m.", "We close."}},
+		{"Open 9 a.m. Monday. Closed at 8 p.m. Orders wait.", []string{"Open 9 a.m. Monday.", "Closed at 8 p.m.", "Orders wait."}},
+		{"See No. 5 in St. Paul, approx. 1.5 miles. It is 2 Main St. We are there.", []string{"See No. 5 in St. Paul, approx. 1.5 miles.", "It is 2 Main St.", "We are there."}},
+		{"We use U.S. Mail. We use P.O. boxes, i.e. APO.", []string{"We use U.S. Mail.", "We use P.O. boxes, i.e. APO."}},
+		{"Das geht z. B. per Post, d. h. ohne Drucker. Danke.", []string{"Das geht z. B. per Post, d. h. ohne Drucker.", "Danke."}},
+		{"Vom 24. bis 26. Dezember ist zu, ab dem 2. Januar offen.", []string{"Vom 24. bis 26. Dezember ist zu, ab dem 2. Januar offen."}},
+		{"Elle dit : « Je ne sais pas. » Puis elle part. « Quoi ! » dit-il.", []string{"Elle dit : « Je ne sais pas. »", "Puis elle part.", "« Quoi ! » dit-il."}},
+		{"\"Where is it?\" she wrote. Here.", []string{"\"Where is it?\" she wrote.", "Here."}},
+		{"Payez à la livraison, p. ej. en efectivo. Ya.", []string{"Payez à la livraison, p. ej. en efectivo.", "Ya."}},
 	} {
 		if d := cmp.Diff(c.want, in(c.text, Sentences(c.text))); d != "" {
 			t.Errorf("Sentences(%q): -want +got\n%s", c.text, d)

@@ -76,11 +76,16 @@ func breaksLine(text string, line, nl int) bool {
 // whose run ends at end and whose closing quotes end at after, ends the sentence
 // that begins at start.
 func endsSentence(text string, start, i, end, after int) bool {
-	if after < len(text) && text[after] != ' ' && text[after] != '\n' && text[after] != '\t' && text[after] != '\r' && text[after] != 0xc2 {
-		return false // inside a number, a link or a file name
+	if after < len(text) {
+		if r, _ := utf8.DecodeRuneInString(text[after:]); !unicode.IsSpace(r) {
+			return false // inside a number, a link or a file name
+		}
 	}
-	next := strings.TrimLeft(text[after:], " \t\r")
+	next := strings.TrimLeft(text[after:], " \t\r\u00a0\u202f")
 	following, _ := utf8.DecodeRuneInString(next)
+	if after > end && unicode.IsLower(following) {
+		return false // "Where is it?" she wrote
+	}
 	if text[i] != '.' || end-i > 1 {
 		// "hm... I see" goes on, "What?! no" does not.
 		return !(end-i > 2 || text[i] == 0xe2) || !unicode.IsLower(following)
@@ -97,21 +102,69 @@ func endsSentence(text string, start, i, end, after int) bool {
 	case always:
 		return false
 	case beforeNumber:
-		return !unicode.IsDigit(following)
+		return !unicode.IsDigit(following) && !(len(word) == 1 && unicode.IsLower(following)) // p. 5, p. ej.
 	case unlessCapital:
 		return unicode.IsUpper(following)
+	case beforeStarter:
+		return starter(next)
+	case ofTime:
+		return unicode.IsUpper(following) && !tellsTime(next)
 	}
-	if r, n := utf8.DecodeRuneInString(word); n == len(word) && unicode.IsUpper(r) && r != 'I' {
-		return false // an initial
+	if r, n := utf8.DecodeRuneInString(word); n == len(word) && unicode.IsLetter(r) {
+		if unicode.IsUpper(r) && r != 'I' || spaced(text[start:i-n], next) {
+			return false // an initial, or a part of "z. B."
+		}
 	}
 	if strings.Contains(word, ".") && len(word) <= 6 && !isNumber(word) {
-		return unicode.IsUpper(following) // a.m., U.S.
+		return unicode.IsUpper(following) && !ofState[firstWord(next)] // a.k.a., U.S. Customs
 	}
 	if len(word) <= 2 && isNumber(word) {
-		month, _, _ := strings.Cut(next, " ")
-		return !germanMonths[strings.TrimRight(month, ".,;")] // am 5. Mai
+		// am 5. Mai, vom 24. bis 26.
+		return !unicode.IsLower(following) && !germanMonths[firstWord(next)]
 	}
 	return true
+}
+
+// spaced reports whether a single letter with a point stands between others of
+// its kind: "z. B.", "i. d. R.", "p. ej.".
+func spaced(before, next string) bool {
+	if r, n := utf8.DecodeRuneInString(next); unicode.IsLetter(r) && strings.HasPrefix(next[n:], ".") {
+		return true
+	}
+	before = strings.TrimRight(before, " \u00a0\u202f")
+	if !strings.HasSuffix(before, ".") {
+		return false
+	}
+	r, n := utf8.DecodeRuneInString(lastToken(before[:len(before)-1]))
+	return unicode.IsLetter(r) && n == len(lastToken(before[:len(before)-1]))
+}
+
+// firstWord is the first word of s without the marks around it.
+func firstWord(s string) string {
+	word, ok := nextWord(s, 0)
+	if !ok {
+		return ""
+	}
+	return word.In(s)
+}
+
+// starter reports whether s begins as sentences do, with a small word and a
+// capital: "The", "We", "Please". A name does not.
+func starter(s string) bool {
+	word := firstWord(s)
+	r, _ := utf8.DecodeRuneInString(s)
+	if !unicode.IsUpper(r) || word == "" {
+		return r == '\n' || s == ""
+	}
+	lower := strings.ToLower(word)
+	return lower == "please" || stopWords["en"][lower] || stopWords["de"][lower] || stopWords["fr"][lower] || stopWords["es"][lower]
+}
+
+// tellsTime reports whether s goes on telling a time of day: "Pacific time",
+// "PST", "Monday to Friday".
+func tellsTime(s string) bool {
+	word := firstWord(s)
+	return timeWords[word] || len(word) >= 2 && len(word) <= 4 && word == strings.ToUpper(word)
 }
 
 // lastToken is the run of letters, digits and inner points that ends s.
@@ -131,6 +184,10 @@ func lastToken(s string) string {
 func closers(text string, i int) int {
 	for i < len(text) {
 		r, n := runeAt(text, i)
+		if unicode.IsSpace(r) && strings.HasPrefix(text[i+n:], "»") {
+			i += n // « Bonjour. »
+			continue
+		}
 		if !strings.ContainsRune("\"')]*_”’»", r) {
 			break
 		}
@@ -193,6 +250,8 @@ const (
 	always        // never: something always follows
 	beforeNumber  // only when no number follows: "No. 5", but "No. I said so"
 	unlessCapital // when a capital follows: "… Inc. The"
+	beforeStarter // when a sentence plainly begins: "12 Main St. We", but "Main St. Bakery"
+	ofTime        // when a capital follows that tells no time: "11 a.m. Pacific"
 )
 
 var abbreviations = func() map[string]int {
@@ -202,13 +261,21 @@ var abbreviations = func() map[string]int {
 			m[w] = how
 		}
 	}
-	add(always, "e.g i.e eg ie dr mr mrs ms prof st vs mt messrs approx resp incl excl "+
+	add(always, "e.g i.e eg ie dr mr mrs ms prof vs mt messrs approx resp incl excl "+
 		"z.b d.h u.a bzw ca ggf evtl inkl zzgl str hr fr "+
 		"mme mlle env c.-à-d ex "+
-		"sr sra srta ud uds p.ej d.ª dña exmo")
+		"sr sra srta ud uds ej p.ej d.ª dña exmo")
 	add(beforeNumber, "no nos nr nrs art fig sec ch pp pg vol ext tel abs núm num pág p n")
-	add(unlessCapital, "etc inc ltd co corp dept est usw jan feb mar apr jun jul aug sep sept oct nov dec")
+	add(beforeStarter, "st ave blvd rd jr")
+	add(ofTime, "a.m p.m")
+	add(unlessCapital, "min max hrs mon tue tues thu thur thurs fri etc inc ltd co corp dept est usw jan feb mar apr jun jul aug sep sept oct nov dec")
 	return m
 }()
+
+var timeWords = set("Pacific Eastern Central Mountain Atlantic Greenwich Coordinated Universal London Berlin Paris Monday Tuesday Wednesday " +
+	"Thursday Friday Saturday Sunday Mondays Fridays Saturdays Sundays")
+
+// ofState are words that "U.S." goes before.
+var ofState = set("Postal Mail Customs Department Government Citizenship Treasury Army Navy Air Armed Embassy Bank Code Virgin House Senate Supreme")
 
 var germanMonths = set("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")

@@ -17,23 +17,23 @@ import (
 // event when $8 is not empty, and ends the lease of its turn.
 //
 // It gives no row when the conversation is not there, or when an event is wanted
-// and the right to it is gone: the lease of $9, or that nobody has spoken since
-// $10. Only a statement that begins under the conversation's lock can rely on the
+// and the right to it is gone: the lease of $12, or that nobody has spoken since
+// $13. Only a statement that begins under the conversation's lock can rely on the
 // latter. A lease that another holds is not ended.
 //
 // $1 conversation · $2 id · $3 for seq · $4 state · $5 body · $6 prompt text ·
-// $7 created at · $8 event type or ” · $9 owner of the lease or NULL for anybody ·
-// $10 the last seq that is known or NULL
+// $7 created at · $8 event type or ” · $9 prompt's name · $10 its version · $11 origin of the draft ·
+// $12 owner of the lease or NULL for anybody · $13 the last seq that is known or NULL
 const addSuggestion = `
 WITH c AS (
 	UPDATE conversations SET last_seq = last_seq + CASE $8::text WHEN '' THEN 0 ELSE 1 END,
-		run_seq = CASE WHEN run_seq < $3 OR run_seq = $3 AND run_owner = coalesce($9, run_owner) THEN NULL ELSE run_seq END
-	WHERE id = $1 AND ($8 = '' OR $9::text IS NULL OR run_seq = $3 AND run_owner = $9)
-		AND ($8 = '' OR $10::bigint IS NULL OR NOT EXISTS (SELECT FROM turns t WHERE t.conversation_id = $1 AND t.seq > $10 AND t.role <> 'system'))
+		run_seq = CASE WHEN run_seq < $3 OR run_seq = $3 AND run_owner = coalesce($12, run_owner) THEN NULL ELSE run_seq END
+	WHERE id = $1 AND ($8 = '' OR $12::text IS NULL OR run_seq = $3 AND run_owner = $12)
+		AND ($8 = '' OR $13::bigint IS NULL OR NOT EXISTS (SELECT FROM turns t WHERE t.conversation_id = $1 AND t.seq > $13 AND t.role <> 'system'))
 	RETURNING id, last_seq
 ), s AS (
-	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq)
-	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END FROM c
+	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq, prompt, prompt_version, origin)
+	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END, $9, $10, $11 FROM c
 ), e AS (
 	INSERT INTO events (conversation_id, seq, type, ref) SELECT c.id, c.last_seq, $8, $2 FROM c WHERE $8 <> ''
 )
@@ -67,11 +67,16 @@ func (db *DB) addSuggestion(ctx context.Context, s assist.Suggestion, owner *str
 	if err := assist.CheckConversationID(s.Conversation); err != nil {
 		return e, false, err
 	}
-	var prompt string
+	var prompt, name, version string
 	if s.Prompt != nil {
 		p := *s.Prompt
-		prompt, p.Text = storable(p.Text), ""
+		prompt, name, version = storable(p.Text), p.Name, p.Version
+		p.Text = ""
 		s.Prompt = &p
+	}
+	var origin assist.Origin
+	if s.Draft != nil {
+		origin = s.Draft.Origin
 	}
 	if s.CreatedAt.IsZero() {
 		s.CreatedAt = time.Now().UTC()
@@ -88,7 +93,8 @@ func (db *DB) addSuggestion(ctx context.Context, s assist.Suggestion, owner *str
 	op := "add suggestion " + s.ID + " to conversation " + s.Conversation
 	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		e, late = assist.Event{}, false
-		seq, err := insertSuggestion(ctx, conn, seen != nil && kind != "", s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind, owner, seen)
+		seq, err := insertSuggestion(ctx, conn, seen != nil && kind != "", s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind,
+			name, version, origin, owner, seen)
 		if err == pgx.ErrNoRows || violates(err, uniqueViolation, "suggestions_pkey") {
 			var forSeq int64
 			err = conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body, &kind)

@@ -27,7 +27,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Reply is what the prompt "reply" and its variants are filled with.
+// Reply is what the prompts "reply" and "bot" and their variants are filled with.
 type Reply struct {
 	Language    string
 	Customer    string
@@ -70,9 +70,39 @@ type Turn struct {
 	Text string
 }
 
+// Summary is what the prompt "summary" is filled with.
+type Summary struct {
+	Language string
+	Reason   string
+	Omitted  int // older turns left out
+	Turns    []Turn
+}
+
+// Judge is what the prompt "judge" is filled with.
+type Judge struct {
+	Criterion string
+	Reply     string
+	Turns     []Turn
+}
+
+// Customer is what the prompt "customer" is filled with.
+type Customer struct {
+	Goal   string
+	Manner string
+	Left   int
+	Facts  []Fact
+	Turns  []Turn
+}
+
+// Fact is what a played customer tells when asked for it.
+type Fact struct{ About, Say string }
+
 // inputs says which type fills which prompt.
 func inputs() map[string]reflect.Type {
-	return map[string]reflect.Type{"reply": reflect.TypeFor[Reply]()}
+	return map[string]reflect.Type{
+		"reply": reflect.TypeFor[Reply](), "bot": reflect.TypeFor[Reply](), "summary": reflect.TypeFor[Summary](),
+		"judge": reflect.TypeFor[Judge](), "customer": reflect.TypeFor[Customer](),
+	}
 }
 
 // Params are the model parameters of a prompt.
@@ -171,6 +201,9 @@ func (s *Set) Get(name string) (*Prompt, error) {
 	}
 	return nil, fmt.Errorf("there is no prompt %q; there are: %s", name, strings.Join(s.Names(), ", "))
 }
+
+// Has reports whether there is a prompt of this name.
+func (s *Set) Has(name string) bool { return s.prompts[name] != nil }
 
 // Names lists the prompts in order.
 func (s *Set) Names() []string {

@@ -217,9 +217,12 @@ func phrasesOf(language string) phrases {
 }
 
 const (
-	enNoun = `(my|our|the|this|that|these|those)[ \t]+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)[ \t]+){0,2}[a-z][a-z-]+)`
-	enHas  = `(?:[ \t]+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
-	enBad  = `(?:[ \t]+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|arrive[ds]?|work(?:s|ing)?|fit|turn|show(?:s|n|ed)?|charged|fell|peel(?:s|ing|ed)|smashed|bent|hole))`
+	enNoun  = `(my|our|the|this|that|these|those)[ \t]+((?:(?:new|brand|second|left|right|whole|other|first|last|winter|rain|phone|credit|gift|debit|shoe|blue|red|black|white|green)[ \t]+){0,2}[a-z][a-z-]+)`
+	enHas   = `(?:[ \t]+(?:is|was|are|were|has|have|had|just|already|still|never|got|gets|keeps?|came|arrived|been|being|be|completely|totally|now|all|i|you|we|bought|ordered|received|which|that|sent|me|from|yesterday|today|not|isn't|hasn't|didn't|doesn't|won't|don't|can't|wasn't|haven't|to|up|apart|in|with|a|an|the))*`
+	enOff   = `(?:[ \t]+(?:is|are|was|were|just|already|keeps?|all|totally|completely))*[ \t]+(?:came|come|comes|coming|fell|fall|falls|falling|fallen|gave|broke|ripped|tore)[ \t]+(?:off|apart|loose|undone|out|up|away)\b`
+	enNot   = `(my|our|the|this|that|these|those)[ \t]+((?:[a-z][a-z-]*[ \t]+){0,2}?[a-z][a-z-]+)` + enNever
+	enNever = enHas + `[ \t]+(?:never|not|hasn't|hasnt|haven't|didn't|didnt|isn't|isnt|doesn't|doesnt|won't|wont|don't|dont|can't|cant|wasn't)` + enHas + `[ \t]+(?:arriv\w+|come|came|coming|show\w*|turn\w*|work\w*|fit\w*|charg\w+|open|close|load|appear\w*|here|received|delivered)\b`
+	enBad   = `(?:[ \t]+(?:broke|broken|breaks|breaking|ripped|torn|tore|cracked|damaged|defective|faulty|stained|scratched|leak(?:s|ing|ed)?|failed|fails|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|shrank|stuck|stopped|fell|peel(?:s|ing|ed)|smashed|bent|snapped|shattered|burst|melted|frayed|crushed|squashed|soaked|hole))\b`
 )
 
 // spoken holds what can be said without a model. A language that is missing
@@ -235,15 +238,20 @@ var spoken = map[string]phrases{
 		upset:   regexp.MustCompile(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
 		waited:  regexp.MustCompile(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
 		again:   regexp.MustCompile(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
-		wrong:   regexp.MustCompile(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|has not|didn't|did not|haven't|not) (yet )?(arrived?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole)\b`),
+		wrong:   regexp.MustCompile(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here)\b`),
 		things: []*regexp.Regexp{
 			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
+			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),
+			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enNever),
+			regexp.MustCompile(`(?i)` + enNot),
 			regexp.MustCompile(`(?i)` + enNoun + enHas + enBad),
+			regexp.MustCompile(`(?i)` + enNoun + enOff),
+			regexp.MustCompile(`(?i)\b(brand[ -]new)[ \t]+([a-z][a-z-]+)(?:` + enHas + enBad + `|` + enOff + `)`),
 			regexp.MustCompile(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)([ \t]+(?:on|in))[ \t]+` + enNoun),
 			regexp.MustCompile(`(?i)\b(?:lost|broke|ripped|tore|cracked|damaged|dropped|stole)[ \t]+(my|our)[ \t]+([a-z][a-z-]+)`),
 			regexp.MustCompile(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|torn|cracked)[ \t]+(?:items?|products?|parts?|size|sizes|colou?r|orders?|package|parcel|delivery|address|charges?|amount|price|shoes?|boots?|jacket|shirt|jeans))\b`),
 		},
-		yours: map[string]string{"my": "your", "our": "your", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
+		yours: map[string]string{"my": "your", "our": "your", "brand new": "your new", "brand-new": "your new", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
 		skip: map[string]bool{"time": true, "thing": true, "things": true, "day": true, "one": true, "it": true, "is": true, "was": true, "i": true, "way": true, "problem": true, "issue": true, "same": true, "has": true, "have": true, "are": true,
 			"person": true, "people": true, "guy": true, "company": true, "and": true, "or": true, "in": true, "on": true, "of": true, "for": true, "to": true, "week": true, "month": true, "just": true, "still": true, "you": true, "we": true, "not": true, "never": true, "all": true, "answer": true, "am": true, "what": true, "will": true, "can": true, "cannot": true, "with": true, "did": true, "does": true, "do": true, "the": true, "a": true, "an": true, "might": true, "may": true, "could": true, "would": true, "should": true, "be": true, "seems": true, "seem": true, "looks": true, "look": true, "get": true, "gets": true, "got": true, "if": true, "when": true, "that": true, "this": true, "stuff": true, "something": true, "anything": true, "everything": true, "but": true, "my": true, "your": true, "from": true, "again": true, "here": true, "there": true, "were": true, "had": true, "also": true, "only": true, "really": true, "wrong": true, "lost": true, "so": true, "because": true, "since": true, "then": true, "which": true, "who": true, "where": true, "no": true, "info": true},
 	},

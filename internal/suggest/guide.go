@@ -31,46 +31,6 @@ type Playbook struct {
 	Authority playbook.Authority
 }
 
-// FixedGuide is a Guide of documents that do not change, with what is shipped of
-// the order: nothing was learned and nobody was given anything. It is for evals.
-type FixedGuide struct{ playbook Playbook }
-
-var _ Guide = FixedGuide{}
-
-// NewFixedGuide takes the procedures among the documents; authority is the text
-// of authority.yaml, "" where there is none.
-func NewFixedGuide(docs []assist.Document, authority string) (FixedGuide, error) {
-	var procs []playbook.Procedure
-	for _, d := range docs {
-		if d.Kind != assist.KindProcedure && d.Kind != assist.KindPolicy {
-			continue
-		}
-		if p, ok := playbook.Parse(d); ok {
-			procs = append(procs, p)
-		}
-	}
-	g := FixedGuide{Playbook{Book: playbook.NewBook(procs), Weights: playbook.NewWeights()}}
-	if authority == "" {
-		return g, nil
-	}
-	var err error
-	g.playbook.Authority, err = playbook.ParseAuthority([]byte(authority))
-	return g, err
-}
-
-// Playbook implements Guide.
-func (g FixedGuide) Playbook(context.Context, int64) (Playbook, error) { return g.playbook, nil }
-
-// Spent implements Guide.
-func (g FixedGuide) Spent(context.Context, assist.Moment) (playbook.Spent, error) {
-	return playbook.Spent{}, nil
-}
-
-// Hold implements Guide.
-func (g FixedGuide) Hold(context.Context, assist.Moment, string, string, playbook.Amount, playbook.Amount) (bool, error) {
-	return true, nil
-}
-
 // isOption reports whether an instruction is the id of an option.
 func isOption(instruction string) bool {
 	return strings.HasPrefix(instruction, "way/") || strings.HasPrefix(instruction, "gesture/")

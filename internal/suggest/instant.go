@@ -1,6 +1,7 @@
 package suggest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,15 +15,16 @@ import (
 // How much of the knowledge an instant draft says.
 const (
 	maxSaid      = 3   // sentences of passages
+	nearlyAsGood = 0.8 // share of the best sentence's strength that one needs when the best was said before
+	freshly      = 0.1 // share of a further sentence's words of the question that must be new
 	maxSaidBytes = 420 // of them together; the first may be longer
-	nearlyAsGood = 0.8 // a second passage of the document speaks too when it scored this share of the first
 )
 
 // compose writes the draft that needs no model: acknowledge what happened, in
 // the customer's own noun; the passage sentences that answer best, word for
 // word; then what is needed from the customer. Internal passages and procedures
 // never lend it their words.
-func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assist.NextStep, chosen *assist.Option) assist.Draft {
+func compose(q assist.Question, m assist.Moment, answer []assist.Sentence, steps []assist.NextStep, chosen *assist.Option) assist.Draft {
 	p := phrasesOf(q.Language)
 	var sentences []assist.Sentence
 	courtesy := func(text string) {
@@ -30,7 +32,6 @@ func compose(q assist.Question, m assist.Moment, hits []assist.Hit, steps []assi
 			sentences = append(sentences, assist.Sentence{Text: text, Courtesy: true})
 		}
 	}
-	answer := answers(q, m.Turns, hits)
 	ask := ask(q, m.Turns, steps)
 
 	courtesy(acknowledge(p, q, m.Turns))
@@ -94,81 +95,137 @@ func known(question string, turns []assist.Turn) bool {
 	return false
 }
 
-// answers picks the sentences to say: from the best passage a customer may read,
-// and from the next one of the same document when it is nearly as good and brings
-// something new. Two documents in one breath rarely make sense without a writer.
-func answers(q assist.Question, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	a := answer{q: q, turns: turns, weight: map[string]float64{}, covered: map[string]bool{}}
-	for _, t := range q.Terms {
-		a.weight[t.Text] = t.Weight
+// answers picks the sentences to say: for each question of the customer's the one
+// that answers best, with the sentence it leans on and the one that limits it,
+// and more of the same page when it is nearly as good and brings something new.
+// The hits' scores are shares of the best one's.
+func answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+	all := candidates(language, hits, len(asked[0].places) > 0)
+	idf := rarity(all)
+	headings := map[string]bool{}
+	for _, c := range all {
+		for _, t := range c.heading {
+			headings[t] = true
+		}
 	}
-	passages, best, first, document := 0, 0.0, 0.0, ""
-	for _, h := range hits {
-		if h.Score < relevant*hits[0].Score || passages == 2 {
-			break
+	a := answer{turns: turns, hits: hits, language: language}
+	for _, w := range asked {
+		ranked := w.weigh(all, hits, idf)
+		least := 0.0
+		if len(ranked) > 0 && a.told(ranked[0]) {
+			least = nearlyAsGood * ranked[0].strength // the answer was given; only its like is worth adding
 		}
-		at := strings.Index(h.Text, h.Quote)
-		if h.Audience != assist.AudiencePublic || h.Kind == assist.KindProcedure || h.Quote == "" || at < 0 {
+		ranked = slices.DeleteFunc(ranked, func(c *candidate) bool { return a.told(c) || c.strength < least })
+		if len(ranked) == 0 {
 			continue
 		}
-		if passages > 0 && (h.Score < nearlyAsGood*best || h.DocumentID != document) {
+		best := ranked[0]
+		if w.beyond(best, idf, headings) {
 			continue
 		}
-		n := len(a.said)
-		quote := lex.Span{Start: at, End: at + len(h.Quote)}
-		a.from(h, quote, first/2)
-		if len(a.said) == n && strings.HasSuffix(strings.TrimSpace(h.Quote), "?") {
-			a.from(h, lex.Span{Start: quote.End, End: len(h.Text)}, 0) // a question: its answer follows
+		a.say(best)
+		if len(asked) > 1 {
+			continue
 		}
-		if len(a.said) > n {
-			passages++
-			if passages == 1 {
-				best, first, document = h.Score, a.gained, h.DocumentID
+		known := map[string]bool{}
+		w.know(best, known)
+		given := best.has
+		for _, c := range ranked[1:] {
+			if c.strength < weighs.more*best.strength {
+				break
+			}
+			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
+			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || w.news(c, idf, known, given) > freshly) {
+				a.say(c)
+				given |= c.has
+				w.know(c, known)
 			}
 		}
 	}
-	return a.said
+	return a.sentences()
 }
 
 // answer gathers sentences until enough is said.
 type answer struct {
-	q       assist.Question
-	turns   []assist.Turn
-	weight  map[string]float64 // of the question's terms
-	covered map[string]bool    // terms already spoken of
-	gained  float64            // weight of the question's terms among them
-	size    int
-	said    []assist.Sentence
+	turns    []assist.Turn
+	hits     []assist.Hit
+	language string
+	chosen   []*candidate
+	size     int
 }
 
-// from takes the sentences of a part of a passage that bring at least so much of
-// the question.
-func (a *answer) from(h assist.Hit, part lex.Span, least float64) {
-	text := part.In(h.Text)
-	for _, span := range lex.Sentences(text) {
-		words := speakable(span.In(text))
-		if words == "" || said(a.turns, words) || slices.ContainsFunc(a.said, func(s assist.Sentence) bool { return s.Text == words }) {
+// say adds a sentence, unless there is no room for it with those it needs.
+func (a *answer) say(c *candidate) {
+	group := []*candidate{c}
+	if c.leans && c.before != nil && c.before.words != "" {
+		group = []*candidate{c.before, c}
+	}
+	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside) {
+		group = append(group, n)
+	}
+	size := 0
+	group = slices.DeleteFunc(group, func(c *candidate) bool { return a.has(c) || a.told(c) })
+	for _, c := range group {
+		size += len(c.words)
+	}
+	if len(a.chosen) > 0 && (a.size+size > maxSaidBytes || len(a.chosen)+len(group) > maxSaid) {
+		return
+	}
+	a.size += size
+	a.chosen = append(a.chosen, group...)
+}
+
+func (a *answer) has(c *candidate) bool {
+	return slices.ContainsFunc(a.chosen, func(o *candidate) bool { return o.words == c.words })
+}
+
+// told reports whether an agent has said this already, perhaps in other words: one
+// of their turns holds nearly all of its words.
+func (a *answer) told(c *candidate) bool {
+	if said(a.turns, c.words) {
+		return true
+	}
+	terms := unique(c.terms)
+	if len(terms) < 4 {
+		return false
+	}
+	for _, t := range a.turns {
+		if t.Role != assist.RoleAgent || t.Action != nil {
 			continue
 		}
-		terms := lex.Terms(words, a.q.Language)
-		news := 0.0
-		for _, t := range terms {
-			if !a.covered[t] {
-				news += a.weight[t]
+		heard, missing := lex.Terms(t.Text, a.language), 0
+		for _, term := range terms {
+			if !slices.Contains(heard, term) {
+				missing++
 			}
 		}
-		if len(a.said) > 0 && (news < least || a.size+len(words) > maxSaidBytes) || len(a.said) == maxSaid {
-			continue
+		if 6*missing <= len(terms) {
+			return true
 		}
-		for _, t := range terms {
-			a.covered[t] = true
+	}
+	return false
+}
+
+// sentences gives what was chosen: passages in the order they were chosen, the
+// sentences of one as they stand there.
+func (a *answer) sentences() []assist.Sentence {
+	rank := map[int]int{}
+	for i, c := range a.chosen {
+		if _, ok := rank[c.hit]; !ok {
+			rank[c.hit] = i
 		}
-		a.gained += news
-		a.size += len(words)
-		a.said = append(a.said, assist.Sentence{Text: words, Citations: []assist.Citation{{
-			PassageID: h.ID, Quote: span.In(text), Start: part.Start + span.Start, End: part.Start + span.End,
+	}
+	slices.SortStableFunc(a.chosen, func(x, y *candidate) int {
+		return cmp.Or(cmp.Compare(rank[x.hit], rank[y.hit]), cmp.Compare(x.at, y.at))
+	})
+	var out []assist.Sentence
+	for _, c := range a.chosen {
+		h := a.hits[c.hit]
+		out = append(out, assist.Sentence{Text: c.words, Citations: []assist.Citation{{
+			PassageID: h.ID, Quote: c.span.In(h.Text), Start: c.span.Start, End: c.span.End,
 		}}})
 	}
+	return out
 }
 
 // speakable is a passage's sentence as one can say it to a customer: without list
@@ -179,7 +236,7 @@ func speakable(sentence string) string {
 	s = strings.NewReplacer("**", "", "__", "", "`", "").Replace(s)
 	s = strings.TrimSpace(strings.TrimLeft(s, "-*+•>#\t "))
 	s = strings.Join(strings.Fields(s), " ")
-	if len(strings.Fields(s)) < 4 || utf8.RuneCountInString(s) > 360 {
+	if len(strings.Fields(s)) < 3 || utf8.RuneCountInString(s) > 360 {
 		return ""
 	}
 	low := strings.ToLower(s)

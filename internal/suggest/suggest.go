@@ -42,9 +42,11 @@ type Options struct {
 	Knowledge  Knowledge
 	Model      llm.ChatModel // nil: instant drafts only
 	Prompts    *prompt.Set   // needed with a Model
-	PromptName string        // "": reply
-	Logger     *slog.Logger  // nil: silent
-	Guide      Guide         // nil: steps in the order of the page that was found
+	PromptName string        // for agents; "": reply
+	BotPrompt  string        // for customers; "": bot, or PromptName where there is none
+	Rollout    prompt.Rollout
+	Logger     *slog.Logger // nil: silent
+	Guide      Guide        // nil: steps in the order of the page that was found
 	Now        func() time.Time
 
 	// FirstTokenTimeout bounds the wait for a model that accepted the call and
@@ -87,6 +89,10 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 	if r.weak {
 		if playbook.Feel(m.Turns).Needed() {
 			r.guided(ctx) // nothing answers it, and still there is something to do
+			if r.sorry() {
+				w.Instant(r.Suggestion)
+				return r.finish(ctx, outcome{skipped: true, reason: "Nothing in the knowledge answers this."})
+			}
 		}
 		return r.abstain("Nothing in the knowledge answers this.")
 	}
@@ -95,7 +101,7 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 		return r.supersede()
 	}
 	written := r.startWriting(ctx, w)
-	r.instantDraft()
+	r.instantDraft(ctx)
 	written.open(func() { w.Instant(r.Suggestion) })
 	return r.finish(ctx, written.wait())
 }
@@ -211,8 +217,12 @@ func (r *run) nextSteps(ctx context.Context) {
 func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexByte(stepID, '/'), 0)] }
 
 // instantDraft writes and checks the draft that needs no model.
-func (r *run) instantDraft() {
-	r.instant = check.All(r.input(compose(r.Question, r.m, r.Hits, r.Steps, r.chosen)))
+func (r *run) instantDraft(ctx context.Context) {
+	asked := wishes(r.Question)
+	from := r.quotable(ctx, asked)
+	answer := answers(asked, r.Question.Language, r.m.Turns, from)
+	r.cite(answer, from)
+	r.instant = check.All(r.input(compose(r.Question, r.m, answer, r.Steps, r.chosen)))
 	d := r.instant.Draft
 	r.Instant = &d
 	if len(r.Steps) == 0 && !cites(d) {
@@ -225,6 +235,21 @@ func (r *run) instantDraft() {
 // input is all that a draft is held against.
 func (r *run) input(d assist.Draft) check.Input {
 	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits}
+}
+
+// sorry drafts what can be said to an upset customer when no page answers; false:
+// there is nothing to say.
+func (r *run) sorry() bool {
+	if acknowledge(phrasesOf(r.Question.Language), r.Question, r.m.Turns) == "" {
+		return false
+	}
+	r.instant = check.All(r.input(compose(r.Question, r.m, nil, r.Steps, r.chosen)))
+	r.instant.Standing = assist.StandingNoSource
+	d := r.instant.Draft
+	r.Instant = &d
+	r.use(r.instant)
+	r.Timings.Instant = r.since()
+	return true
 }
 
 func cites(d assist.Draft) bool {

@@ -100,7 +100,7 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 	if !holdFor(ctx, j.m.Hold) {
 		return out
 	}
-	p, err := j.s.opt.Prompts.Get(j.s.opt.PromptName)
+	p, err := j.s.opt.Prompts.Get(j.s.promptName(j.m))
 	if err != nil {
 		return out.failed(err)
 	}
@@ -154,6 +154,20 @@ func (j writeJob) write(ctx context.Context, show func(string)) (out outcome) {
 		return out.failed(err)
 	}
 	return out
+}
+
+// promptName says which prompt, in which variant, a conversation is written with.
+func (s *Suggester) promptName(m assist.Moment) string {
+	name := s.opt.PromptName
+	if m.Audience == assist.AudiencePublic {
+		switch {
+		case s.opt.BotPrompt != "":
+			name = s.opt.BotPrompt
+		case s.opt.Prompts.Has("bot"):
+			name = "bot"
+		}
+	}
+	return s.opt.Rollout.Pick(name, m.Conversation)
 }
 
 // holdFor waits before the model is asked, unless ctx ends first.
