@@ -45,7 +45,7 @@ bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") pas
 	@go test ./internal/measure -run '^TestSize$$' -size '$(SIZES)' -count 1 -v -timeout 60m
 
 chaos-nodes: setup ## three nodes under load for two minutes, one killed every 10 s, NATS away for 30 s
-	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s
+	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s -nodes-gap 5s
 
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside

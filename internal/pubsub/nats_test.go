@@ -75,9 +75,9 @@ func kinds(t *testing.T) map[string]func(*testing.T) (publish, watch either) {
 	}
 }
 
-func node(t *testing.T, c *natsd.Servers, server int) *NATS[note] {
+func node(t *testing.T, c *natsd.Servers, server int, url ...string) *NATS[note] {
 	t.Helper()
-	b, err := ConnectNATS(NATSOptions[note]{URL: c.URL(server), Prefix: "aside.test", Name: t.Name(), Codec: noteCodec{},
+	b, err := ConnectNATS(NATSOptions[note]{URL: append(url, c.URL(server))[0], Prefix: "aside.test", Name: t.Name(), Codec: noteCodec{},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -324,6 +324,22 @@ func TestNobodyThere(t *testing.T) {
 	}
 	c.Heal()
 	until(t, "it connects", b.Up)
+}
+
+// TestToken lets in who has the token in the URL, and nobody else.
+func TestToken(t *testing.T) {
+	c := natsd.Guarded(t, 1, "s3cret")
+	url := c.URL(0)
+	in := node(t, c, 0, strings.Replace(url, "nats://", "nats://s3cret@", 1))
+	out, err := ConnectNATS(NATSOptions[note]{URL: url, Prefix: "p", Codec: noteCodec{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Stop(context.Background())
+	reached(t, in, in, "x")
+	if out.Up() {
+		t.Error("a node without the token is connected")
+	}
 }
 
 // TestBadConfiguration names what is wrong and keeps the password.

@@ -15,6 +15,7 @@ import (
 // Servers is a cluster on loopback.
 type Servers struct {
 	t       testing.TB
+	token   string
 	clients []int // ports
 	routes  []int
 	running []*server.Server
@@ -23,7 +24,13 @@ type Servers struct {
 // Cluster starts n servers that know each other, until the test ends.
 func Cluster(t testing.TB, n int) *Servers {
 	t.Helper()
-	c := &Servers{t: t, clients: freePorts(t, n), routes: freePorts(t, n)}
+	return Guarded(t, n, "")
+}
+
+// Guarded is Cluster for those who know the token.
+func Guarded(t testing.TB, n int, token string) *Servers {
+	t.Helper()
+	c := &Servers{t: t, token: token, clients: freePorts(t, n), routes: freePorts(t, n)}
 	t.Cleanup(c.Cut)
 	c.Heal()
 	return c
@@ -58,7 +65,7 @@ func (c *Servers) Cut() {
 func (c *Servers) Heal() {
 	c.t.Helper()
 	for i := range c.clients {
-		o := &server.Options{ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: c.clients[i], NoSigs: true, NoLog: true,
+		o := &server.Options{ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: c.clients[i], Authorization: c.token, NoSigs: true, NoLog: true,
 			NoSystemAccount: false, DisableShortFirstPing: true}
 		if len(c.clients) > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: c.routes[i], PoolSize: -1}
