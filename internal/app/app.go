@@ -44,10 +44,13 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
+	ended     *endedSessions
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -95,6 +98,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	a.ended = &endedSessions{db: a.db.DB, log: log}
+	if cfg.PanelSecret != "" {
+		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
+			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
+		}
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -112,7 +121,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	bus := countedBus{inner, counts}
+	bus := &toolBus{countedBus: countedBus{inner, counts}}
 	a.bus = bus
 	if a.guide, err = newGuide(ctx, a.db.Primary(), log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
@@ -144,13 +153,18 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Watched:   func(conversation string) bool { return a.sockets.WatchedElsewhere(conversation) },
 	})
 	a.guide.tellRoles(a.chat.SetRole)
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Node:    a.node,
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
-		Verify:  a.signer.Verify,
+		Verify:  a.verify,
+		Revoked: a.ended.revoked,
 		Origins: cfg.Origins,
 		Logger:  log,
 	})
@@ -158,8 +172,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Conversations: a.chat,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
+		PanelLink:     a.panelLink,
 		Metrics:       counts.handler(),
-		Verify:        a.signer.Verify,
+		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
 		Widget:        door,
@@ -169,6 +185,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	if cfg.Dev {
 		o.Session = a.session
+	}
+	if o.SignIn, err = a.newSignIn(); err != nil {
+		return nil, err
 	}
 	a.http = &http.Server{
 		Handler:           web.New(o),
@@ -267,6 +286,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)
@@ -287,6 +307,8 @@ func (a *App) Start() error {
 	a.background.Go(func() { a.followBot(a.work) })
 	h := healer{db: a.db, bus: a.bus, log: a.log}
 	a.background.Go(func() { h.run(a.work) })
+	a.background.Go(func() { a.keepListed(a.work) })
+	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -357,6 +379,18 @@ func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string,
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
 }
 
+// keepListed makes the lists of a large knowledge's terms anew when it has grown.
+func (a *App) keepListed(ctx context.Context) {
+	for {
+		if err := a.db.FinishPassages(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
+		}
+		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
+}
+
 // keepEmbedded gives every passage a vector, now and whenever new ones came. One
 // node does it at a time: they are paid for.
 func (a *App) keepEmbedded(ctx context.Context) {
@@ -381,7 +415,7 @@ func (a *App) session() (web.Session, error) {
 	if err != nil {
 		return web.Session{}, err
 	}
-	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true}, nil
+	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true, ExpiresAt: time.Now().Add(12 * time.Hour).UTC().Truncate(time.Second)}, nil
 }
 
 func (a *App) ready(ctx context.Context) []web.Part {

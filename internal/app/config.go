@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -33,6 +34,12 @@ type Config struct {
 
 	NATS      string // connection URL of the bus between nodes; "": this is the only one
 	NATSCreds string // file with the bus's user; "": what stands in the URL
+
+	Libredesk libredesk.Config
+
+	URL         string // where browsers reach the server; needed for OIDC
+	OIDC        OIDC
+	PanelSecret string // with which a chat tool's server signs who its agents are; "": nobody may
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -100,6 +107,9 @@ func (c Config) Validate() error {
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
+	if err := c.Libredesk.Validate(); err != nil {
+		faults = append(faults, err)
+	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
@@ -112,6 +122,12 @@ func (c Config) Validate() error {
 	}
 	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
 		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if err := c.validateSignIn(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PanelSecret != "" && len(c.PanelSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_PANEL_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
