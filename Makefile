@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln chaos soak screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln chaos chaos-nodes soak screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -46,6 +46,9 @@ bench-bot: setup ## flood the customer's bot with 10,000 questions and measure a
 
 bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") passages: a table, and lines for benchstat
 	@go test ./internal/measure -run '^TestSize$$' -size '$(SIZES)' -count 1 -v -timeout 60m
+
+chaos-nodes: setup ## three nodes under load for two minutes, one killed every 10 s, NATS away for 30 s
+	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s -nodes-gap 5s
 
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside

@@ -67,6 +67,7 @@ var owners = map[string][]string{
 	"github.com/coreos/go-oidc":         {"internal/auth/oidc"},
 	"golang.org/x/oauth2":               {"internal/auth/oidc"},
 	"github.com/prometheus/":            {"internal/app", "internal/web"},
+	"github.com/nats-io/":               {"internal/pubsub"},
 	"github.com/yuin/goldmark":          {"internal/ingest"},
 	"github.com/klippa-app/go-pdfium":   {"internal/ingest"},
 	"github.com/tetratelabs/wazero":     {"internal/ingest"},
@@ -74,7 +75,7 @@ var owners = map[string][]string{
 }
 
 // standardOnly names packages that import nothing but the standard library.
-var standardOnly = []string{"internal/assist", "internal/llm", "internal/pubsub", "internal/chat", "internal/check", "internal/privacy"}
+var standardOnly = []string{"internal/assist", "internal/llm", "internal/chat", "internal/check", "internal/privacy"}
 
 // TestDirection parses the files rather than asking go list: the test cache
 // sees files that a test opens, and would answer from yesterday otherwise.

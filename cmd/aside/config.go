@@ -26,6 +26,7 @@ func database(o *options, cfg *app.Config) {
 	dataDir(o, cfg)
 	schema(o, cfg)
 	o.secretVar(&cfg.Database, "ASIDE_DATABASE_URL", "PostgreSQL with pgvector; without it the private cluster of the data directory")
+	o.secretVar(&cfg.Read, "ASIDE_DATABASE_READ_URL", "a streaming replica of that database, from which retrieval reads while it is at most 2 s behind")
 	o.secretVar(&cfg.Public, "ASIDE_DATABASE_PUBLIC_URL", "the same database as the role for customers, where the first user may not create roles")
 }
 
@@ -63,6 +64,9 @@ func serving(o *options, cfg *app.Config) {
 	model(o, cfg)
 	o.StringVar(&cfg.Listen, "listen", cfg.Listen, "`host:port` to serve on")
 	o.fromEnv("listen", "ASIDE_LISTEN")
+	o.secretVar(&cfg.NATS, "ASIDE_NATS_URL", "NATS cluster that carries events between nodes, such as tls://user:password@nats:4222; without it this is the only node")
+	o.StringVar(&cfg.NATSCreds, "nats-creds", "", "`file` with the credentials of a NATS user")
+	o.fromEnv("nats-creds", "ASIDE_NATS_CREDS")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
 	o.secretVar(&cfg.PanelSecret, "ASIDE_PANEL_SECRET", "with it the server of a chat tool signs who its agents are, for <aside-panel>")

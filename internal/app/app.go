@@ -25,7 +25,6 @@ import (
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
-	"github.com/aside-project/aside/internal/pubsub"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/suggest"
 	"github.com/aside-project/aside/internal/web"
@@ -60,6 +59,8 @@ type App struct {
 	http      *http.Server
 	listener  net.Listener
 	failed    chan error // the HTTP server ended by itself
+	node      string     // names this process among its peers
+	bus       eventBus
 
 	background sync.WaitGroup
 	stopWork   context.CancelFunc
@@ -83,7 +84,7 @@ func (a *App) onStop(name string, do func(context.Context) error) {
 // New opens the database and wires everything. Nothing listens yet. On an error
 // what was opened is closed again.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, failed: make(chan error, 1)}
+	a := &App{cfg: cfg, log: log, failed: make(chan error, 1), node: processName()}
 	a.work, a.stopWork = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -115,13 +116,18 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
-	a.knowledge = NewKnowledge(a.db.DB, retriever)
+	a.knowledge = NewKnowledge(a.db.Primary(), retriever)
 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := &toolBus{countedBus: countedBus{pubsub.New[assist.Event](), counts}}
-	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
+	inner, err := a.connectBus()
+	if err != nil {
+		return nil, err
+	}
+	bus := &toolBus{countedBus: countedBus{inner, counts}}
+	a.bus = bus
+	if a.guide, err = newGuide(ctx, a.db.Primary(), log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)
@@ -137,7 +143,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
 		Logger:   log,
-		Owner:    processName(),
+		Owner:    a.node,
 		Bot:      a.bot,
 		Checker:  checker{a.guide, log},
 		Prefetch: a.prefetch(retriever),
@@ -148,7 +154,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		RoleSeen: a.guide.roleSeen,
 		Shed:     counts.shed,
 		Reading:  func(string, int) { counts.readers.Inc() },
+
+		Elsewhere: bus.Elsewhere,
+		Watched:   func(conversation string) bool { return a.sockets.WatchedElsewhere(conversation) },
 	})
+	a.guide.tellRoles(a.chat.SetRole)
 	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
 		return nil, err
 	}
@@ -161,6 +171,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Address: func(r *http.Request) string { return web.Address(r, proxies) },
 		Service: desk{a.chat, a.tools},
 		Bus:     bus,
+		Node:    a.node,
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
@@ -316,6 +327,8 @@ func (a *App) Start() error {
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
 	a.background.Go(func() { a.followGuard(a.work) })
+	h := healer{db: a.db, bus: a.bus, log: a.log}
+	a.background.Go(func() { h.run(a.work) })
 	a.background.Go(func() { a.keepListed(a.work) })
 	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
@@ -400,10 +413,14 @@ func (a *App) keepListed(ctx context.Context) {
 	}
 }
 
-// keepEmbedded gives every passage a vector, now and whenever new ones came.
+// keepEmbedded gives every passage a vector, now and whenever new ones came. One
+// node does it at a time: they are paid for.
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
-		_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+		_, err := a.db.Alone(ctx, "embedding", func(ctx context.Context) error {
+			_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+			return err
+		})
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("passages without vectors stay lexical for now", "err", err)
 		}

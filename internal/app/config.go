@@ -22,6 +22,7 @@ type Config struct {
 	DataDir   string // of the private cluster and the development secret
 	Database  string // connection URL; "": the private cluster in DataDir
 	Public    string // connection URL of the public role; "": the main URL, changing role
+	Read      string // connection URL of a streaming replica for retrieval; "": the database
 	Schema    string // of our tables in the database
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
@@ -34,6 +35,9 @@ type Config struct {
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	NATS      string // connection URL of the bus between nodes; "": this is the only one
+	NATSCreds string // file with the bus's user; "": what stands in the URL
 
 	Libredesk libredesk.Config
 	Chatwoot  chatwoot.Config
@@ -89,6 +93,9 @@ func (c Config) Validate() error {
 	if c.Public != "" && c.Database == "" {
 		faults = append(faults, errors.New("ASIDE_DATABASE_PUBLIC_URL is set but ASIDE_DATABASE_URL is not: both name the same database"))
 	}
+	if c.Read != "" && c.Database == "" {
+		faults = append(faults, errors.New("ASIDE_DATABASE_READ_URL is set but ASIDE_DATABASE_URL is not: name the database that it is a replica of"))
+	}
 	for _, e := range []struct {
 		name string
 		Endpoint
@@ -96,6 +103,12 @@ func (c Config) Validate() error {
 		if e.BaseURL != "" && e.Model == "" {
 			faults = append(faults, fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not: name the model that server should use", e.name, e.name))
 		}
+	}
+	if c.NATS != "" && (c.Secret == "" || c.Database == "") {
+		faults = append(faults, errors.New("ASIDE_NATS_URL is set, but several nodes need one database and one secret: set ASIDE_DATABASE_URL and ASIDE_SECRET, the same for all"))
+	}
+	if c.NATSCreds != "" && c.NATS == "" {
+		faults = append(faults, errors.New("ASIDE_NATS_CREDS is set but ASIDE_NATS_URL is not: name the cluster, such as tls://nats:4222"))
 	}
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))

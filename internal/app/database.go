@@ -29,7 +29,7 @@ func OpenDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*Database,
 		}
 		d.cluster, url = cluster, cluster.URL("aside")
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: url, PublicURL: cfg.Public, Schema: cfg.Schema, Logger: log})
+	db, err := postgres.Open(ctx, postgres.Config{URL: url, PublicURL: cfg.Public, ReadURL: cfg.Read, Schema: cfg.Schema, Logger: log})
 	if err != nil {
 		return nil, errors.Join(err, d.stopCluster())
 	}

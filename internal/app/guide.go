@@ -25,6 +25,7 @@ const (
 	maxProcedures = 2000            // documents that the playbook is made of; more are left out, with a warning
 	actedQueue    = 1000            // actions and replies that wait to be learned from; more are let go
 	flushEvery    = 5 * time.Second // how often what was learned is stored
+	followEvery   = 2 * time.Second // how often what other nodes changed is looked for
 	actedFor      = 10 * time.Second
 
 	// An ingest changes the knowledge batch by batch; the playbook follows at
@@ -49,8 +50,10 @@ type guide struct {
 	made    time.Time
 	book    suggest.Playbook
 
-	roles map[string]string // as they were when this process started
-	known int64             // version of what was learned; the owner goroutine's
+	roles map[string]string        // as they were when this process started
+	told  func(agent, role string) // takes roles that other nodes saw; guarded by mu; nil: nobody asked
+	known int64                    // version of what was learned; the owner goroutine's
+	marks postgres.Marks           // what of the others is known here; the owner goroutine's
 
 	queue    chan actedIn
 	stale    chan struct{}
@@ -74,9 +77,10 @@ func newGuide(ctx context.Context, db *postgres.DB, log *slog.Logger) (*guide, e
 	g := &guide{db: db, log: log, now: time.Now, weights: playbook.NewWeights(),
 		queue: make(chan actedIn, actedQueue), stale: make(chan struct{}, 1), stopping: make(chan struct{}), done: make(chan struct{})}
 	var err error
-	if g.known, err = db.StepVersion(ctx); err != nil {
+	if g.marks, err = db.Marks(ctx); err != nil {
 		return nil, err
 	}
+	g.known = g.marks.Steps
 	learned, err := db.StepWeights(ctx)
 	if err != nil {
 		return nil, err
@@ -115,7 +119,7 @@ func (g *guide) Playbook(ctx context.Context, version int64) (suggest.Playbook, 
 }
 
 // refresh makes the playbook again without keeping anybody waiting meanwhile.
-func (g *guide) refresh() {
+func (g *guide) refresh() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
 	defer cancel()
 	g.mu.Lock()
@@ -127,9 +131,10 @@ func (g *guide) refresh() {
 	g.made = g.now()
 	if err != nil {
 		g.log.Warn("the playbook stays as it was", "err", err)
-		return
+		return false
 	}
 	g.book, g.version = fresh, version
+	return true
 }
 
 func (g *guide) load(ctx context.Context) (suggest.Playbook, error) {
@@ -279,13 +284,21 @@ func (g *guide) run() {
 	defer close(g.done)
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
+	look := time.NewTicker(followEvery)
+	defer look.Stop()
+	failing := false
 	for {
 		select {
 		case a := <-g.queue:
 			g.learn(a)
 		case <-tick.C:
 			g.flush()
-			g.catchUp()
+		case <-look.C:
+			err := g.follow()
+			if err != nil && !failing { // once per outage
+				g.log.Warn("what other nodes changed could not be looked for; it is tried again", "err", err)
+			}
+			failing = err != nil
 		case <-g.stale:
 			g.refresh()
 		case <-g.stopping:
@@ -397,6 +410,49 @@ func (g *guide) flush() {
 	if version == g.known+1 {
 		g.known = version // nobody else has learned meanwhile
 	}
+}
+
+// tellRoles hands told the roles that other nodes see, from now on.
+func (g *guide) tellRoles(told func(agent, role string)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.told = told
+}
+
+// follow takes over what other processes changed: knowledge and limits that were
+// ingested, steps that were learned, agents' roles.
+func (g *guide) follow() error {
+	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
+	defer cancel()
+	now, err := g.db.Marks(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Steps != g.known {
+		g.catchUp()
+	}
+	g.mu.Lock()
+	behind := g.book.Book != nil && (now.Knowledge != g.version || !now.Authority.Equal(g.marks.Authority)) && g.now().Sub(g.made) > betweenRemakes
+	if behind {
+		g.wanted = now.Knowledge
+	}
+	made, told := g.book.Book != nil, g.told
+	g.mu.Unlock()
+	if !made || behind && g.refresh() {
+		g.marks.Authority = now.Authority
+	}
+	if told != nil && now.Roles.After(g.marks.Roles) {
+		// What was committed late may have an earlier time.
+		roles, err := g.db.RolesSince(ctx, g.marks.Roles.Add(-flushEvery))
+		if err != nil {
+			return err
+		}
+		for agent, role := range roles {
+			told(agent, role)
+		}
+	}
+	g.marks.Roles = now.Roles
+	return nil
 }
 
 // catchUp takes over what other processes have learned, such as `aside learn`.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
-	"github.com/aside-project/aside/internal/pubsub"
 )
 
 // metrics counts what passes over the bus. Labels come from fixed sets only:
@@ -71,11 +70,11 @@ func (m *metrics) suggestion(s assist.Suggestion) {
 
 // countedBus publishes and counts.
 type countedBus struct {
-	*pubsub.Bus[assist.Event]
+	eventBus
 	m *metrics
 }
 
 func (b countedBus) Publish(topic string, e assist.Event) {
 	b.m.events.WithLabelValues(string(e.Type)).Inc()
-	b.Bus.Publish(topic, e)
+	b.eventBus.Publish(topic, e)
 }

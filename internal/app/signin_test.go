@@ -23,9 +23,9 @@ import (
 	"github.com/aside-project/aside/internal/web"
 )
 
-// desk is a browser that signs in; it follows every redirect but shows the last
+// visitor is a browser that signs in; it follows every redirect but shows the last
 // address, fragment and all.
-type desk struct {
+type visitor struct {
 	t    *testing.T
 	http *http.Client
 	base string
@@ -34,18 +34,18 @@ type desk struct {
 
 var plainClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-func newDesk(t *testing.T, base string) *desk {
+func newDesk(t *testing.T, base string) *visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, base: base}
+	d := &visitor{t: t, base: base}
 	d.http = &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error { d.at = r.URL; return nil }}
 	return d
 }
 
-func (d *desk) get(path string) (int, string, http.Header) {
+func (d *visitor) get(path string) (int, string, http.Header) {
 	d.t.Helper()
 	res, err := d.http.Get(d.base + path)
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *desk) get(path string) (int, string, http.Header) {
 }
 
 // signIn gives why not, "" when it went well.
-func (d *desk) signIn() string {
+func (d *visitor) signIn() string {
 	d.t.Helper()
 	if code, body, _ := d.get("/v1/signin"); code != 200 {
 		d.t.Fatalf("%d %s", code, body)
@@ -73,7 +73,7 @@ func (d *desk) signIn() string {
 	return why
 }
 
-func (d *desk) session() (web.Session, int) {
+func (d *visitor) session() (web.Session, int) {
 	d.t.Helper()
 	code, body, _ := d.get("/v1/session")
 	var s web.Session
@@ -260,8 +260,8 @@ func ended(t *testing.T, conn *websocket.Conn) int {
 func TestSessionsEnd(t *testing.T) {
 	_, _, base := signInServer(t, nil)
 	db := testdb.OpenWith(t, postgres.Config{Schema: "aside_app_testsessionsend"})
-	for name, end := range map[string]func(*desk){
-		"signed out": func(d *desk) {
+	for name, end := range map[string]func(*visitor){
+		"signed out": func(d *visitor) {
 			req, _ := http.NewRequest("DELETE", base+"/v1/session", nil)
 			res, err := d.http.Do(req)
 			if err != nil {
@@ -273,7 +273,7 @@ func TestSessionsEnd(t *testing.T) {
 				t.Errorf("%d %+v, %v", res.StatusCode, out, err)
 			}
 		},
-		"revoked": func(*desk) {
+		"revoked": func(*visitor) {
 			if n, err := db.EndSessions(t.Context(), "u-17"); err != nil || n == 0 {
 				t.Fatalf("%d, %v", n, err)
 			}

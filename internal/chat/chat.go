@@ -20,7 +20,18 @@
 //     conversations that no person has, and never once one does: what it is
 //     still writing then is dropped in the transaction that would store it.
 //   - Every run of a stored customer turn is leased: when this process dies,
-//     another one runs it again.
+//     another one runs it again, within LeaseFor and two sweeps (4.5 s, plus 1 s
+//     where the dead one had more runs at work than the others sweep up at once).
+//   - Nodes share conversations. What another node commits ends the run here as
+//     soon as this one hears of it: at once over the bus, within SweepEvery (1 s)
+//     when there is none, because the lease cannot be renewed. Whoever hears
+//     nothing is stopped by the database: a run that lost its lease, or one that
+//     was asked for before somebody spoke, is not stored as anything but
+//     superseded. So two nodes may draft for a moment; only one is kept.
+//
+// What a node keeps in memory is a copy (transcripts, until the log has moved;
+// agents' roles, up to 2 s old) or its own affair (runs at work, the bot's queue,
+// the limits on both): nothing is lost with it.
 //
 // Publish happens after commit and is a hint: what is lost between the two is
 // found by seq in the log.
@@ -96,10 +107,23 @@ type Store interface {
 // seconds short and another process takes over quickly; without it they must
 // outlast the longest run.
 type Leaser interface {
-	// Renew moves the end of those of the leases that run.Owner still holds.
-	Renew(ctx context.Context, run Lease, of []Orphan) error
-	// Release ends a lease whose turn needs no suggestion.
-	Release(ctx context.Context, of Orphan) error
+	// Renew moves the end of those of the leases that run.Owner still holds, and
+	// gives them.
+	Renew(ctx context.Context, run Lease, of []Orphan) (held []Orphan, err error)
+	// Release ends a lease of owner whose turn needs no suggestion.
+	Release(ctx context.Context, owner string, of Orphan) error
+	// Finish is Store.AddSuggestion for a run. late says that nothing was stored:
+	// somebody else has the turn by now, or somebody has spoken. It never ends a
+	// lease that another holds; a superseded suggestion is never late.
+	Finish(ctx context.Context, s assist.Suggestion, c Claim) (e assist.Event, late bool, err error)
+}
+
+// Claim is the right by which a run stores its suggestion: the lease of its turn,
+// or, for one that an agent asked for, that no customer, agent or bot has spoken
+// since.
+type Claim struct {
+	Owner string // of the lease; "": there is none
+	Seen  int64  // the newest seq when the run began; counts where Owner is empty
 }
 
 // Opener is what a Store has too that can open a conversation in one round trip.

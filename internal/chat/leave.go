@@ -46,6 +46,9 @@ func (s *Service) abandon(l *live, r *run) {
 	case <-s.stopping:
 		return // everybody was sent away; Stop lets it finish
 	}
+	if s.opts.Watched != nil && s.opts.Watched(l.id) {
+		return // through another node; when they leave there, it goes on to its end
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.viewers == 0 && l.running == r {
@@ -79,6 +82,6 @@ func (s *Service) resume(conversation string) {
 		return
 	}
 	r := s.newRun(was.forSeq)
-	r.instruction, r.agent = was.instruction, was.agent
+	r.instruction, r.agent, r.seen = was.instruction, was.agent, turns[len(turns)-1].Seq
 	s.want(l, r)
 }

@@ -13,6 +13,7 @@ import (
 type live struct {
 	id      string
 	commit  chan struct{} // of one: held from before a write until its events are published
+	quit    func()        // ends the subscription to what other nodes do
 	users   int           // guarded by Service.mu
 	touched time.Time     // guarded by Service.mu
 
@@ -30,7 +31,8 @@ type live struct {
 }
 
 // transcript is the cached end of a conversation. It is whole only while every
-// event since it was read came from this process.
+// event since it was read came from this process; what others write is told by
+// the bus, or seen by the gap in seq at the next write here.
 type transcript struct {
 	turns   []assist.Turn // only appended to, so that a run may keep a slice of it
 	steps   []assist.StepChange

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -53,21 +54,33 @@ func (s *Service) sweepOnce() error {
 		return err
 	}
 	room := cap(s.slots) - len(s.slots)
-	if room == 0 {
-		return nil
+	for room > 0 {
+		most := min(room, 32)
+		n, err := s.takeOver(most)
+		if err != nil {
+			return err
+		}
+		if n < most {
+			return nil
+		}
+		room -= n // a node that died at its busiest leaves more than one handful
 	}
+	return nil
+}
+
+func (s *Service) takeOver(most int) (n int, err error) {
 	ctx, done := s.storing(s.base)
 	defer done()
-	orphans, err := s.store.Orphans(ctx, s.lease(), min(room, 32))
+	orphans, err := s.store.Orphans(ctx, s.lease(), most)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, o := range orphans {
 		if err := s.adopt(ctx, o); err != nil {
 			s.log.Warn("an orphaned suggestion was left for the next sweep", "conversation", o.Conversation, "seq", o.ForSeq, "error", err)
 		}
 	}
-	return nil
+	return len(orphans), nil
 }
 
 func (s *Service) renew() error {
@@ -77,7 +90,16 @@ func (s *Service) renew() error {
 	}
 	ctx, done := s.storing(s.base)
 	defer done()
-	return s.leaser.Renew(ctx, s.lease(), of)
+	held, err := s.leaser.Renew(ctx, s.lease(), of)
+	if err != nil {
+		return err
+	}
+	for _, o := range of {
+		if !slices.Contains(held, o) {
+			s.lost(o)
+		}
+	}
+	return nil
 }
 
 // leased lists the leases of the runs at work or in line here.

@@ -17,14 +17,16 @@ type run struct {
 	forSeq      int64
 	instruction string
 	agent       assist.Identity
-	leased      bool // the store holds a lease for it
-	held        bool // part of a burst: the model waits for the pause
-	plain       bool // no written draft: too many are at work
+	leased      bool  // the store holds a lease for it
+	seen        int64 // the newest seq it knew of when it began
+	held        bool  // part of a burst: the model waits for the pause
+	plain       bool  // no written draft: too many are at work
 	began       time.Time
 	ctx         context.Context
 	cancel      context.CancelCauseFunc
 
 	// Guarded by the conversation's mu.
+	other   int64 // another node's event that ends it; its worker does so
 	over    bool  // ended; nothing of it is published any more
 	bySeq   int64 // what ended it
 	shown   bool  // suggestion.started went out
@@ -38,7 +40,7 @@ type run struct {
 func (r *run) ready(s *Service) { r.once.Do(s.agents.leave) }
 
 func (s *Service) newRun(forSeq int64) *run {
-	r := &run{id: "sug_" + randomID(), forSeq: forSeq, began: s.opts.Now()}
+	r := &run{id: "sug_" + randomID(), forSeq: forSeq, seen: forSeq, began: s.opts.Now()}
 	r.ctx, r.cancel = context.WithCancelCause(s.base)
 	return r
 }
@@ -63,6 +65,11 @@ func (s *Service) RequestSuggestion(ctx context.Context, who assist.Identity, co
 		return "", err
 	}
 	defer s.leave(l)
+	if s.opts.Elsewhere != nil { // another node may have stored a turn that this one has not heard of
+		l.mu.Lock()
+		l.log.doubt()
+		l.mu.Unlock()
+	}
 	turns, _, err := s.transcript(ctx, l)
 	if err != nil {
 		return "", err
@@ -75,7 +82,7 @@ func (s *Service) RequestSuggestion(ctx context.Context, who assist.Identity, co
 		return "", assist.Errorf(assist.Invalid, "the customer has not written anything yet that could be answered")
 	}
 	r := s.newRun(forSeq)
-	r.instruction, r.agent = strings.TrimSpace(instruction), who
+	r.instruction, r.agent, r.seen = strings.TrimSpace(instruction), who, turns[len(turns)-1].Seq
 	if !s.want(l, r) {
 		return "", assist.Errorf(assist.Unavailable, "too many suggestions wait, or the server is restarting: try again in a moment")
 	}
@@ -269,6 +276,7 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 		return nil // stopping; the lease says who goes on
 	}
 	defer s.leave(commit)
+	s.endIfElsewhere(l, r)
 	l.mu.Lock()
 	over, instant, stored, shown := r.over, r.instant, r.stored, r.shown
 	g.SupersededBy = r.bySeq
@@ -293,9 +301,12 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 	}
 	ctx, done := s.storing(s.base)
 	defer done()
-	e, err := s.store.AddSuggestion(ctx, *g)
+	e, late, err := s.add(ctx, *g, r)
 	if err != nil {
 		return s.failed(l, "store suggestion "+g.ID, err)
+	}
+	if late {
+		return s.late(ctx, l, r, *g)
 	}
 	if over {
 		return nil
@@ -336,7 +347,7 @@ func (s *Service) keepShown(ctx context.Context, l *live, id string) error {
 	g, next := *l.latest, l.log.last+1
 	l.mu.Unlock()
 	g.State, g.Draft, g.SupersededBy = assist.SuggestionSuperseded, g.Instant, next
-	if _, err := s.store.AddSuggestion(ctx, g); err != nil {
+	if _, _, err := s.add(ctx, g, r); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -383,7 +394,7 @@ func (s *Service) release(o Orphan) {
 	defer done()
 	var err error
 	if s.leaser != nil {
-		err = s.leaser.Release(ctx, o)
+		err = s.leaser.Release(ctx, s.opts.Owner, o)
 	} else {
 		_, err = s.store.AddSuggestion(ctx, assist.Suggestion{ID: "sug_" + randomID(), Conversation: o.Conversation, ForSeq: o.ForSeq,
 			State: assist.SuggestionSuperseded, CreatedAt: s.opts.Now()})

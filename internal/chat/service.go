@@ -15,8 +15,12 @@ import (
 )
 
 // QueueTopic is where changes of the queue are published. Everything else goes
-// to the topic named like its conversation.
-const QueueTopic = "queue"
+// to the topic named like its conversation, but for what nodes say to each other:
+// that is on a topic which no conversation can be called.
+const (
+	QueueTopic = "queue"
+	nodesTopic = "\x00chat"
+)
 
 // Options are the parts and numbers of a Service; the zero value of each has a
 // sensible meaning.
@@ -34,6 +38,14 @@ type Options struct {
 
 	// Ended is called after the commit that closed a conversation; it must not block.
 	Ended func(conversation string)
+
+	// Elsewhere hands take what other nodes publish on a topic, until cancel; take
+	// publishes, and does not subscribe. nil: there are no other nodes.
+	Elsewhere func(topic string, take func(assist.Event)) (cancel func())
+
+	// Watched says whether an agent looks at a conversation through another node;
+	// it must not block. nil: nobody does.
+	Watched func(conversation string) bool
 
 	// Roles are what agents may give as they were last seen, and RoleSeen is
 	// called when one changes; it must not block.
@@ -94,6 +106,7 @@ type Service struct {
 	chats   map[string]*live
 	reads   map[string]*reading
 	roles   map[string]string // agent → what they may give, as their last token said
+	quit    func()            // ends the subscription to nodesTopic
 }
 
 // Why a run ends before its time; the cause of its context.
@@ -147,7 +160,15 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 }
 
 // Start begins to take over suggestions that a dead process left.
-func (s *Service) Start() { s.spawn(s.sweep) }
+func (s *Service) Start() {
+	if s.opts.Elsewhere != nil {
+		quit := s.opts.Elsewhere(nodesTopic, s.asked)
+		s.mu.Lock()
+		s.quit = quit
+		s.mu.Unlock()
+	}
+	s.spawn(s.sweep)
+}
 
 // Stop starts no more suggestions, lets those at work finish for a few seconds
 // or until ctx ends, cancels the rest and waits for every goroutine. What was
@@ -159,7 +180,12 @@ func (s *Service) Stop(ctx context.Context) {
 		s.stopped = true
 		close(s.stopping)
 	}
+	quit := s.quit
+	s.quit = nil
 	s.mu.Unlock()
+	if quit != nil {
+		quit()
+	}
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }() // waited for below
 	soft := time.NewTimer(s.opts.SoftStop)
@@ -192,6 +218,9 @@ func (s *Service) get(id string) *live {
 	if l == nil {
 		l = &live{id: id, commit: make(chan struct{}, 1)}
 		s.chats[id] = l
+		if s.opts.Elsewhere != nil {
+			l.quit = s.opts.Elsewhere(id, func(e assist.Event) { s.elsewhere(l, e) })
+		}
 	}
 	l.users++
 	return l
@@ -207,14 +236,17 @@ func (s *Service) put(l *live) {
 // forget drops conversations that nobody uses and nobody touched for a while. Of
 // those that are only looked at it drops what was said.
 func (s *Service) forget() {
+	var gone []func()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old := s.opts.Now().Add(-s.opts.IdleFor)
 	for id, l := range s.chats {
 		switch {
 		case !l.touched.Before(old):
 		case l.users == 0:
 			delete(s.chats, id)
+			if l.quit != nil {
+				gone = append(gone, l.quit)
+			}
 		default:
 			l.mu.Lock()
 			if l.users == l.viewers && l.log.whole {
@@ -223,6 +255,10 @@ func (s *Service) forget() {
 			}
 			l.mu.Unlock()
 		}
+	}
+	s.mu.Unlock()
+	for _, quit := range gone {
+		quit()
 	}
 }
 

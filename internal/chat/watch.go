@@ -104,7 +104,8 @@ func (s *Service) startedLocked(l *live, r *run) {
 	s.bus.Publish(l.id, assist.NewEvent(assist.EventSuggestionStarted, l.id, 0, struct {
 		SuggestionID string `json:"suggestion_id"`
 		ForSeq       int64  `json:"for_seq"`
-	}{r.id, r.forSeq}))
+		Requested    bool   `json:"requested,omitempty"` // by an agent: it ends what other nodes make for that turn
+	}{r.id, r.forSeq, !r.leased}))
 }
 
 // list makes an absent list an empty one: clients get [], never null.

@@ -83,6 +83,7 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	if err := s.keepShown(ctx, l, n.SuggestionID); err != nil {
 		return t, false, s.failed(l, "store suggestion", err)
 	}
+	s.askForShown(ctx, l, n.SuggestionID)
 	st, err := s.store.SendReply(ctx, who, n)
 	if err != nil {
 		return t, false, s.failed(l, "send reply", err)

@@ -27,7 +27,7 @@ var _ retrieve.Index = Customers{}
 // view is the database with the bot's pool in the place of both that read
 // knowledge, and none that could do anything else.
 func (c Customers) view() *DB {
-	return &DB{schema: c.db.schema, log: c.db.log, search: c.db.bot, public: c.db.bot}
+	return &DB{schema: c.db.schema, log: c.db.log, search: c.db.bot, public: c.db.bot, replica: c.db.replica}
 }
 
 // Lexicon implements retrieve.Index.

@@ -339,11 +339,12 @@ func TestRenewAndRelease(t *testing.T) {
 		}
 	}
 	held := []chat.Orphan{{Conversation: "renewed", ForSeq: 1}, {Conversation: "others", ForSeq: 1}, {Conversation: "released", ForSeq: 7}}
-	if err := db.Renew(t.Context(), chat.Lease{Owner: "a", For: time.Hour}, held); err != nil {
-		t.Fatal(err)
+	still, err := db.Renew(t.Context(), chat.Lease{Owner: "a", For: time.Hour}, held)
+	if d := cmp.Diff(held[:1], still); d != "" || err != nil {
+		t.Fatal(d, err)
 	}
-	for _, o := range []chat.Orphan{{Conversation: "released", ForSeq: 1}, {Conversation: "renewed", ForSeq: 9}} {
-		if err := db.Release(t.Context(), o); err != nil {
+	for _, o := range []chat.Orphan{{Conversation: "released", ForSeq: 1}, {Conversation: "renewed", ForSeq: 9}, {Conversation: "others", ForSeq: 1}} {
+		if err := db.Release(t.Context(), "a", o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -351,7 +352,8 @@ func TestRenewAndRelease(t *testing.T) {
 	if d := cmp.Diff([]chat.Orphan{{Conversation: "others", ForSeq: 1}}, got); d != "" || err != nil {
 		t.Error(d, err)
 	}
-	wantCode(t, db.Renew(t.Context(), chat.Lease{}, held), assist.Invalid)
+	_, err = db.Renew(t.Context(), chat.Lease{}, held)
+	wantCode(t, err, assist.Invalid)
 }
 
 func TestCounts(t *testing.T) {

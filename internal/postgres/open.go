@@ -27,6 +27,7 @@ var (
 type Config struct {
 	URL       string // postgres://…, or key=value pairs
 	PublicURL string // the same database as another user, for customers' reads; "": URL's user takes the role aside_public
+	ReadURL   string // a streaming replica that retrieval reads from while it is not behind; "": URL
 	Schema    string // where all tables live, default "aside"; lower-case letters, digits and underscores
 
 	Turns  Pool // conversations; default 8 connections, 5 s a statement
@@ -34,6 +35,8 @@ type Config struct {
 	Public Pool // customers' reads and searches; default 2, 2 s
 	Bot    Pool // the customer bot's searches, and as many for what it writes; default 2, 2 s
 	Ingest Pool // knowledge writes and migration; default 2, 2 min
+
+	ReadLag time.Duration // how far behind the replica may be; default 2 s
 
 	Wait   time.Duration // how long a call waits for a free connection; default 2 s
 	Logger *slog.Logger  // default: nothing is logged
@@ -69,6 +72,8 @@ type DB struct {
 	bot    *pool // the bot's reads, as the public role
 	speech *pool // the bot's writes: agents never wait for them
 	ingest *pool
+
+	replica *replica // nil: there is none
 }
 
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -158,12 +163,32 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 			return nil, err
 		}
 	}
+	if cfg.ReadURL != "" {
+		copied, err := parseURL("ASIDE_DATABASE_READ_URL", cfg.ReadURL)
+		if err == nil {
+			prepare(copied)
+			customers := copied.Copy()
+			if cfg.PublicURL != "" {
+				customers.User, customers.Password = public.User, public.Password
+			} else {
+				customers.RuntimeParams["role"] = publicRole
+			}
+			err = db.follow(ctx, cfg, reading(copied), reading(customers))
+		}
+		if err != nil {
+			db.Stop()
+			return nil, err
+		}
+	}
 	return db, nil
 }
 
 // Stop ends all connections. It waits for statements that are running. (Close
 // closes a conversation.)
 func (db *DB) Stop() {
+	if db.replica != nil {
+		db.replica.end()
+	}
 	for _, p := range []*pool{db.turns, db.search, db.public, db.bot, db.speech, db.ingest} {
 		if p != nil {
 			p.conns.Close()

@@ -16,11 +16,15 @@ const (
 
 // reader is the pool whose role sees what the scope's audience may see. The
 // queries do not filter by audience: the database does.
-func (db *DB) reader(s retrieve.Scope) *pool {
+func (db *DB) reader(s retrieve.Scope) reads {
+	r := reads{primary: db.public, replica: db.replica}
 	if s.Audience == assist.AudienceInternal {
-		return db.search
+		r.primary = db.search
 	}
-	return db.public
+	if r.replica != nil {
+		r.copy = r.replica.pools[r.primary.name]
+	}
+	return r
 }
 
 // tables are those that the scope's audience reads: everyone's, or the public

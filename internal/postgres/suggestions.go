@@ -10,18 +10,27 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/chat"
 )
 
 // addSuggestion stores a suggestion under its conversation's lock, with its
 // event when $8 is not empty, and ends the lease of its turn.
 //
+// It gives no row when the conversation is not there, or when an event is wanted
+// and the right to it is gone: the lease of $12, or that nobody has spoken since
+// $13. Only a statement that begins under the conversation's lock can rely on the
+// latter. A lease that another holds is not ended.
+//
 // $1 conversation · $2 id · $3 for seq · $4 state · $5 body · $6 prompt text ·
-// $7 created at · $8 event type or ” · $9 prompt's name · $10 its version · $11 origin of the draft
+// $7 created at · $8 event type or ” · $9 prompt's name · $10 its version · $11 origin of the draft ·
+// $12 owner of the lease or NULL for anybody · $13 the last seq that is known or NULL
 const addSuggestion = `
 WITH c AS (
 	UPDATE conversations SET last_seq = last_seq + CASE $8::text WHEN '' THEN 0 ELSE 1 END,
-		run_seq = CASE WHEN run_seq <= $3 THEN NULL ELSE run_seq END
-	WHERE id = $1 RETURNING id, last_seq
+		run_seq = CASE WHEN run_seq < $3 OR run_seq = $3 AND run_owner = coalesce($12, run_owner) THEN NULL ELSE run_seq END
+	WHERE id = $1 AND ($8 = '' OR $12::text IS NULL OR run_seq = $3 AND run_owner = $12)
+		AND ($8 = '' OR $13::bigint IS NULL OR NOT EXISTS (SELECT FROM turns t WHERE t.conversation_id = $1 AND t.seq > $13 AND t.role <> 'system'))
+	RETURNING id, last_seq
 ), s AS (
 	INSERT INTO suggestions (conversation_id, id, for_seq, state, body, prompt_text, created_at, event_seq, prompt, prompt_version, origin)
 	SELECT c.id, $2, $3, $4, $5, $6, $7, CASE $8 WHEN '' THEN 0 ELSE c.last_seq END, $9, $10, $11 FROM c
@@ -34,11 +43,29 @@ SELECT last_seq FROM c`
 // is there already. For a superseded one the event is the zero Event. The event
 // does not carry the prompt's text; the stored suggestion does.
 func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.Event, err error) {
+	e, late, err := db.addSuggestion(ctx, s, nil, nil)
+	if err == nil && late {
+		return e, noConversation(s.Conversation)
+	}
+	return e, err
+}
+
+// Finish implements chat.Leaser.
+func (db *DB) Finish(ctx context.Context, s assist.Suggestion, c chat.Claim) (e assist.Event, late bool, err error) {
+	if c.Owner != "" {
+		return db.addSuggestion(ctx, s, &c.Owner, nil)
+	}
+	return db.addSuggestion(ctx, s, nil, &c.Seen)
+}
+
+// addSuggestion reports late when its statement gave no row and the suggestion is
+// not there.
+func (db *DB) addSuggestion(ctx context.Context, s assist.Suggestion, owner *string, seen *int64) (e assist.Event, late bool, err error) {
 	const stored = `SELECT s.for_seq, s.event_seq, s.body, coalesce(e.type, '') FROM suggestions s
 		LEFT JOIN events e ON e.conversation_id = s.conversation_id AND e.seq = s.event_seq
 		WHERE s.conversation_id = $1 AND s.id = $2`
 	if err := assist.CheckConversationID(s.Conversation); err != nil {
-		return e, err
+		return e, false, err
 	}
 	var prompt, name, version string
 	if s.Prompt != nil {
@@ -60,35 +87,47 @@ func (db *DB) AddSuggestion(ctx context.Context, s assist.Suggestion) (e assist.
 		kind = assist.SuggestionDone(0, s).Type
 	case assist.SuggestionSuperseded:
 	default:
-		return e, assist.Errorf(assist.Invalid, "suggestion %s is %s: only finished ones are stored", s.ID, s.State)
+		return e, false, assist.Errorf(assist.Invalid, "suggestion %s is %s: only finished ones are stored", s.ID, s.State)
 	}
 	body := encode(s)
 	op := "add suggestion " + s.ID + " to conversation " + s.Conversation
 	err = db.turns.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
-		var seq int64
-		err := conn.QueryRow(ctx, addSuggestion, s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind,
-			name, version, origin).Scan(&seq)
-		if violates(err, uniqueViolation, "suggestions_pkey") {
+		e, late = assist.Event{}, false
+		seq, err := insertSuggestion(ctx, conn, seen != nil && kind != "", s.Conversation, s.ID, s.ForSeq, s.State, body, prompt, s.CreatedAt, kind,
+			name, version, origin, owner, seen)
+		if err == pgx.ErrNoRows || violates(err, uniqueViolation, "suggestions_pkey") {
 			var forSeq int64
-			if err := conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body, &kind); err != nil {
-				return err
+			err = conn.QueryRow(ctx, stored, s.Conversation, s.ID).Scan(&forSeq, &seq, &body, &kind)
+			if err == pgx.ErrNoRows {
+				late = true
+				return nil
 			}
-			if forSeq != s.ForSeq {
+			if err == nil && forSeq != s.ForSeq {
 				return assist.Errorf(assist.Conflict, "suggestion %s is already stored for turn %d", s.ID, forSeq)
 			}
-			err = nil
 		}
-		switch {
-		case err == pgx.ErrNoRows:
-			return noConversation(s.Conversation)
-		case err != nil:
-			return err
-		case kind != "" && seq > 0:
+		if err == nil && kind != "" && seq > 0 {
 			e = assist.Event{Type: kind, Conversation: s.Conversation, Seq: seq, Data: body}
 		}
-		return nil
+		return err
 	})
-	return e, err
+	return e, late, err
+}
+
+// insertSuggestion runs addSuggestion, when locked under the conversation's lock,
+// and gives the seq of the event.
+func insertSuggestion(ctx context.Context, conn *pgx.Conn, locked bool, args ...any) (seq int64, err error) {
+	if !locked {
+		err = conn.QueryRow(ctx, addSuggestion, args...).Scan(&seq)
+		return seq, err
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT FROM conversations WHERE id = $1 FOR UPDATE`, args[0]); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, addSuggestion, args...).Scan(&seq)
+	})
+	return seq, err
 }
 
 // storable takes out what a text column cannot hold. The prompt may repeat what

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
@@ -345,5 +347,56 @@ func TestSendReplyOnUnknownSuggestion(t *testing.T) {
 	}
 	if again, err := db.SendReply(t.Context(), ann, r); err != nil || !again.Repeat || again.Turn.Seq != got.Turn.Seq {
 		t.Errorf("sent again: %+v, %v", again, err)
+	}
+}
+
+// TestFinish has two nodes make the suggestion for one turn: one of them is kept,
+// whoever comes first, and a run that was outdone never ends the other's lease.
+func TestFinish(t *testing.T) {
+	db := testdb.Open(t)
+	add := func(id string, role assist.Role, owner string) {
+		t.Helper()
+		if _, err := db.AddTurn(t.Context(), source, turn("c1", id, role, "text "+id), chat.Lease{Owner: owner, For: time.Microsecond}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish := func(id string, forSeq int64, state assist.SuggestionState, c chat.Claim, wantLate bool) assist.Event {
+		t.Helper()
+		e, late, err := db.Finish(t.Context(), suggestion("c1", id, forSeq, state), c)
+		if err != nil || late != wantLate {
+			t.Fatalf("%s: late %v, %v", id, late, err)
+		}
+		return e
+	}
+	a, b := chat.Claim{Owner: "a"}, chat.Claim{Owner: "b"}
+	add("1", assist.RoleCustomer, "a")
+	if taken, err := db.Orphans(t.Context(), chat.Lease{Owner: "b", For: time.Hour}, 10); err != nil || len(taken) != 1 {
+		t.Fatal(taken, err)
+	}
+	finish("slow", 1, assist.SuggestionReady, a, true)
+	finish("slow", 1, assist.SuggestionSuperseded, a, false)
+	kept := finish("kept", 1, assist.SuggestionReady, b, false)
+	if again := finish("kept", 1, assist.SuggestionReady, b, false); again.Seq != kept.Seq || kept.Seq != 2 {
+		t.Errorf("stored at %d and at %d", kept.Seq, again.Seq)
+	}
+	finish("second", 1, assist.SuggestionReady, b, true)
+
+	// One that an agent asked for stands until somebody speaks.
+	finish("asked", 1, assist.SuggestionReady, chat.Claim{Seen: 2}, false)
+	add("2", assist.RoleCustomer, "b")
+	finish("asked before", 1, assist.SuggestionReady, chat.Claim{Seen: 3}, true)
+	finish("asked after", 4, assist.SuggestionReady, chat.Claim{Seen: 4}, false)
+	finish("nobody's", 9, assist.SuggestionReady, chat.Claim{Owner: "b"}, true)
+	events, err := db.Events(t.Context(), source, "c1", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []assist.EventType
+	for _, e := range events {
+		types = append(types, e.Type)
+	}
+	want := []assist.EventType{"turn.added", "suggestion.ready", "suggestion.ready", "turn.added", "suggestion.ready"}
+	if d := cmp.Diff(want, types); d != "" {
+		t.Error(d)
 	}
 }

@@ -33,8 +33,8 @@ func TestCancelIsFinal(t *testing.T) {
 		t.Errorf("taken %d times, %d watchers", n, b.Watchers("x"))
 	}
 	other()
-	if len(b.topics) != 0 {
-		t.Errorf("%d topics are kept without watchers", len(b.topics))
+	if len(b.here.subs) != 0 {
+		t.Errorf("%d topics are kept without watchers", len(b.here.subs))
 	}
 }
 

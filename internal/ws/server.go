@@ -9,6 +9,8 @@
 //   - Kept events of an opened conversation arrive in the order of seq, without a
 //     gap and without a repeat, from the seq the client named: what the bus loses
 //     is read from the log. Other events may be lost when a reader is slow.
+//   - Presence is that of all nodes: a change elsewhere is shown within 250 ms, a
+//     node that died is forgotten after 4 s.
 //   - Nobody waits for a reader. What is queued for it is bounded in bytes, every
 //     write has a deadline, and who falls behind is cut off with close code 4002:
 //     reconnect and resume.
@@ -26,6 +28,7 @@ package ws
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -64,10 +67,13 @@ type Service interface {
 }
 
 // Bus is where events come from; pubsub.Bus is one. The topic of a conversation
-// is its id, that of the queue is "queue".
+// is its id, that of the queue is "queue". An event with a Seq and no Data says
+// that the log has it: it is read from there.
 type Bus interface {
 	Subscribe(topic string, take func(assist.Event)) (cancel func())
+	Elsewhere(topic string, take func(assist.Event)) (cancel func()) // only what other nodes publish
 	Publish(topic string, e assist.Event)
+	Receive(topic string, e assist.Event) // to the watchers of this node
 }
 
 // Options are the parts of a Server. Service, Bus, Bearer and Verify are needed.
@@ -80,6 +86,7 @@ type Options struct {
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
 	Address func(*http.Request) string                  // whose request it is, for limits; "" or nil: not limited, as is this machine
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"
+	Node    string                                      // names this process among its peers; "": random
 	Logger  *slog.Logger                                // nil: slog.Default
 	Now     func() time.Time                            // nil: time.Now
 	Limits  Limits
@@ -98,6 +105,7 @@ type Server struct {
 	present  map[string]map[*conn]string // agents by conversation
 	visitors map[string]int              // sockets of customers by address
 	refused  chan struct{}               // one per socket that is being refused
+	peers    peers                       // … and those at other nodes
 	handlers sync.WaitGroup              // grows only under mu, or while it holds somebody
 }
 
@@ -110,7 +118,8 @@ func New(o Options) *Server {
 		o.Now = time.Now
 	}
 	o.Limits = o.Limits.withDefaults()
-	return &Server{opts: o, log: o.Logger, conns: map[*conn]struct{}{}, present: map[string]map[*conn]string{},
+	o.Node = cmp.Or(o.Node, rand.Text())
+	s := &Server{opts: o, log: o.Logger, conns: map[*conn]struct{}{}, present: map[string]map[*conn]string{},
 		visitors: map[string]int{}, refused: make(chan struct{}, o.Limits.Refused),
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: o.Limits.WriteTimeout,
@@ -123,6 +132,9 @@ func New(o Options) *Server {
 				problem(w, status, reason.Error())
 			},
 		}}
+	s.peers.init()
+	s.peers.quit = o.Bus.Elsewhere(presenceTopic, s.peerSaid)
+	return s
 }
 
 const subprotocol = "aside.v1"
@@ -309,7 +321,7 @@ func (s *Server) remove(c *conn) {
 	}
 	s.mu.Unlock()
 	for _, conversation := range left {
-		s.publishPresence(conversation)
+		s.moved(conversation)
 	}
 }
 
@@ -321,21 +333,7 @@ func (s *Server) arrive(c *conn, conversation string) {
 	}
 	s.present[conversation][c] = cmp.Or(c.who.Name, c.who.Subject)
 	s.mu.Unlock()
-	s.publishPresence(conversation)
-}
-
-// publishPresence says which agents look at a conversation through this process.
-func (s *Server) publishPresence(conversation string) {
-	s.mu.Lock()
-	names := []string{}
-	for _, name := range s.present[conversation] {
-		names = append(names, name)
-	}
-	s.mu.Unlock()
-	slices.Sort(names)
-	s.opts.Bus.Publish(conversation, assist.NewEvent(assist.EventPresence, conversation, 0, struct {
-		Agents []string `json:"agents"`
-	}{slices.Compact(names)}))
+	s.moved(conversation)
 }
 
 // Connections counts the open sockets.
@@ -348,6 +346,7 @@ func (s *Server) Connections() int {
 // Shutdown refuses new sockets, closes all with 4001 and waits for them. When ctx
 // ends first, it drops those that are left and gives the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.peers.quit()
 	s.mu.Lock()
 	s.closing = true
 	for c := range s.conns {

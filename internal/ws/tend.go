@@ -36,6 +36,7 @@ func (s *Server) tend(alone <-chan struct{}) {
 				c.tended(now)
 			}
 			s.mu.Unlock()
+			s.tendPeers(now)
 		case <-alone:
 			return
 		}

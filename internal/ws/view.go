@@ -64,6 +64,10 @@ func (c *conn) deliverEvent(v *view, e assist.Event) error {
 		return c.writeEvent(e)
 	case e.Seq <= v.last:
 		return nil
+	case e.Data == nil: // the bus knows only that it happened
+		err := c.catchUp(v)
+		v.last = max(v.last, e.Seq) // for a customer it was not public
+		return err
 	case e.Seq > v.last+1:
 		if err := c.catchUp(v); err != nil {
 			return err

@@ -45,6 +45,7 @@ type Options struct {
 	Dir    string       // the cluster's directory; made when missing, shared by all its users
 	Logger *slog.Logger // nil discards
 	Fast   bool         // for tests: nothing is synced to disk, so a power cut may lose the cluster
+	Follow *Cluster     // makes a new cluster a streaming replica of this running one; one that is there stays what it is
 
 	fallback string // tests: in place of fallbackHome
 }
@@ -54,6 +55,7 @@ type Cluster struct {
 	dir     string // Options.Dir, resolved; holds the locks, the log and perhaps the pointer
 	place   place
 	fast    bool
+	follow  *Cluster // Options.Follow
 	log     *slog.Logger
 	socket  string // the directory of the server's socket
 	started bool
@@ -109,7 +111,7 @@ func start(ctx context.Context, o Options, log *slog.Logger) (_ *Cluster, err er
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, place: where, fast: o.Fast, log: log, users: users}
+	c := &Cluster{dir: dir, place: where, fast: o.Fast, follow: o.Follow, log: log, users: users}
 	if err := c.ensureRunning(ctx); err != nil {
 		return nil, err
 	}

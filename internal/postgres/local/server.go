@@ -168,13 +168,8 @@ func (c *Cluster) create(ctx context.Context, programs Binaries) error {
 	if err := c.place.own(fresh); err != nil {
 		return err
 	}
-	if err := c.initdb(ctx, programs, fresh); err != nil {
+	if err := c.fill(ctx, programs, fresh); err != nil {
 		return err
-	}
-	single := c.command(ctx, programs, "postgres", "--single", "-c", "exit_on_error=true", "-D", fresh, "postgres")
-	single.Stdin = strings.NewReader(setup)
-	if out, err := run(single); err != nil {
-		return &ServerError{Op: "create the database " + database, Tail: lastLines(out), Err: err}
 	}
 	if err := os.Rename(fresh, data); err != nil {
 		return err
@@ -185,6 +180,31 @@ func (c *Cluster) create(ctx context.Context, programs Binaries) error {
 	c.log.Info("private database created", "dir", data, "postgres", programs.Version, "took", time.Since(begun).Round(time.Millisecond))
 	if programs.CheckVector() != nil {
 		c.log.Warn("pgvector is missing or too old for this PostgreSQL", "postgres", programs.Version, "pgvector", programs.Vector, "fix", mend)
+	}
+	return nil
+}
+
+// fill makes a cluster in dir: a new one, or a copy of the one that is followed,
+// which goes on following it.
+func (c *Cluster) fill(ctx context.Context, programs Binaries, dir string) error {
+	if c.follow != nil {
+		args := []string{"--pgdata=" + dir, "--host=" + c.follow.socket, "--port=" + port, "--username=" + superuser,
+			"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"}
+		if c.fast {
+			args = append(args, "--no-sync")
+		}
+		if out, err := run(c.command(ctx, programs, "pg_basebackup", args...)); err != nil {
+			return &ServerError{Op: "copy the cluster with pg_basebackup", Tail: lastLines(out), Err: err}
+		}
+		return nil
+	}
+	if err := c.initdb(ctx, programs, dir); err != nil {
+		return err
+	}
+	single := c.command(ctx, programs, "postgres", "--single", "-c", "exit_on_error=true", "-D", dir, "postgres")
+	single.Stdin = strings.NewReader(setup)
+	if out, err := run(single); err != nil {
+		return &ServerError{Op: "create the database " + database, Tail: lastLines(out), Err: err}
 	}
 	return nil
 }

@@ -141,6 +141,11 @@ func (s *Store) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTur
 	t, e := c.addTurn(assist.Turn{Role: n.Role, Author: by.Subject, Name: n.Name, Text: n.Text, At: n.At, ExternalID: n.ExternalID, Action: n.Action}, now)
 	c.keys[key] = written{turn: t}
 	if run.Owner != "" {
+		for o := range s.leases {
+			if o.Conversation == c.ID {
+				delete(s.leases, o)
+			}
+		}
 		s.leases[chat.Orphan{Conversation: c.ID, ForSeq: t.Seq}] = lease{run.Owner, now.Add(run.For)}
 	}
 	return chat.Stored{Turn: t, Conversation: c.Conversation, Events: []assist.Event{e}}, nil
@@ -541,26 +546,54 @@ func (s *Store) Orphans(ctx context.Context, run chat.Lease, limit int) ([]chat.
 }
 
 // Renew implements chat.Leaser.
-func (s *Store) Renew(ctx context.Context, run chat.Lease, of []chat.Orphan) error {
+func (s *Store) Renew(ctx context.Context, run chat.Lease, of []chat.Orphan) (held []chat.Orphan, err error) {
 	if err := s.enter(ctx, "Renew"); err != nil {
-		return err
+		return nil, err
 	}
 	defer s.mu.Unlock()
 	for _, o := range of {
 		if l, ok := s.leases[o]; ok && l.owner == run.Owner {
 			s.leases[o] = lease{run.Owner, s.now().Add(run.For)}
+			held = append(held, o)
 		}
 	}
-	return nil
+	return held, nil
+}
+
+// Finish implements chat.Leaser.
+func (s *Store) Finish(ctx context.Context, g assist.Suggestion, c chat.Claim) (e assist.Event, late bool, err error) {
+	o := chat.Orphan{Conversation: g.Conversation, ForSeq: g.ForSeq}
+	s.mu.Lock()
+	held, leased := s.leases[o]
+	_, there := s.suggestions[g.ID]
+	if conv := s.chats[g.Conversation]; conv != nil && g.State != assist.SuggestionSuperseded && !there {
+		late = c.Owner != "" && (!leased || held.owner != c.Owner)
+		for _, t := range conv.turns {
+			late = late || c.Owner == "" && t.Seq > c.Seen && t.Role != assist.RoleSystem
+		}
+	}
+	s.mu.Unlock()
+	if late {
+		return e, true, nil
+	}
+	e, err = s.AddSuggestion(ctx, g)
+	if leased && c.Owner != "" && held.owner != c.Owner {
+		s.mu.Lock()
+		s.leases[o] = held
+		s.mu.Unlock()
+	}
+	return e, false, err
 }
 
 // Release implements chat.Leaser.
-func (s *Store) Release(ctx context.Context, o chat.Orphan) error {
+func (s *Store) Release(ctx context.Context, owner string, o chat.Orphan) error {
 	if err := s.enter(ctx, "Release"); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	delete(s.leases, o)
+	if s.leases[o].owner == owner {
+		delete(s.leases, o)
+	}
 	return nil
 }
 

@@ -1,0 +1,184 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+const (
+	lookEvery = 250 * time.Millisecond // at how far the replica is
+	lookFor   = time.Second            // bound of one look
+)
+
+// replica is a streaming copy of the database that retrieval reads from. A look
+// at both sides, four times a second, says whether it has everything that the
+// primary had Config.ReadLag ago; while it has not, while it does not answer, and
+// when it is no standby (any more), retrieval reads from the primary. A statement
+// that fails there for the replica's own reasons is run on the primary.
+//
+// While the primary cannot be asked nothing new can be committed through this
+// process, and what was last found stands.
+type replica struct {
+	pools map[string]*pool // by the name of the primary's
+	lag   time.Duration
+	log   *slog.Logger
+	fresh atomic.Bool
+
+	cancel context.CancelFunc
+	looker sync.WaitGroup
+}
+
+// follow opens the replica and begins to look at it. It may be away.
+func (db *DB) follow(ctx context.Context, cfg Config, agents, customers *pgx.ConnConfig) error {
+	r := &replica{pools: map[string]*pool{}, lag: cfg.ReadLag, log: db.log}
+	if r.lag <= 0 {
+		r.lag = 2 * time.Second
+	}
+	db.replica = r
+	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, p := range []struct {
+		name     string
+		settings *pgx.ConnConfig
+		size     Pool
+		check    func(context.Context, *pgx.Conn) error
+	}{
+		{"search", agents, cfg.Search.or(4, 2*time.Second), nil},
+		{"public", customers, cfg.Public.or(2, 2*time.Second), limited},
+		{"bot", customers, cfg.Bot.or(2, 2*time.Second), limited},
+		{"look", agents, Pool{Conns: 1, Timeout: lookFor}, nil},
+	} {
+		made, err := newPool(ctx, p.name+" of the replica", p.settings, p.size, cfg.Wait, db.log, p.check)
+		if err != nil {
+			return err
+		}
+		r.pools[p.name] = made
+	}
+	r.looker.Go(func() { r.look(ctx, db.turns) })
+	return nil
+}
+
+func (r *replica) end() {
+	r.cancel()
+	r.looker.Wait()
+	for _, p := range r.pools {
+		p.conns.Close()
+	}
+}
+
+// sample is how far the primary was at a time.
+type sample struct {
+	at       time.Time
+	position int64 // bytes of its log
+}
+
+func (r *replica) look(ctx context.Context, primary *pool) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var samples []sample
+	for {
+		samples = r.lookOnce(ctx, primary, samples)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookOnce judges the replica and gives the samples that still count.
+func (r *replica) lookOnce(ctx context.Context, primary *pool, samples []sample) []sample {
+	const ahead = `SELECT (pg_current_wal_lsn() - '0/0')::bigint`
+	const behind = `SELECT pg_is_in_recovery(), coalesce(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END - '0/0', 0)::bigint`
+	ctx, stop := context.WithTimeout(ctx, lookFor)
+	defer stop()
+	s := sample{at: time.Now()}
+	_, err := primary.try(ctx, func(ctx context.Context, c *pgx.Conn) error { return c.QueryRow(ctx, ahead).Scan(&s.position) })
+	known := err == nil
+	if known {
+		samples = append(samples, s)
+	}
+	var standby bool
+	var position int64
+	_, err = r.pools["look"].try(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, behind).Scan(&standby, &position)
+	})
+	switch {
+	case err != nil:
+		r.judge(false, "it does not answer", err)
+	case !standby:
+		r.judge(false, "it is no standby", nil)
+	case known:
+		now := time.Now()
+		for len(samples) > 1 && samples[1].position <= position { // the newest that it has reached comes first
+			samples = samples[1:]
+		}
+		ok := len(samples) > 0 && samples[0].position <= position && now.Sub(samples[0].at) <= r.lag
+		r.judge(ok, "it is behind", nil)
+		for len(samples) > 1 && now.Sub(samples[0].at) > r.lag { // too old to count, whatever it reaches
+			samples = samples[1:]
+		}
+	}
+	return samples
+}
+
+func (r *replica) judge(fresh bool, why string, err error) {
+	if was := r.fresh.Swap(fresh); was != fresh {
+		if fresh {
+			r.log.Info("retrieval reads from the replica")
+		} else {
+			r.log.Warn("retrieval reads from the primary and not from the replica", "why", why, "error", err)
+		}
+	}
+}
+
+// failed reports whether an error is the replica's own affair, so that the primary
+// may do better.
+func (r *replica) failed(broken bool, err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case broken:
+		r.judge(false, "its connection broke", err)
+		return true
+	case errors.As(err, &pg):
+		// What a standby says when what it replays is in the way of a query, or has
+		// not come yet.
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == undefinedTable || pg.Code == "42703" || pg.Code[:2] == "53"
+	}
+	return assist.CodeOf(err) == assist.Unavailable || brokenConnection(err)
+}
+
+// reads is where a search reads: the replica, while it is good enough, else the
+// primary.
+type reads struct {
+	primary *pool
+	copy    *pool
+	replica *replica // nil: there is none
+}
+
+func (r reads) doAgain(ctx context.Context, op string, f func(context.Context, *pgx.Conn) error) error {
+	if r.replica == nil || r.copy == nil || !r.replica.fresh.Load() {
+		return r.primary.doAgain(ctx, op, f)
+	}
+	broken, err := r.copy.try(ctx, f)
+	if err != nil && ctx.Err() == nil && r.replica.failed(broken, err) {
+		return r.primary.doAgain(ctx, op, f)
+	}
+	return explain(op, err)
+}
+
+// Primary is the same database without its replica, for who must read what was
+// just written. It shares the connections; Stop the first one.
+func (db *DB) Primary() *DB {
+	p := *db
+	p.replica = nil
+	return &p
+}
