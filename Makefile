@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz chaos soak screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln chaos soak screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -29,7 +29,7 @@ build: ## build bin/aside
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go tool staticcheck ./...
 
-verify: lint test ## what a change must pass: lint, tests with their goldens, tidy go.mod
+verify: lint vuln test ## what a change must pass: lint, tests with their goldens, tidy go.mod
 	@go mod tidy -diff
 
 eval: build ## run the evaluation suites and hold them against the baseline
@@ -59,6 +59,9 @@ chaos: setup ## the long fault runs: KILLS (50), CRASHES (10) of PostgreSQL, 200
 
 soak: setup ## load and crashes for SOAK (10m); prints the slopes of memory and goroutines
 	@go test ./internal/app -run '^TestSoak$$' -soak $(SOAK) -v -count 1 -timeout 24h
+
+vuln: ## ask the vulnerability database about what is called (says so where it cannot be reached)
+	@sh deploy/vuln.sh
 
 clean: ## remove what was built (data directories stay)
 	rm -rf bin

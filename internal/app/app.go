@@ -47,6 +47,7 @@ type App struct {
 	signer    *auth.Signer
 	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
 	ended     *endedSessions
+	revoked   auth.Revoked
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
@@ -103,6 +104,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
 		}
 	}
+	if err := a.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -142,18 +146,25 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
+		Shed:     counts.shed,
+		Reading:  func(string, int) { counts.readers.Inc() },
 	})
 	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
 		return nil, err
 	}
 	bus.tools = a.tools
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, err
+	}
 	a.sockets = ws.New(ws.Options{
+		Address: func(r *http.Request) string { return web.Address(r, proxies) },
 		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
-		Revoked: a.ended.revoked,
+		Revoked: a.shutOut,
 		Origins: cfg.Origins,
 		Logger:  log,
 	})
@@ -167,8 +178,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
+		Guard:         guard{a},
 		Widget:        door,
 		Origins:       cfg.Origins,
+		Proxies:       proxies,
+		Rate:          func(who assist.Actor) web.Rate { return web.Rate(ws.Limits{}.Rate(who)) },
 		Storybook:     cfg.Dev,
 		Logger:        log,
 	}
@@ -181,6 +195,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.http = &http.Server{
 		Handler:           web.New(o),
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       2 * time.Minute, // sockets are upgraded and have their own
+		WriteTimeout:      4 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -248,17 +265,19 @@ func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt
 	if a.model != nil {
 		o.Model = a.model
 	}
-	return countedSuggester{suggest.New(o), counts}
+	return countedSuggester{suggest.New(o), counts, newMagnets(a.log, counts.registry)}
 }
 
 type countedSuggester struct {
 	*suggest.Suggester
-	m *metrics
+	m       *metrics
+	magnets *magnets
 }
 
 func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	out := s.Suggester.Run(ctx, m, w)
 	s.m.suggestion(out)
+	s.magnets.saw(out)
 	return out
 }
 
@@ -294,6 +313,7 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.followGuard(a.work) })
 	a.background.Go(func() { a.keepListed(a.work) })
 	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {

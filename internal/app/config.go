@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,11 +23,12 @@ type Config struct {
 	Schema    string // of our tables in the database
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
-	Knowledge string // folder that `up` ingests instead of the sample company
-	Prompts   string // folder of prompt files instead of those built in
-	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
-	Demo      bool   // play recorded customers
-	Dev       bool   // sign in whoever opens the console on this machine
+	Proxies   []string // networks whose X-Forwarded-For is believed
+	Knowledge string   // folder that `up` ingests instead of the sample company
+	Prompts   string   // folder of prompt files instead of those built in
+	Rollout   string   // variants and their percentage of the conversations: "reply@short=10"
+	Demo      bool     // play recorded customers
+	Dev       bool     // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
@@ -102,6 +104,9 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
 		}
 	}
+	if _, err := c.proxies(); err != nil {
+		faults = append(faults, err)
+	}
 	switch c.Bot {
 	case "", "off", "suggest", "answer":
 	default:
@@ -131,3 +136,18 @@ func (c Config) Validate() error {
 
 // secretFile keeps the secret of development.
 func (c Config) secretFile() string { return filepath.Join(c.DataDir, "secret") }
+
+// proxies reads the networks of Proxies.
+func (c Config) proxies() (networks []netip.Prefix, err error) {
+	for _, p := range c.Proxies {
+		n, err := netip.ParsePrefix(p)
+		if at, aerr := netip.ParseAddr(p); aerr == nil {
+			n, err = at.Unmap().Prefix(at.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies (ASIDE_TRUSTED_PROXIES): %q must be an address or a network, such as 10.0.0.0/8", p)
+		}
+		networks = append(networks, n.Masked())
+	}
+	return networks, nil
+}

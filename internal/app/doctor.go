@@ -137,6 +137,10 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 		checks[2].Detail = info.PublicError
 		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
 	}
+	if r, err := db.Record(ctx); err == nil {
+		checks = append(checks, Check{Name: "record", OK: true, Detail: fmt.Sprintf(
+			"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force", r.Replies, r.Used, r.Erasures, r.Revoked)})
+	}
 	if info.Passages == 0 {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
 	}

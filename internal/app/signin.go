@@ -200,20 +200,30 @@ func (e *endedSessions) revoked(who assist.Identity) error {
 	return nil
 }
 
-// verify believes our own tokens, unless their session has ended, and what a chat
-// tool's server says of its agents.
-func (a *App) verify(token string) (assist.Identity, error) {
+// verify believes our own tokens and what a chat tool's server says of its
+// agents, unless they were shut out.
+func (a *App) verify(token string) (who assist.Identity, err error) {
 	if a.contexts != nil && auth.IsContext(token) {
-		return a.contexts.Verify(token)
+		who, err = a.contexts.Verify(token)
+	} else {
+		who, err = a.signer.Verify(token)
 	}
-	who, err := a.signer.Verify(token)
+	if err == nil {
+		err = a.shutOut(who)
+	}
 	if err != nil {
-		return who, err
-	}
-	if err := a.ended.revoked(who); err != nil {
 		return assist.Identity{}, err
 	}
 	return who, nil
+}
+
+// shutOut says why an identity is no longer good, from memory: its session has
+// ended, or it was revoked.
+func (a *App) shutOut(who assist.Identity) error {
+	if err := a.ended.revoked(who); err != nil {
+		return err
+	}
+	return a.revoked.Check(who)
 }
 
 // newSignIn makes the sign-in of cfg; nil when none is configured.

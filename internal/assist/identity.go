@@ -33,6 +33,8 @@ type Identity struct {
 	Authority    string // agents: the role that authority.yaml gives limits to; "" is the least
 	Session      string // agents who signed in: their session, which ends all its tokens; "" is none
 	Expires      time.Time
+	Token        string    // id of the token that says so; "": it has none
+	Issued       time.Time // when that token was made; zero: it does not say
 }
 
 // MayRead reports whether this identity may see the conversation at all.

@@ -7,8 +7,11 @@
 package auth
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -60,7 +63,8 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// Sign makes a token for id that lives for ttl. Expires of id is ignored.
+// Sign makes a token for id that lives for ttl, with an id of its own unless
+// id.Token gives it one. Expires and Issued of id are ignored.
 func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 	return s.sign(id, ttl, Name)
 }
@@ -88,7 +92,7 @@ func (s *Signer) sign(id assist.Identity, ttl time.Duration, audience string) (s
 		Role: id.Actor, Name: id.Name, Conversation: id.Conversation, Authority: id.Authority, Session: id.Session,
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: Name, Audience: jwt.ClaimStrings{audience}, Subject: id.Subject,
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+			ID: cmp.Or(id.Token, strings.ToLower(rand.Text())), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 		},
 	}).SignedString(s.secret)
 	if err != nil {
@@ -128,7 +132,10 @@ func (s *Signer) verify(token string, leeway time.Duration, audience string) (as
 	if err != nil {
 		return assist.Identity{}, explain(err)
 	}
-	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Session: c.Session, Expires: c.ExpiresAt.Time}
+	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Session: c.Session, Expires: c.ExpiresAt.Time, Token: c.ID}
+	if c.IssuedAt != nil {
+		id.Issued = c.IssuedAt.Time
+	}
 	if err := check(id); err != nil {
 		return assist.Identity{}, assist.Wrap(err, assist.Unauthenticated, "the token is not usable: %s", assist.MessageOf(err))
 	}
@@ -147,6 +154,9 @@ func check(id assist.Identity) error {
 		return err
 	}
 	if err := assist.CheckText("name", id.Name, assist.MaxName); err != nil {
+		return err
+	}
+	if err := assist.CheckText("jti", id.Token, assist.MaxID); err != nil {
 		return err
 	}
 	if id.Actor == assist.ActorCustomer && id.Conversation == "" {

@@ -73,6 +73,9 @@ func (s *Service) Events(ctx context.Context, who assist.Identity, conversation 
 	if err := mayRead(who, conversation); err != nil {
 		return nil, err
 	}
+	if err := s.reading(who, conversation); err != nil {
+		return nil, err
+	}
 	ctx, done := s.storing(ctx)
 	defer done()
 	events, err := s.store.Events(ctx, who, conversation, max(after, 0), limit)

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -124,17 +125,20 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
-	SignIn    SignIn    // nil: nobody signs in with a provider
-	PanelLink PanelLink // nil: no chat tool links to /panel
-	Widget    Widget    // nil: there is no widget
-	Origins   []string  // pages that may use the widget and the panel besides our own
-	Storybook bool      // serve /storybook
+	SignIn    SignIn                  // nil: nobody signs in with a provider
+	PanelLink PanelLink               // nil: no chat tool links to /panel
+	Guard     Guard                   // nil: nothing is erased or revoked over HTTP
+	Widget    Widget                  // nil: there is no widget
+	Origins   []string                // pages that may use the widget and the panel besides our own
+	Proxies   []netip.Prefix          // who may say in X-Forwarded-For whose request it is; none: nobody
+	Rate      func(assist.Actor) Rate // of requests, by subject; nil: no limit
+	Storybook bool                    // serve /storybook
 	Logger    *slog.Logger
 }
 
 // New makes the handler of the whole server.
 func New(o Options) http.Handler {
-	s := &server{Options: o}
+	s := &server{Options: o, rates: rates{of: o.Rate}}
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
 		mux.Handle(r.method+" "+r.path, r.handler)
@@ -143,7 +147,11 @@ func New(o Options) http.Handler {
 	return s.known(mux)
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	rates        rates
+	unknownProxy sync.Once
+}
 
 type route struct {
 	method, path string
@@ -172,6 +180,9 @@ func (s *server) routes() []route {
 		{"GET", "/v1/suggestions/{id}", s.shared(s.handle(s.suggestion))},
 		{"OPTIONS", "/v1/suggestions/{id}", s.handle(s.sharedPreflight)},
 		{"POST", "/v1/hooks/{tool...}", s.handle(s.hook)},
+		{"DELETE", "/v1/conversations/{id}", s.handle(s.eraseConversation)},
+		{"DELETE", "/v1/customers/{id...}", s.handle(s.eraseCustomer)},
+		{"POST", "/v1/revocations", s.handle(s.revoke)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},
@@ -328,6 +339,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	if b := bytes.TrimSpace(body); len(b) == 0 || b[0] != '{' {
 		return assist.Errorf(assist.Invalid, "the body must be one JSON object")
 	}
+	if assist.TooDeep(body) {
+		return assist.Errorf(assist.Invalid, "the body nests deeper than %d levels", assist.MaxDepth)
+	}
 	err = json.Unmarshal(body, v)
 	var (
 		syntax *json.SyntaxError
@@ -344,7 +358,15 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	return assist.Wrap(err, assist.Invalid, "the body has a value that cannot be read: times must be RFC 3339, like 2026-11-22T10:00:00Z")
 }
 
+// bodyTime is how long a body may take: 20 MiB at 2 Mbit/s.
+const bodyTime = 90 * time.Second
+
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	wait := bodyTime
+	if limit <= maxTurnBody {
+		wait = 10 * time.Second
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait)) // a test's recorder has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -362,7 +384,14 @@ func (s *server) identify(r *http.Request) (assist.Identity, error) {
 	if err != nil {
 		return assist.Identity{}, err
 	}
-	return s.Verify(token)
+	who, err := s.Verify(token)
+	if err == nil {
+		err = s.rates.allow(who)
+	}
+	if err != nil {
+		return assist.Identity{}, err
+	}
+	return who, nil
 }
 
 // need is identify for some actors only.

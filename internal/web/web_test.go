@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -243,6 +244,8 @@ func newWorld(change ...func(*Options)) *world {
 			w.WriteHeader(http.StatusAccepted)
 		})},
 		SignIn:  provider{},
+		Guard:   guard{},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Widget:  openDoor{},
 		Origins: []string{"https://shop.example"},
 		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
@@ -391,6 +394,22 @@ func TestConfinedAgent(t *testing.T) {
 	}
 }
 
+// guard knows conv_1 and one customer.
+type guard struct{}
+
+func (guard) EraseConversation(_ context.Context, _ assist.Identity, id string) error {
+	if id != "conv_1" {
+		return assist.Errorf(assist.NotFound, "there is no conversation %q", id)
+	}
+	return nil
+}
+
+func (guard) EraseCustomer(context.Context, assist.Identity, string) error { return nil }
+
+func (guard) Revoke(context.Context, assist.Identity, assist.RevocationKind, string) error {
+	return nil
+}
+
 // openDoor lets every customer in but the one whose address is 192.0.2.9.
 type openDoor struct{}
 
@@ -466,6 +485,11 @@ var matrix = []struct {
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 404, 404, 404, 404, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 403, 403, 403, 204, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_1"}, 403, 403, 403, 204, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_2"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/customers/{id...}", request{path: "/v1/customers/tool/4711"}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada"}`}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada","token_id":"x"}`}, 403, 403, 403, 400, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"public"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"internal"}`}, 200, 403, 200, 200, 401, 401},

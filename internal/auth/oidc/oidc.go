@@ -214,11 +214,8 @@ func (p *Provider) person(id *oidc.IDToken) (Person, error) {
 // that is no claim itself leads into claims.
 func values(claims map[string]any, name string) []string {
 	v, ok := claims[name]
-	for outer, rest, cut := strings.Cut(name, "."); !ok && cut; {
-		inner, isMap := claims[outer].(map[string]any)
-		if !isMap {
-			return nil
-		}
+	if outer, rest, cut := strings.Cut(name, "."); !ok && cut {
+		inner, _ := claims[outer].(map[string]any) // none: nothing is in it
 		return values(inner, rest)
 	}
 	switch v := v.(type) {
