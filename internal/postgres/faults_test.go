@@ -104,13 +104,13 @@ func TestAmbiguousCommits(t *testing.T) {
 func TestSlowDatabase(t *testing.T) {
 	var r relay
 	db := testdb.OpenWith(t, postgres.Config{URL: r.serve(t, parse(t, testdb.URL(t))), Wait: 100 * time.Millisecond,
-		Turns: postgres.Pool{Conns: 2}, Search: postgres.Pool{Conns: 2, Timeout: 50 * time.Millisecond}})
+		Turns: postgres.Pool{Conns: 2}, Search: postgres.Pool{Conns: 2, Timeout: 250 * time.Millisecond}})
 	add(t, db, source, turn("c0", "warm", assist.RoleCustomer, "up"))
 	if _, err := db.Lexicon(t.Context(), inside, []string{"up"}); err != nil {
 		t.Fatal(err)
 	}
 	before := runtime.NumGoroutine()
-	r.delay.Store(int64(800 * time.Millisecond))
+	r.delay.Store(int64(900 * time.Millisecond)) // more than a search has, less than a turn
 	const callers = 60
 	var stored, busy atomic.Int64
 	var waited [callers]time.Duration
