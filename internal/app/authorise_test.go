@@ -134,8 +134,14 @@ func TestAuthorisationHTTP(t *testing.T) {
 		{"DELETE /v1/conversations/{id}", "/v1/conversations/" + theirs, "", [6]int{401, 403, 403, 403, 204, 401}},
 	}
 	var known []string
-	for _, l := range lines {
+	fresh := func(n int) string { // a customer whose rate nobody has used up
+		who := dana(mine)
+		who.Subject = fmt.Sprint("dana-", n)
+		return tokenOf(t, cfg, who)
+	}
+	for n, l := range lines {
 		known = append(known, l.route)
+		tokens["customer"] = fresh(n)
 		method, _, _ := strings.Cut(l.route, " ")
 		var words []string
 		for i, role := range roles {
@@ -151,6 +157,7 @@ func TestAuthorisationHTTP(t *testing.T) {
 			t.Errorf("%s: the refusal names the thing: %s", l.route, words)
 		}
 	}
+	tokens["customer"] = fresh(len(lines))
 	// Somebody else's conversation and one that is not there are refused alike.
 	_, other := call(t, "GET", a.URL()+"/v1/conversations/conv-x", tokens["customer"], "")
 	_, absent := call(t, "GET", a.URL()+"/v1/conversations/"+mine+"x", tokens["customer"], "")
