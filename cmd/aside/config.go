@@ -1,6 +1,9 @@
 package main
 
-import "github.com/aside-project/aside/internal/app"
+import (
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/observe"
+)
 
 // The groups of settings that commands share.
 
@@ -60,6 +63,14 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("listen", "ASIDE_LISTEN")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
+	o.Func("llm-price", "`IN,OUT` dollars per million tokens of the chat model, for the metric of its cost", func(s string) (err error) {
+		cfg.Price, err = observe.ParsePrice(s)
+		return err
+	})
+	o.fromEnv("llm-price", "ASIDE_LLM_PRICE")
+	o.StringVar(&cfg.Debug, "debug-listen", "", "`host:port` of this machine for profiles (pprof)")
+	o.fromEnv("debug-listen", "ASIDE_DEBUG_LISTEN")
+	cfg.Traces = observe.TracesWanted(o.env)
 	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
 	o.fromEnv("bot", "ASIDE_BOT")
 	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")

@@ -22,6 +22,7 @@ import (
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/llm/openai"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
@@ -45,6 +46,7 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	watched   watched
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
@@ -55,6 +57,7 @@ type App struct {
 	embedder  *openai.Embedder // nil: none configured
 	http      *http.Server
 	listener  net.Listener
+	debug     string     // where profiles are served; "": nowhere
 	failed    chan error // the HTTP server ended by itself
 
 	background sync.WaitGroup
@@ -97,6 +100,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
+	if a.watched, err = newWatched(ctx, a); err != nil {
+		return nil, err
+	}
 	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
 		return nil, err
@@ -104,15 +110,14 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.DB, retriever)
 
-	a.learner = newLearner(a.db.DB, retriever, log)
+	a.learner = newLearner(a.db.DB, retriever, a.watched, log)
 
-	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	bus := watchedBus{pubsub.New[assist.Event](), a.watched}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)
-	if a.bot, err = a.newBot(set, counts); err != nil {
+	if a.bot, err = a.newBot(set); err != nil {
 		return nil, err
 	}
 	if err := a.settleBot(ctx); err != nil {
@@ -122,7 +127,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
+	a.chat = chat.New(watchedStore{a.db.DB, a.watched}, newSuggester(a, retriever, set, rollout), bus, chat.Options{
 		Logger:   log,
 		Owner:    processName(),
 		Bot:      a.bot,
@@ -132,21 +137,25 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Replied:  a.learner.replied,
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
+		Shed:     func() { a.watched.Shed(observe.ShedBot) },
 		RoleSeen: a.guide.roleSeen,
 	})
+	service := tracedService{a.chat, a.watched.trace}
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Service: service,
 		Bus:     bus,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
 		Origins: cfg.Origins,
+		Closed:  a.watched.SocketClosed,
 		Logger:  log,
 	})
+	a.watched.read(a)
 	o := web.Options{
-		Conversations: a.chat,
+		Conversations: service,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
-		Metrics:       counts.handler(),
+		Metrics:       a.watched.handler(),
 		Verify:        a.signer.Verify,
 		Ready:         a.ready,
 		Status:        a.status,
@@ -207,7 +216,7 @@ func (a *App) embedderPort() llm.Embedder {
 	if a.embedder == nil {
 		return nil
 	}
-	return privateEmbedder{a.embedder}
+	return privateEmbedder{a.watched.Embedder(a.embedder)}
 }
 
 // privateEmbedder hides personal secrets before a question becomes a vector: its
@@ -223,23 +232,12 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout) chat.Suggester {
 	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
-		o.Model = a.model
+		o.Model = a.watched.Model(observe.ForAgent, a.model)
 	}
-	return countedSuggester{suggest.New(o), counts}
-}
-
-type countedSuggester struct {
-	*suggest.Suggester
-	m *metrics
-}
-
-func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
-	out := s.Suggester.Run(ctx, m, w)
-	s.m.suggestion(out)
-	return out
+	return watchedSuggester{suggest.New(o), a.watched}
 }
 
 // Start listens and serves, and begins the work behind: it returns once the
@@ -250,6 +248,9 @@ func (a *App) Start() error {
 		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
 	}
 	a.listener = l
+	if err := a.startDebug(); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	a.learner.start()
 	a.onStop("learning", a.learner.stop)
 	a.chat.Start()
@@ -332,6 +333,7 @@ func (a *App) prefetch(r *retrieve.Retriever) func(string) {
 				r.Prefetch(a.work, text)
 			})
 		default:
+			a.watched.Shed(observe.ShedPrefetch)
 		}
 	}
 }
@@ -346,7 +348,7 @@ func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string,
 // keepEmbedded gives every passage a vector, now and whenever new ones came.
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
-		_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+		_, err := ingest.EmbedMissing(ctx, a.watched.Embedder(a.embedder), vectorStore{a.db.DB})
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("passages without vectors stay lexical for now", "err", err)
 		}
@@ -371,7 +373,16 @@ func (a *App) ready(ctx context.Context) []web.Part {
 	if err := a.db.Ping(ctx); err != nil {
 		part.OK, part.Detail = false, assist.MessageOf(err)
 	}
-	return []web.Part{part}
+	parts := []web.Part{part}
+	if a.model != nil {
+		// Without it passages and instant drafts go on: no reason to send nobody here.
+		model := web.Part{Name: "model", OK: true}
+		if !a.model.Up() {
+			model.Detail = "does not answer; passages and drafts from the knowledge go on"
+		}
+		parts = append(parts, model)
+	}
+	return parts
 }
 
 // processName names this process among its peers, in leases and logs.

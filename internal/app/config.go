@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -32,6 +33,10 @@ type Config struct {
 
 	Model    Endpoint
 	Embedder Endpoint
+
+	Price  observe.Price // of the chat model, for metrics
+	Traces bool          // send them as the OTEL_* variables say
+	Debug  string        // host:port on this machine where profiles are served; "": nowhere
 
 	LogLevel  string // debug, info, warn, error
 	LogFormat string // text, json
@@ -90,6 +95,11 @@ func (c Config) Validate() error {
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
+		}
+	}
+	if c.Debug != "" {
+		if host, _, err := net.SplitHostPort(c.Debug); err != nil || !isLoopback(host) {
+			faults = append(faults, fmt.Errorf("--debug-listen (ASIDE_DEBUG_LISTEN) must be host:port of this machine only, such as 127.0.0.1:6060, not %q: profiles show what memory holds", c.Debug))
 		}
 	}
 	switch c.Bot {

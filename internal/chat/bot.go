@@ -213,6 +213,9 @@ func (s *Service) answer(l *live, r *run, fresh int64) {
 	case s.botLine <- struct{}{}:
 	default:
 		r.cancel(nil)
+		if s.opts.Shed != nil {
+			s.opts.Shed()
+		}
 		ctx, done := s.storing(s.base)
 		defer done()
 		m, err := s.moment(ctx, l, fresh)

@@ -156,11 +156,13 @@ func (s *Service) end(l *live, cause error, bySeq int64) {
 func (s *Service) work(l *live) {
 	defer s.put(l)
 	free := false
+	s.line.Add(1)
 	select {
 	case s.slots <- struct{}{}:
 		free = true
 	case <-s.stopping:
 	}
+	s.line.Add(-1)
 	if free {
 		defer func() { <-s.slots }()
 	}

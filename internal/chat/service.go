@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -44,6 +45,8 @@ type Options struct {
 	BotRuns  int           // answers of the bot at work at a time; 0: 16
 	BotQueue int           // answers at work or in line; beyond it people are asked at once; 0: 512
 
+	Shed func() // called when the bot has no room for a customer; must not block
+
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
 	SweepEvery time.Duration // how often leases are renewed and orphans looked for; 0: 1 s
@@ -66,6 +69,7 @@ type Service struct {
 	opts      Options
 
 	slots    chan struct{} // one per run at work
+	line     atomic.Int64  // runs that wait for a slot
 	handed   chan struct{} // one per run at work for a conversation that the bot handed over and nobody took yet
 	botSlots chan struct{} // one per answer of the bot at work
 	botLine  chan struct{} // one per answer of the bot at work or in line
@@ -161,6 +165,23 @@ func (s *Service) spawn(f func()) bool {
 	}
 	s.wg.Go(f)
 	return true
+}
+
+// Load is how much waits or works now, and how much may.
+type Load struct {
+	Conversations        int // held in memory
+	Runs, MostRuns       int // suggestions at work
+	Line                 int // suggestions in line; without a bound, one per conversation
+	Bot, MostBot         int // answers of the bot at work
+	BotLine, MostBotLine int // answers of the bot at work or in line
+}
+
+// Load tells it from memory.
+func (s *Service) Load() Load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Load{Conversations: len(s.chats), Runs: len(s.slots), MostRuns: cap(s.slots), Line: int(s.line.Load()),
+		Bot: len(s.botSlots), MostBot: cap(s.botSlots), BotLine: len(s.botLine), MostBotLine: cap(s.botLine)}
 }
 
 // get gives the live state of a conversation, which stays until put.

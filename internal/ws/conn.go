@@ -76,6 +76,7 @@ func (c *conn) refuse(err error) {
 	c.cancel()
 	c.close(closeCode(err), assist.MessageOf(err))
 	c.writers.Wait()
+	c.s.opts.Closed(c.who.Actor, c.closeCode)
 	c.hangUp()
 }
 
@@ -85,6 +86,7 @@ func (c *conn) serve() {
 	gone := c.read()
 	c.close(0, "")
 	c.writers.Wait()
+	c.s.opts.Closed(c.who.Actor, c.closeCode)
 	c.cancel()
 	c.mu.Lock()
 	cancels := c.cancels

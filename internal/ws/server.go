@@ -75,6 +75,7 @@ type Options struct {
 	Bearer  func(*http.Request) (string, error)         // finds the token; auth.Bearer
 	Verify  func(token string) (assist.Identity, error) // believes it or not; auth.Signer.Verify
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
+	Closed  func(a assist.Actor, code int)              // told of every socket that ended, once; code 0: the other side went away; must not block; nil: nobody is told
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"
 	Logger  *slog.Logger                                // nil: slog.Default
 	Now     func() time.Time                            // nil: time.Now
@@ -102,6 +103,9 @@ func New(o Options) *Server {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Closed == nil {
+		o.Closed = func(assist.Actor, int) {}
 	}
 	o.Limits = o.Limits.withDefaults()
 	return &Server{opts: o, log: o.Logger, conns: map[*conn]struct{}{}, present: map[string]map[*conn]string{},
