@@ -144,6 +144,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.sockets = ws.New(ws.Options{
 		Service: service,
 		Bus:     bus,
+		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.signer.Verify,
 		Origins: cfg.Origins,

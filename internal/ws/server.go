@@ -74,6 +74,7 @@ type Options struct {
 	Bus     Bus
 	Bearer  func(*http.Request) (string, error)         // finds the token; auth.Bearer
 	Verify  func(token string) (assist.Identity, error) // believes it or not; auth.Signer.Verify
+	Watch   func(conversation string) (leave func())    // told who looks at a conversation and sees suggestions; must not block; nil: nobody
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
 	Closed  func(a assist.Actor, code int)              // told of every socket that ended, once; code 0: the other side went away; must not block; nil: nobody is told
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"

@@ -170,7 +170,7 @@ func (s *Store) SendReply(ctx context.Context, by assist.Identity, n assist.NewR
 	t, e := c.addTurn(assist.Turn{Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: n.Text, At: now, SuggestionID: n.SuggestionID}, now)
 	c.keys[key] = written{turn: t, suggestion: n.SuggestionID}
 	events := []assist.Event{e}
-	if g, ok := s.suggestions[n.SuggestionID]; ok && g.Draft != nil {
+	if g, ok := s.suggestions[n.SuggestionID]; ok && g.Draft != nil && g.State != assist.SuggestionEdited && g.State != assist.SuggestionAccepted {
 		g.State = assist.SuggestionEdited
 		if g.Draft.Text == n.Text {
 			g.State = assist.SuggestionAccepted
