@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo bench-numbers soak fuzz screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
 SIZES ?= 10k 100k
+SOAK ?= 10m
+NUMBERS ?=
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -43,6 +45,12 @@ bench-bot: setup ## flood the customer's bot with 10,000 questions and measure a
 
 bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") passages: a table, and lines for benchstat
 	@go test ./internal/measure -run '^TestSize$$' -size '$(SIZES)' -count 1 -v -timeout 60m
+
+bench-numbers: setup build ## measure every number that is promised and print them as one table (minutes); NUMBERS="relay idle" for some of it
+	@go build -o bin/numbers ./internal/testkit/numbers && bin/numbers $(NUMBERS)
+
+soak: setup build ## load with faults for SOAK (10m): invariants, memory and goroutine slopes; fails when one does not hold
+	@go build -o bin/soak ./internal/testkit/soak && bin/soak --for $(SOAK)
 
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside

@@ -67,7 +67,7 @@ func (s *Service) resume(conversation string) {
 	was := l.left
 	l.left = nil
 	l.mu.Unlock()
-	if was == nil || !unanswered(turns, was.forSeq) {
+	if was == nil || !unanswered(turns, was.forSeq, true) { // people had it: what a bot said was its goodbye
 		return
 	}
 	r := s.newRun(was.forSeq)
