@@ -204,7 +204,7 @@ func (c *Chat) Reply(ctx context.Context, text, suggestion string) error {
 type Help struct {
 	Turn, Passages, Instant, FirstToken, Ready time.Duration
 	Suggestion                                 string
-	State                                      string // ready, abstained, failed
+	State                                      string // ready, abstained, failed; "": quiet, there was nothing to answer
 }
 
 // Ask says something and waits until its suggestion is done.
@@ -254,6 +254,9 @@ func (c *Chat) Ask(ctx context.Context, text string) (h Help, err error) {
 				return h, nil
 			}
 		case <-late.C:
+			if h.Suggestion == "" {
+				return Help{}, nil
+			}
 			return h, fmt.Errorf("%s: no suggestion for turn %d in %s", c.ID, seq, patience)
 		case <-ctx.Done():
 			return h, ctx.Err()

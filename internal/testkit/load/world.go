@@ -34,6 +34,7 @@ import (
 // World is a database and a binary. Close it.
 type World struct {
 	Binary  string // of aside
+	Debug   string // host:port for profiles of the server; "": none
 	URL     string // of the database
 	dir     string
 	cluster *local.Cluster // nil: somebody else's database
@@ -127,6 +128,9 @@ func (w *World) Serve(ctx context.Context, name string, settings ...string) (*Se
 	s.cmd = exec.Command(w.Binary, "serve", "--listen", address, "--schema", w.Schema(name), "--log-level", "warn")
 	s.cmd.Env = append(append([]string{}, inherited()...), "ASIDE_DATABASE_URL="+w.URL, "ASIDE_SECRET="+w.secret)
 	s.cmd.Env = append(s.cmd.Env, settings...)
+	if w.Debug != "" {
+		s.cmd.Env = append(s.cmd.Env, "ASIDE_DEBUG_LISTEN="+w.Debug)
+	}
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s serve: %w", w.Binary, err)
@@ -261,11 +265,11 @@ func Data() string {
 }
 
 // Questions are what customers asked: of real chats where there are any, else of
-// the sample company's. None of them is quiet.
+// the sample company's. Hardly any is quiet.
 func Questions(data string) (texts []string, err error) {
 	add := func(text string) {
-		q := retrieve.Listen([]assist.Turn{{Seq: 1, Role: assist.RoleCustomer, Text: text}})
-		if q.Quiet == "" && len(text) > 20 && len(text) < assist.MaxText {
+		q := retrieve.Listen([]assist.Turn{{Seq: 1, Role: assist.RoleCustomer, Text: "Hello!"}, {Seq: 2, Role: assist.RoleCustomer, Text: text}})
+		if q.Quiet == "" && len(q.Terms) >= 3 && len(text) > 20 && len(text) < assist.MaxText {
 			texts = append(texts, text)
 		}
 	}

@@ -83,6 +83,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	fs := flag.NewFlagSet("numbers", flag.ContinueOnError)
 	binary := fs.String("binary", "bin/aside", "`file` of the server")
 	scale := fs.Float64("scale", 1, "`share` of the sizes and times, to try it out")
+	debug := fs.String("debug", "", "`host:port` where the server serves profiles, for go tool pprof http://…/debug/pprof/profile")
 	fs.Usage = func() {
 		fmt.Fprintln(fs.Output(), "Usage: numbers [flags] [NAME…]")
 		for _, n := range numbers {
@@ -112,6 +113,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if b.World, err = load.Open(ctx, *binary); err != nil {
 		return err
 	}
+	b.Debug = *debug
 	defer func() {
 		if closed := b.Close(); err == nil {
 			err = closed

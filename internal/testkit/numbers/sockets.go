@@ -141,16 +141,23 @@ func relay(ctx context.Context, b *bench) error {
 		})
 	}
 	err = sides(b.long(4*time.Second), &warm)
+	var used [2]load.CPU
+	if err == nil {
+		used[0], err = s.CPU(ctx)
+	}
 	began := time.Now()
 	if err == nil {
 		err = sides(b.long(20*time.Second), &took)
+	}
+	if err == nil {
+		used[1], err = s.CPU(ctx)
 	}
 	rate := float64(took.N()) / time.Since(began).Seconds()
 	chats.Close()
 	if err = errors.Join(err, end()); err != nil {
 		return err
 	}
-	b.add(fmt.Sprintf("relay of a turn to the other side at %d turns/s, commit included", perSecond), "p50 ≤ 5 ms, p99 ≤ 25 ms", "half of them customers', half agents'", "p50 %.1f, p99 %.1f ms at %.0f/s", took.P(.5), took.P(.99), rate)
+	b.add(fmt.Sprintf("relay of a turn to the other side at %d turns/s, commit included", perSecond), "p50 ≤ 5 ms, p99 ≤ 25 ms", "half customers', half agents'; "+used[1].Minus(used[0]).Per(took.N()), "p50 %.1f, p99 %.1f ms at %.0f/s", took.P(.5), took.P(.99), rate)
 	return nil
 }
 
@@ -261,18 +268,36 @@ func comeBack(ctx context.Context, b *bench) error {
 
 // stampede lets all come back within the jitter, and counts.
 func (b *bench) stampede(ctx context.Context, s *load.Server, all []*visitor, told int, tries *atomic.Int64) (took time.Duration, queries float64, err error) {
-	quiet := 4 * time.Second
-	start, err := b.transactions(ctx)
-	if err != nil {
-		return 0, 0, err
+	for { // what is learned from the replies is not the stampede's
+		m, err := s.Metrics(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		if m[`aside_queue_depth{queue="learning"}`] == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	time.Sleep(quiet)
-	before, err := b.transactions(ctx)
-	if err != nil {
-		return 0, 0, err
+	var count [3]float64
+	var at [3]time.Time
+	for i := range count {
+		if i == 2 {
+			if took, err = comeAtOnce(ctx, s, all, told, tries); err != nil {
+				return 0, 0, err
+			}
+		}
+		if count[i], err = b.transactions(ctx); err != nil {
+			return 0, 0, err
+		}
+		at[i] = time.Now()
 	}
+	still := (count[1] - count[0]) / at[1].Sub(at[0]).Seconds()
+	return took, max(0, count[2]-count[1]-still*at[2].Sub(at[1]).Seconds()) / float64(len(all)), nil
+}
+
+func comeAtOnce(ctx context.Context, s *load.Server, all []*visitor, told int, tries *atomic.Int64) (time.Duration, error) {
 	began := time.Now()
-	err = many(len(all), len(all), func(i int) error {
+	err := many(len(all), len(all), func(i int) error {
 		v := all[i]
 		time.Sleep(rand.N(jitter))
 		for {
@@ -295,22 +320,17 @@ func (b *bench) stampede(ctx context.Context, s *load.Server, all []*visitor, to
 		}
 		return nil
 	})
-	took = time.Since(began)
-	if err != nil {
-		return 0, 0, err
-	}
-	if pause := quiet - took; pause > 0 {
-		time.Sleep(pause)
-	}
-	after, err := b.transactions(ctx)
-	idle := (before - start) / quiet.Seconds() * max(took, quiet).Seconds()
-	return took, max(0, after-before-idle) / float64(len(all)), err
+	return time.Since(began), err
 }
 
-// transactions counts those of the database so far, which the server's processes
-// report about once a second.
+// transactions counts those of the database so far. Its idle processes report
+// theirs after ten seconds.
 func (b *bench) transactions(ctx context.Context) (n float64, err error) {
-	time.Sleep(1500 * time.Millisecond)
+	select {
+	case <-time.After(11 * time.Second):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	c, err := pgx.Connect(ctx, b.URL)
 	if err != nil {
 		return 0, err

@@ -127,7 +127,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	helpers.Go(func() { watch.every(ctx, 5*time.Second, ending) })
 	fmt.Fprintf(out, "%s at %g turns per second; a connection is cut every %s; one model answer in seven fails; load %s\n", *long, *rate, *drops, uptime())
 	report, err := replay.Run(ctx, replay.Options{
-		URL: "http://" + cut.address(), Token: token, Rate: *rate, Concurrency: 100, Patience: 2 * time.Minute,
+		URL: "http://" + cut.address(), Token: token, Rate: *rate, Concurrency: 100, Patience: 2 * time.Minute, Wait: 70 * time.Second, // a model may take a minute to be given up
 		Observe: func(conversation string) replay.Observer {
 			h := invariant.NewHistory(assist.Identity{Subject: "soak", Actor: assist.ActorSource}, conversation)
 			mu.Lock()
