@@ -130,7 +130,7 @@ func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vec
 		if atLeast(version, 0, 8, 0) {
 			b.Queue(`SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)`)
 		}
-		b.Queue(denseSQL(scope, indexed(dim)), args...).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(nearSQL(scope, indexed(dim)), append(args, 2*hits(scope)+20)...).Query(func(rows pgx.Rows) (err error) {
 			found, err = pgx.CollectRows(rows, scanHit)
 			return err
 		})
@@ -160,6 +160,18 @@ func (db *DB) exactDense(ctx context.Context, scope retrieve.Scope, model string
 		return err
 	})
 	return found, err
+}
+
+// nearSQL is denseSQL among the $7 nearest vectors, seen or not: to look up the
+// passage of each vector takes ten times as long as to compare it. When it finds
+// less than it should, the scope leaves out much, and denseSQL must look at all.
+func nearSQL(scope retrieve.Scope, expression string) string {
+	passages, _, vectors := tables(scope)
+	return `SELECT ` + hitColumns + `, 1 - n.distance
+		FROM (SELECT v.passage_id, ` + expression + ` <=> $4 AS distance FROM ` + vectors + ` v
+		      WHERE v.model_id = $5 ORDER BY ` + expression + ` <=> $4 LIMIT $7) n
+		JOIN ` + passages + ` p ON p.id = n.passage_id JOIN documents d ON d.id = p.document_id
+		WHERE ` + visible + ` ORDER BY n.distance, p.id LIMIT $6`
 }
 
 // denseSQL ranks by an expression on vectors v. Only one that is that of an index

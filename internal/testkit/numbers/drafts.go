@@ -243,6 +243,9 @@ func turns(ctx context.Context, b *bench) error {
 				if help.State != "" {
 					take(help)
 				}
+				if err := c.Reply(ctx, "Let me look that up for you.", ""); err != nil {
+					return err
+				}
 			}
 			return ctx.Err()
 		})
@@ -276,7 +279,7 @@ func turns(ctx context.Context, b *bench) error {
 	if err = errors.Join(err, end()); err != nil {
 		return err
 	}
-	b.add(fmt.Sprintf("turns/s, %d chats that answer at once, model at 0 ms, %d passages with vectors", len(chats.All), n), "≥ 2 × LangChain.js, ≥ 10 × langchaingo", "peers alone here: 239/s and 50/s; "+used[1].Minus(used[0]).Per(ready.N()),
+	b.add(fmt.Sprintf("customers' turns/s, %d chats that answer at once, model at 0 ms, %d passages with vectors", len(chats.All), n), "≥ 2 × LangChain.js, ≥ 10 × langchaingo", "peers alone here: 239/s and 50/s; "+used[1].Minus(used[0]).Per(ready.N()),
 		"%.0f/s, ready p50 %.0f p95 %.0f ms", float64(ready.N())/took.Seconds(), ready.P(.5), ready.P(.95))
 	b.add("model calls for one suggestion that was written", "1 (peer: 2 + 1 embedding)", "", "%.3f, and %.3f embeddings", float64(calls)/float64(max(1, written.Load())), float64(embeds)/float64(ready.N()))
 	b.add("model calls for a burst of four messages", "≤ 2: the first and the last", "0 for those superseded before they started", "%.2f (%d bursts)", float64(burstCalls)/float64(bursts), bursts)
