@@ -47,10 +47,13 @@ type App struct {
 	db        *Database
 	signer    *auth.Signer
 	watched   watched
+	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
+	ended     *endedSessions
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -97,6 +100,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	a.ended = &endedSessions{db: a.db.DB, log: log}
+	if cfg.PanelSecret != "" {
+		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
+			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
+		}
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -112,7 +121,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 
 	a.learner = newLearner(a.db.DB, retriever, a.watched, log)
 
-	bus := watchedBus{pubsub.New[assist.Event](), a.watched}
+	bus := &toolBus{watchedBus: watchedBus{pubsub.New[assist.Event](), a.watched}}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -140,24 +149,30 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Shed:     func() { a.watched.Shed(observe.ShedBot) },
 		RoleSeen: a.guide.roleSeen,
 	})
-	service := tracedService{a.chat, a.watched.trace}
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
 	a.sockets = ws.New(ws.Options{
-		Service: service,
+		Service: tracedService{desk{a.chat, a.tools}, a.watched.trace},
 		Bus:     bus,
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
-		Verify:  a.signer.Verify,
+		Verify:  a.verify,
+		Revoked: a.ended.revoked,
 		Origins: cfg.Origins,
 		Closed:  a.watched.SocketClosed,
 		Logger:  log,
 	})
 	a.watched.read(a)
 	o := web.Options{
-		Conversations: service,
+		Conversations: tracedService{desk{a.chat, nil}, a.watched.trace},
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
+		PanelLink:     a.panelLink,
 		Metrics:       a.watched.handler(),
-		Verify:        a.signer.Verify,
+		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
 		Widget:        door,
@@ -167,6 +182,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	if cfg.Dev {
 		o.Session = a.session
+	}
+	if o.SignIn, err = a.newSignIn(); err != nil {
+		return nil, err
 	}
 	a.http = &http.Server{
 		Handler:           web.New(o),
@@ -257,6 +275,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)
@@ -275,6 +294,8 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.keepListed(a.work) })
+	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -346,6 +367,18 @@ func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string,
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
 }
 
+// keepListed makes the lists of a large knowledge's terms anew when it has grown.
+func (a *App) keepListed(ctx context.Context) {
+	for {
+		if err := a.db.FinishPassages(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
+		}
+		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
+}
+
 // keepEmbedded gives every passage a vector, now and whenever new ones came.
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
@@ -366,7 +399,7 @@ func (a *App) session() (web.Session, error) {
 	if err != nil {
 		return web.Session{}, err
 	}
-	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true}, nil
+	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true, ExpiresAt: time.Now().Add(12 * time.Hour).UTC().Truncate(time.Second)}, nil
 }
 
 func (a *App) ready(ctx context.Context) []web.Part {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/prompt"
 )
@@ -30,6 +31,12 @@ type Config struct {
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	Libredesk libredesk.Config
+
+	URL         string // where browsers reach the server; needed for OIDC
+	OIDC        OIDC
+	PanelSecret string // with which a chat tool's server signs who its agents are; "": nobody may
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -92,6 +99,9 @@ func (c Config) Validate() error {
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
+	if err := c.Libredesk.Validate(); err != nil {
+		faults = append(faults, err)
+	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
@@ -109,6 +119,12 @@ func (c Config) Validate() error {
 	}
 	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
 		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if err := c.validateSignIn(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PanelSecret != "" && len(c.PanelSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_PANEL_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

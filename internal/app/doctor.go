@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -26,7 +27,7 @@ type Check struct {
 // Examine looks at everything a server of cfg would need. It changes nothing but
 // starting the private cluster for as long as it looks.
 func Examine(ctx context.Context, cfg Config, log *slog.Logger) []Check {
-	checks := []Check{examineSecret(cfg)}
+	checks := []Check{examineSecret(cfg), examineSignIn(ctx, cfg), examinePanel(cfg)}
 	if cfg.Database == "" {
 		checks = append(checks, examinePostgres())
 	}
@@ -80,6 +81,40 @@ func examineSecret(cfg Config) Check {
 	return c
 }
 
+// examineSignIn asks the provider for its description.
+func examineSignIn(ctx context.Context, cfg Config) Check {
+	c := Check{Name: "sign-in", OK: true, Detail: "by pasted tokens: ASIDE_OIDC_ISSUER is not set"}
+	if !cfg.OIDC.On() {
+		return c
+	}
+	p, err := cfg.provider()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		err = p.Check(ctx)
+	}
+	if err != nil {
+		return Check{Name: "sign-in", Detail: err.Error(), Fix: "curl " + strings.TrimSuffix(cfg.OIDC.Issuer, "/") + "/.well-known/openid-configuration"}
+	}
+	c.Detail = "with " + cfg.OIDC.Issuer + "; the provider must know the redirect address " + cfg.callback()
+	return c
+}
+
+// examinePanel says who may embed the panel and the chat, and with whose word.
+func examinePanel(cfg Config) Check {
+	c := Check{Name: "panel", OK: true, Detail: "in pages of " + strings.Join(cfg.Origins, ", ")}
+	switch {
+	case len(cfg.Origins) == 0 && cfg.PanelSecret == "":
+		c.Detail = "in pages of this server only: ASIDE_ORIGINS names those of a chat tool or a shop"
+	case len(cfg.Origins) == 0:
+		c.OK, c.Detail = false, "ASIDE_PANEL_SECRET is set, but no other page may embed the panel"
+		c.Fix = "export ASIDE_ORIGINS=https://the-chat-tool.example.com"
+	case cfg.PanelSecret == "":
+		c.Detail += "; with tokens of ASIDE_SECRET, as ASIDE_PANEL_SECRET is not set"
+	}
+	return c
+}
+
 func examinePostgres() Check {
 	b, err := local.Find()
 	if err == nil {
@@ -108,7 +143,7 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 		}
 		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
 	}
-	checks := examineOpen(ctx, db.DB)
+	checks := append(examineOpen(ctx, db.DB), examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
 		checks = append(checks, Check{Name: "database", Detail: err.Error()})
 	}

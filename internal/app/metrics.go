@@ -189,7 +189,7 @@ func (s watchedStore) HandOver(ctx context.Context, by assist.Identity, n assist
 
 // tracedService traces turns and replies as they come in.
 type tracedService struct {
-	*chat.Service
+	desk
 	trace *observe.Tracer // nil: nobody asked for traces
 }
 
@@ -202,7 +202,7 @@ func (s tracedService) AddTurn(ctx context.Context, who assist.Identity, n assis
 // Receive implements ws.Service.
 func (s tracedService) Receive(ctx context.Context, who assist.Identity, n assist.NewTurn) (assist.Turn, bool, error) {
 	began := time.Now()
-	t, repeat, err := s.Service.Receive(ctx, who, n)
+	t, repeat, err := s.desk.Receive(ctx, who, n)
 	s.trace.Turn(n.Conversation, t, repeat, began, err)
 	return t, repeat, err
 }
@@ -216,7 +216,7 @@ func (s tracedService) SendReply(ctx context.Context, who assist.Identity, n ass
 // Send implements ws.Service.
 func (s tracedService) Send(ctx context.Context, who assist.Identity, n assist.NewReply) (assist.Turn, bool, error) {
 	began := time.Now()
-	t, repeat, err := s.Service.Send(ctx, who, n)
+	t, repeat, err := s.desk.Send(ctx, who, n)
 	s.trace.Reply(n.Conversation, t, repeat, began, err)
 	return t, repeat, err
 }

@@ -103,18 +103,20 @@ type KnowledgeStatus struct {
 
 // Session is the answer of GET /v1/session.
 type Session struct {
-	Token string       `json:"token"`
-	Sub   string       `json:"sub"`
-	Name  string       `json:"name"`
-	Role  assist.Actor `json:"role"`
-	Dev   bool         `json:"dev"`
+	Token     string       `json:"token"`
+	Sub       string       `json:"sub"`
+	Name      string       `json:"name"`
+	Role      assist.Actor `json:"role"`
+	Dev       bool         `json:"dev"`
+	ExpiresAt time.Time    `json:"expires_at"` // of the token: ask again before
 }
 
-// Options wires the handlers. All fields but Session and Storybook are needed.
+// Options wires the handlers. All fields but Session, SignIn, PanelLink, Widget and Storybook are needed.
 type Options struct {
 	Conversations Conversations
 	Knowledge     Knowledge
 	WS            http.Handler
+	Hooks         map[string]http.Handler // by the chat tool's name; may be nil
 	Metrics       http.Handler
 	Verify        func(token string) (assist.Identity, error)
 	Ready         func(context.Context) []Part
@@ -122,9 +124,11 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
-	Widget    Widget   // nil: there is no widget
-	Origins   []string // pages that may ask for a widget's session besides our own
-	Storybook bool     // serve /storybook
+	SignIn    SignIn    // nil: nobody signs in with a provider
+	PanelLink PanelLink // nil: no chat tool links to /panel
+	Widget    Widget    // nil: there is no widget
+	Origins   []string  // pages that may use the widget and the panel besides our own
+	Storybook bool      // serve /storybook
 	Logger    *slog.Logger
 }
 
@@ -154,18 +158,36 @@ func (s *server) routes() []route {
 		{"GET", "/metrics", s.Metrics},
 		{"GET", "/v1/ws", s.WS},
 		{"GET", "/v1/session", s.handle(s.session)},
+		{"DELETE", "/v1/session", s.handle(s.endSession)},
+		{"GET", "/v1/signin", s.handle(s.signIn)},
+		{"GET", "/v1/signin/callback", s.handle(s.signInCallback)},
 		{"POST", "/v1/widget/session", s.handle(s.widgetSession)},
 		{"OPTIONS", "/v1/widget/session", s.handle(s.widgetPreflight)},
-		{"GET", "/v1/status", s.handle(s.status)},
+		{"GET", "/v1/status", s.shared(s.handle(s.status))},
+		{"OPTIONS", "/v1/status", s.handle(s.sharedPreflight)},
 		{"GET", "/v1/conversations", s.handle(s.queue)},
-		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
+		{"GET", "/v1/conversations/{id}", s.shared(s.handle(s.conversation))},
+		{"OPTIONS", "/v1/conversations/{id}", s.handle(s.sharedPreflight)},
 		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
-		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
+		{"GET", "/v1/suggestions/{id}", s.shared(s.handle(s.suggestion))},
+		{"OPTIONS", "/v1/suggestions/{id}", s.handle(s.sharedPreflight)},
+		{"POST", "/v1/hooks/{tool...}", s.handle(s.hook)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},
 		{"POST", "/v1/search", s.handle(s.search)},
 	}
+}
+
+// hook hands a delivery to the chat tool it is from.
+func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
+	tool, _, _ := strings.Cut(r.PathValue("tool"), "/")
+	h := s.Hooks[tool]
+	if h == nil {
+		return assist.Errorf(assist.NotFound, "no chat tool of this name is connected: `aside doctor` lists what is")
+	}
+	h.ServeHTTP(w, r)
+	return nil
 }
 
 // known answers what no route takes with a problem document, as all errors are.
@@ -378,11 +400,18 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	}{status == http.StatusOK, append([]Part{}, parts...)})
 }
 
-// session signs in whoever opens the console on this machine while developing.
+// session gives a token to a browser that signed in, or to whoever opens the
+// console on this machine while developing.
 // The Host check keeps a foreign page that points its name at this machine from
 // asking for a token, the others a foreign page's own request and a proxy that
 // serves the world from this machine.
 func (s *server) session(w http.ResponseWriter, r *http.Request) error {
+	if ok, err := s.signedIn(w, r); ok || err != nil {
+		return err
+	}
+	if s.SignIn != nil && s.Session == nil {
+		return assist.Errorf(assist.Unauthenticated, "nobody is signed in here: open %s in a browser", signInPath)
+	}
 	if s.Session == nil || !loopback(r.Host) || !loopback(r.RemoteAddr) || foreign(r) || forwarded(r) {
 		return assist.Errorf(assist.Unauthenticated, "sign in with a token: `aside token --role agent --name YOU` makes one")
 	}

@@ -92,7 +92,7 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
-	return assist.Errorf(assist.Forbidden, "pages of %.100q may not open the chat: list the origin in ASIDE_ORIGINS", origin)
+	return assist.Errorf(assist.Forbidden, "pages of %.100q may not use this server: list the origin in ASIDE_ORIGINS", origin)
 }
 
 // address is whose request it is: behind a proxy on this machine or in this
