@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln chaos chaos-nodes soak screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo bench-numbers fuzz vuln chaos chaos-nodes soak screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -7,6 +7,7 @@ KILLS ?= 50
 CRASHES ?= 10
 SOAK ?= 10m
 SIZES ?= 10k 100k
+NUMBERS ?=
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -50,6 +51,10 @@ bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") pas
 chaos-nodes: setup ## three nodes under load for two minutes, one killed every 10 s, NATS away for 30 s
 	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s -nodes-gap 5s
 
+bench-numbers: setup build ## measure every number that is promised and print them as one table (minutes); NUMBERS="relay idle" for some of it
+	@go build -o bin/numbers ./internal/testkit/numbers && bin/numbers $(NUMBERS)
+
+
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside
 
@@ -63,8 +68,8 @@ chaos: setup ## the long fault runs: KILLS (50), CRASHES (10) of PostgreSQL, 200
 	@go test ./internal/app -run '^(TestKills|TestCrashes|TestDeploys)$$' -kills $(KILLS) -crashes $(CRASHES) -v -count 1 -timeout 1h
 	@go test ./internal/ws -run '^(TestRandomDrops|TestReconnectStorm)$$' -drops 200 -storm 5000 -v -count 1
 
-soak: setup ## load and crashes for SOAK (10m); prints the slopes of memory and goroutines
-	@go test ./internal/app -run '^TestSoak$$' -soak $(SOAK) -v -count 1 -timeout 24h
+soak: setup build ## load with faults for SOAK (10m): invariants, memory and goroutine slopes; fails when one does not hold
+	@go build -o bin/soak ./internal/testkit/soak && bin/soak --for $(SOAK)
 
 clean: ## remove what was built (data directories stay)
 	rm -rf bin

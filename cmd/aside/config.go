@@ -5,6 +5,7 @@ import (
 	"github.com/aside-project/aside/internal/connect/chatwoot"
 	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
+	"github.com/aside-project/aside/internal/observe"
 )
 
 // The groups of settings that commands share.
@@ -69,6 +70,14 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("nats-creds", "ASIDE_NATS_CREDS")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
+	o.Func("llm-price", "`IN,OUT` dollars per million tokens of the chat model, for the metric of its cost", func(s string) (err error) {
+		cfg.Price, err = observe.ParsePrice(s)
+		return err
+	})
+	o.fromEnv("llm-price", "ASIDE_LLM_PRICE")
+	o.StringVar(&cfg.Debug, "debug-listen", "", "`host:port` of this machine for profiles (pprof)")
+	o.fromEnv("debug-listen", "ASIDE_DEBUG_LISTEN")
+	cfg.Traces = observe.TracesWanted(o.env)
 	o.secretVar(&cfg.PanelSecret, "ASIDE_PANEL_SECRET", "with it the server of a chat tool signs who its agents are, for <aside-panel>")
 	signingIn(o, cfg)
 	o.Var((*list)(&cfg.Proxies), "trusted-proxies", "`networks` of your proxies, comma separated: their X-Forwarded-For says whose request it is")

@@ -22,6 +22,7 @@ import (
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/llm/openai"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/prompt"
@@ -44,6 +45,7 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	watched   watched
 	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
 	ended     *endedSessions
 	revoked   auth.Revoked
@@ -58,6 +60,7 @@ type App struct {
 	embedder  *openai.Embedder // nil: none configured
 	http      *http.Server
 	listener  net.Listener
+	debug     string     // where profiles are served; "": nowhere
 	failed    chan error // the HTTP server ended by itself
 	node      string     // names this process among its peers
 	bus       eventBus
@@ -111,6 +114,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
+	if a.watched, err = newWatched(ctx, a); err != nil {
+		return nil, err
+	}
 	set, rollout, err := loadPrompts(cfg)
 	if err != nil {
 		return nil, err
@@ -118,20 +124,19 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	retriever := retrieve.New(a.db, a.embedderPort(), retrieve.Options{Earlier: a.earlierEmbedder})
 	a.knowledge = NewKnowledge(a.db.Primary(), retriever)
 
-	a.learner = newLearner(a.db.DB, retriever, log)
+	a.learner = newLearner(a.db.DB, retriever, a.watched, log)
 
-	counts := newMetrics()
 	inner, err := a.connectBus()
 	if err != nil {
 		return nil, err
 	}
-	bus := &toolBus{countedBus: countedBus{inner, counts}}
+	bus := &toolBus{watchedBus: watchedBus{inner, a.watched}}
 	a.bus = bus
 	if a.guide, err = newGuide(ctx, a.db.Primary(), log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
 	a.onStop("learning of steps", a.guide.stop)
-	if a.bot, err = a.newBot(set, counts); err != nil {
+	if a.bot, err = a.newBot(set); err != nil {
 		return nil, err
 	}
 	if err := a.settleBot(ctx); err != nil {
@@ -141,7 +146,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a.chat = chat.New(a.db.DB, newSuggester(a, retriever, set, rollout, counts), bus, chat.Options{
+	a.chat = chat.New(watchedStore{a.db.DB, a.watched}, newSuggester(a, retriever, set, rollout), bus, chat.Options{
 		Logger:   log,
 		Owner:    a.node,
 		Bot:      a.bot,
@@ -152,8 +157,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
-		Shed:     counts.shed,
-		Reading:  func(string, int) { counts.readers.Inc() },
+		Shed:     func(what chat.Shed) { a.watched.Shed(string(what)) },
+		Reading:  func(string, int) { a.watched.MassRead() },
 
 		Elsewhere: bus.Elsewhere,
 		Watched:   func(conversation string) bool { return a.sockets.WatchedElsewhere(conversation) },
@@ -169,7 +174,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	}
 	a.sockets = ws.New(ws.Options{
 		Address: func(r *http.Request) string { return web.Address(r, proxies) },
-		Service: desk{a.chat, a.tools},
+		Service: tracedService{desk{a.chat, a.tools}, a.watched.trace},
 		Bus:     bus,
 		Node:    a.node,
 		Watch:   a.chat.Watch,
@@ -177,17 +182,19 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Verify:  a.verify,
 		Revoked: a.shutOut,
 		Origins: cfg.Origins,
+		Closed:  a.watched.SocketClosed,
 		Logger:  log,
 	})
+	a.watched.read(a)
 	o := web.Options{
-		Conversations: a.chat,
+		Conversations: tracedService{desk{a.chat, nil}, a.watched.trace},
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
 		Hooks:         a.tools.hooks(),
 		Pages:         a.tools.pages(),
 		Deliveries:    outgoing{a.db.DB},
 		PanelLink:     a.panelLink,
-		Metrics:       counts.handler(),
+		Metrics:       a.watched.handler(),
 		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
@@ -257,7 +264,7 @@ func (a *App) embedderPort() llm.Embedder {
 	if a.embedder == nil {
 		return nil
 	}
-	return privateEmbedder{a.embedder}
+	return privateEmbedder{a.watched.Embedder(a.embedder)}
 }
 
 // privateEmbedder hides personal secrets before a question becomes a vector: its
@@ -273,25 +280,12 @@ func (e privateEmbedder) Embed(ctx context.Context, texts []string) ([][]float32
 }
 
 // newSuggester makes the suggester, with a port of nil kept out of it.
-func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout, counts *metrics) chat.Suggester {
+func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt.Rollout) chat.Suggester {
 	o := suggest.Options{Knowledge: suggestKnowledge{r, a.db.DB}, Prompts: set, Rollout: rollout, Logger: a.log, Guide: a.guide}
 	if a.model != nil {
-		o.Model = a.model
+		o.Model = a.watched.Model(observe.ForAgent, a.model)
 	}
-	return countedSuggester{suggest.New(o), counts, newMagnets(a.log, counts.registry)}
-}
-
-type countedSuggester struct {
-	*suggest.Suggester
-	m       *metrics
-	magnets *magnets
-}
-
-func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
-	out := s.Suggester.Run(ctx, m, w)
-	s.m.suggestion(out)
-	s.magnets.saw(out)
-	return out
+	return watchedSuggester{suggest.New(o), a.watched, newMagnets(a.log, a.watched.registry)}
 }
 
 // Start listens and serves, and begins the work behind: it returns once the
@@ -302,6 +296,9 @@ func (a *App) Start() error {
 		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
 	}
 	a.listener = l
+	if err := a.startDebug(); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	a.learner.start()
 	a.onStop("learning", a.learner.stop)
 	a.chat.Start()
@@ -390,6 +387,7 @@ func (a *App) prefetch(r *retrieve.Retriever) func(string) {
 				r.Prefetch(a.work, text)
 			})
 		default:
+			a.watched.Shed(observe.ShedPrefetch)
 		}
 	}
 }
@@ -418,7 +416,7 @@ func (a *App) keepListed(ctx context.Context) {
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
 		_, err := a.db.Alone(ctx, "embedding", func(ctx context.Context) error {
-			_, err := ingest.EmbedMissing(ctx, a.embedder, vectorStore{a.db.DB})
+			_, err := ingest.EmbedMissing(ctx, a.watched.Embedder(a.embedder), vectorStore{a.db.DB})
 			return err
 		})
 		if err != nil && ctx.Err() == nil {
@@ -445,7 +443,16 @@ func (a *App) ready(ctx context.Context) []web.Part {
 	if err := a.db.Ping(ctx); err != nil {
 		part.OK, part.Detail = false, assist.MessageOf(err)
 	}
-	return []web.Part{part}
+	parts := []web.Part{part}
+	if a.model != nil {
+		// Without it passages and instant drafts go on: no reason to send nobody here.
+		model := web.Part{Name: "model", OK: true}
+		if !a.model.Up() {
+			model.Detail = "does not answer; passages and drafts from the knowledge go on"
+		}
+		parts = append(parts, model)
+	}
+	return parts
 }
 
 // processName names this process among its peers, in leases and logs.

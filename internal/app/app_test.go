@@ -38,6 +38,12 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 // server starts a whole server on a schema of its own, with a little knowledge.
 func server(t *testing.T, change func(*app.Config)) (*app.App, app.Config) {
 	t.Helper()
+	return serverLogging(t, quiet(), change)
+}
+
+// serverLogging is server with a log.
+func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*app.App, app.Config) {
+	t.Helper()
 	schema := "aside_app_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
 	db := testdb.OpenWith(t, postgres.Config{Schema: schema})
 	ingestPages(t, db)
@@ -46,7 +52,7 @@ func server(t *testing.T, change func(*app.Config)) (*app.App, app.Config) {
 	if change != nil {
 		change(&cfg)
 	}
-	a, err := app.New(t.Context(), cfg, quiet())
+	a, err := app.New(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}

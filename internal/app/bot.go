@@ -18,6 +18,7 @@ import (
 	"github.com/aside-project/aside/internal/auth"
 	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/llm/openai"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -60,7 +61,7 @@ func (s *botSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watche
 
 // newBot makes the customer's bot. Its model is a client of its own: what
 // customers do to it does not open the agents' circuit breaker.
-func (a *App) newBot(set *prompt.Set, counts *metrics) (*bot.Bot, error) {
+func (a *App) newBot(set *prompt.Set) (*bot.Bot, error) {
 	s := &botSuggester{}
 	b := bot.New(bot.Options{Suggester: s, Counter: botCounter{a.db.DB}, Logger: a.log})
 	s.set = b.Settings
@@ -70,7 +71,7 @@ func (a *App) newBot(set *prompt.Set, counts *metrics) (*bot.Bot, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the bot's chat model: %w", err)
 		}
-		o.Model = bot.Meter{Model: client, Purse: a.db.DB, Most: func() int64 { return b.Settings().Limits.Tokens }, Now: time.Now, Log: a.log}
+		o.Model = bot.Meter{Model: a.watched.Model(observe.ForBot, client), Purse: a.db.DB, Most: func() int64 { return b.Settings().Limits.Tokens }, Now: time.Now, Log: a.log}
 	}
 	s.make = func(threshold float64) *suggest.Suggester {
 		index := a.db.Customers()

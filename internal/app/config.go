@@ -12,6 +12,7 @@ import (
 	"github.com/aside-project/aside/internal/connect/chatwoot"
 	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -49,6 +50,10 @@ type Config struct {
 
 	Model    Endpoint
 	Embedder Endpoint
+
+	Price  observe.Price // of the chat model, for metrics
+	Traces bool          // send them as the OTEL_* variables say
+	Debug  string        // host:port on this machine where profiles are served; "": nowhere
 
 	LogLevel  string // debug, info, warn, error
 	LogFormat string // text, json
@@ -121,6 +126,11 @@ func (c Config) Validate() error {
 	}
 	if _, err := c.proxies(); err != nil {
 		faults = append(faults, err)
+	}
+	if c.Debug != "" {
+		if host, _, err := net.SplitHostPort(c.Debug); err != nil || !isLoopback(host) {
+			faults = append(faults, fmt.Errorf("--debug-listen (ASIDE_DEBUG_LISTEN) must be host:port of this machine only, such as 127.0.0.1:6060, not %q: profiles show what memory holds", c.Debug))
+		}
 	}
 	switch c.Bot {
 	case "", "off", "suggest", "answer":

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -36,7 +38,36 @@ func Examine(ctx context.Context, cfg Config, log *slog.Logger) []Check {
 	if err := a.connectModels(); err != nil {
 		return append(checks, Check{Name: "model", Detail: err.Error(), Fix: "set ASIDE_LLM_BASE_URL to the server's address, ending in /v1 for most"})
 	}
-	return append(checks, a.examineModel(ctx), a.examineEmbedder(ctx))
+	return append(checks, a.examineModel(ctx), a.examineEmbedder(ctx), examineTraces(ctx, cfg, os.Getenv))
+}
+
+// examineTraces looks whether somebody listens where traces are sent.
+func examineTraces(ctx context.Context, cfg Config, env func(string) string) Check {
+	c := Check{Name: "traces", OK: true, Detail: "none sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set"}
+	if !cfg.Traces {
+		return c
+	}
+	where := orElse(env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), env("OTEL_EXPORTER_OTLP_ENDPOINT"))
+	fix := "set OTEL_EXPORTER_OTLP_ENDPOINT to the collector's address for OTLP over HTTP, such as http://127.0.0.1:4318"
+	u, err := url.Parse(where)
+	if err != nil || u.Host == "" {
+		return Check{Name: "traces", Detail: "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL", Fix: fix}
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return Check{Name: "traces", Detail: fmt.Sprintf("nobody listens at %s: %v", host, err), Fix: fix}
+	}
+	if err := conn.Close(); err != nil {
+		return Check{Name: "traces", Detail: err.Error(), Fix: fix}
+	}
+	c.Detail = "sent to " + host
+	return c
 }
 
 func examineSecret(cfg Config) Check {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/retrieve"
@@ -23,6 +24,7 @@ const (
 type learner struct {
 	db        *postgres.DB
 	retriever *retrieve.Retriever
+	watched   watched
 	log       *slog.Logger
 	queue     chan sentReply
 	stopping  chan struct{}
@@ -34,8 +36,8 @@ type sentReply struct {
 	turn         assist.Turn
 }
 
-func newLearner(db *postgres.DB, r *retrieve.Retriever, log *slog.Logger) *learner {
-	return &learner{db: db, retriever: r, log: log, queue: make(chan sentReply, learnQueue), stopping: make(chan struct{}), done: make(chan struct{})}
+func newLearner(db *postgres.DB, r *retrieve.Retriever, w watched, log *slog.Logger) *learner {
+	return &learner{db: db, retriever: r, watched: w, log: log, queue: make(chan sentReply, learnQueue), stopping: make(chan struct{}), done: make(chan struct{})}
 }
 
 // start begins the one goroutine, for which stop waits.
@@ -46,6 +48,7 @@ func (l *learner) replied(conversation string, turn assist.Turn) {
 	select {
 	case l.queue <- sentReply{conversation, turn}:
 	default:
+		l.watched.Shed(observe.ShedLearning)
 		l.log.Warn("a reply was not learned from: too many wait", "conversation", conversation, "seq", turn.Seq)
 	}
 }
@@ -92,12 +95,16 @@ func (l *learner) learn(s sentReply) {
 	ctx, cancel := context.WithTimeout(context.Background(), learnFor)
 	defer cancel()
 	lesson, err := l.lesson(ctx, s)
+	result := observe.LearnedNothing
 	if err == nil && len(lesson.Grounds) > 0 {
+		result = observe.LearnedSome
 		_, err = l.db.Learn(ctx, []retrieve.Lesson{lesson})
 	}
 	if err != nil {
+		result = observe.LearnedFailed
 		l.log.Warn("a reply was not learned from", "conversation", s.conversation, "seq", s.turn.Seq, "error", err)
 	}
+	l.watched.Learned(result)
 }
 
 // lesson finds what the reply answered and the passages it stood on: those that

@@ -5,9 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/observe"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
@@ -53,7 +56,7 @@ func TestSentReplyTeaches(t *testing.T) {
 		t.Fatalf("%d hits before the reply", n)
 	}
 	var said strings.Builder
-	l := newLearner(db, r, slog.New(slog.NewTextHandler(&said, nil)))
+	l := newLearner(db, r, watched{Metrics: observe.NewMetrics(prometheus.NewRegistry(), observe.Price{})}, slog.New(slog.NewTextHandler(&said, nil)))
 	l.start()
 	l.replied("c1", st.Turn)
 	if err := l.stop(ctx); err != nil {

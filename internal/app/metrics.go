@@ -1,80 +1,223 @@
 package app
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
+	"github.com/aside-project/aside/internal/observe"
+	"github.com/aside-project/aside/internal/suggest"
 )
 
-// metrics counts what passes over the bus. Labels come from fixed sets only:
-// never an id, never text.
-type metrics struct {
+// watched is who counts and who traces; what follows puts them between the parts.
+type watched struct {
+	*observe.Metrics
+	trace    *observe.Tracer // nil: nobody asked for traces
 	registry *prometheus.Registry
-	events   *prometheus.CounterVec
-	phases   *prometheus.HistogramVec
-	tokens   *prometheus.CounterVec
-	sheds    *prometheus.CounterVec
-	readers  prometheus.Counter
 }
 
-func newMetrics() *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aside_events_total", Help: "Events published, by type.",
-		}, []string{"type"}),
-		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "aside_suggestion_seconds", Help: "Time from the start of a suggestion to each phase.",
-			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
-		}, []string{"phase"}),
-		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aside_model_tokens_total", Help: "Tokens of the chat model, by direction.",
-		}, []string{"direction"}),
-		sheds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aside_shed_total", Help: "What was left out under load: draft, bot, suggestion.",
-		}, []string{"what"}),
-		readers: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "aside_mass_reads_total", Help: "Agents who read more than 1,000 conversations within an hour: look at the log for whom.",
-		}),
+func newWatched(ctx context.Context, a *App) (w watched, err error) {
+	w.registry = prometheus.NewRegistry()
+	w.Metrics = observe.NewMetrics(w.registry, a.cfg.Price)
+	if a.cfg.Traces {
+		if w.trace, err = observe.NewTracer(ctx, a.log); err != nil {
+			return w, err
+		}
+		a.onStop("traces", w.trace.Stop)
 	}
-	m.registry.MustRegister(m.events, m.phases, m.tokens, m.sheds, m.readers, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	return w, nil
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+func (w watched) handler() http.Handler {
+	return promhttp.HandlerFor(w.registry, promhttp.HandlerOpts{Registry: w.registry})
 }
 
-// shed counts what was left out.
-func (m *metrics) shed(what chat.Shed) { m.sheds.WithLabelValues(string(what)).Inc() }
+// read adds what is asked whenever metrics are read.
+func (w watched) read(a *App) {
+	s := observe.Sources{
+		Sockets: a.sockets.Connections,
+		Queues: func() []observe.Queue {
+			l := a.chat.Load()
+			return []observe.Queue{
+				{Name: "suggestions", Depth: l.Runs, Limit: l.MostRuns},
+				{Name: "suggestions_in_line", Depth: l.Line, Limit: l.MostLine},
+				{Name: "bot", Depth: l.Bot, Limit: l.MostBot},
+				{Name: "bot_in_line", Depth: l.BotLine, Limit: l.MostBotLine},
+				{Name: "learning", Depth: len(a.learner.queue), Limit: cap(a.learner.queue)},
+				{Name: "conversations", Depth: l.Conversations},
+			}
+		},
+		Pools: func() []observe.Pool {
+			var pools []observe.Pool
+			for _, p := range a.db.Pools() {
+				pools = append(pools, observe.Pool{Name: p.Name, InUse: p.InUse, Idle: p.Idle, Max: p.Max, Waits: p.Waits, GaveUp: p.GaveUp, WaitSeconds: p.Waited.Seconds()})
+			}
+			return pools
+		},
+	}
+	if a.model != nil {
+		s.ModelUp = a.model.Up
+	}
+	w.Read(s)
+}
 
-// suggestion records a finished suggestion.
-func (m *metrics) suggestion(s assist.Suggestion) {
-	for _, p := range []struct {
-		name string
-		ms   float64
-	}{{"passages", s.Timings.Passages}, {"instant", s.Timings.Instant}, {"first_token", s.Timings.FirstToken}, {"ready", s.Timings.Ready}} {
-		if p.ms > 0 {
-			m.phases.WithLabelValues(p.name).Observe(p.ms / 1000)
+// watchedBus counts what it publishes.
+type watchedBus struct {
+	eventBus
+	w watched
+}
+
+// Publish implements chat.Publisher and ws.Bus.
+func (b watchedBus) Publish(topic string, e assist.Event) {
+	b.w.Event(e.Type)
+	b.eventBus.Publish(topic, e)
+}
+
+// watchedSuggester counts and traces suggestions for agents.
+type watchedSuggester struct {
+	*suggest.Suggester
+	w       watched
+	magnets *magnets
+}
+
+// Run implements chat.Suggester.
+func (s watchedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
+	began := time.Now()
+	out := s.Suggester.Run(ctx, m, w)
+	s.w.Suggestion(out)
+	s.magnets.saw(out)
+	s.w.trace.Suggestion(out, began)
+	return out
+}
+
+// liveStore is all that conversations need of the database.
+type liveStore interface {
+	chat.Store
+	chat.Leaser
+}
+
+// watchedStore times writes and counts what was committed.
+type watchedStore struct {
+	liveStore
+	w watched
+}
+
+// AddTurn implements chat.Store.
+func (s watchedStore) AddTurn(ctx context.Context, by assist.Identity, t assist.NewTurn, run chat.Lease) (chat.Stored, error) {
+	began := time.Now()
+	out, err := s.liveStore.AddTurn(ctx, by, t, run)
+	s.w.Wrote(observe.OpAddTurn, time.Since(began), err)
+	if err == nil {
+		s.w.Turn(out.Turn.Role, out.Repeat)
+	}
+	return out, err
+}
+
+// SendReply implements chat.Store.
+func (s watchedStore) SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (chat.Stored, error) {
+	began := time.Now()
+	out, err := s.liveStore.SendReply(ctx, by, r)
+	s.w.Wrote(observe.OpSendReply, time.Since(began), err)
+	if err != nil {
+		return out, err
+	}
+	s.w.Turn(out.Turn.Role, out.Repeat)
+	for _, e := range out.Events {
+		var o assist.SuggestionOutcome
+		if e.Type == assist.EventSuggestionOutcome && json.Unmarshal(e.Data, &o) == nil {
+			s.w.Outcome(o.State)
 		}
 	}
-	m.tokens.WithLabelValues("prompt").Add(float64(s.Usage.Prompt))
-	m.tokens.WithLabelValues("completion").Add(float64(s.Usage.Completion))
+	return out, nil
 }
 
-// countedBus publishes and counts.
-type countedBus struct {
-	eventBus
-	m *metrics
+// AddSuggestion implements chat.Store.
+func (s watchedStore) AddSuggestion(ctx context.Context, g assist.Suggestion) (assist.Event, error) {
+	began := time.Now()
+	e, err := s.liveStore.AddSuggestion(ctx, g)
+	s.w.Wrote(observe.OpAddSuggestion, time.Since(began), err)
+	return e, err
 }
 
-func (b countedBus) Publish(topic string, e assist.Event) {
-	b.m.events.WithLabelValues(string(e.Type)).Inc()
-	b.eventBus.Publish(topic, e)
+// SetFeedback implements chat.Store.
+func (s watchedStore) SetFeedback(ctx context.Context, by assist.Identity, conversation string, f assist.Feedback) (assist.Event, error) {
+	e, err := s.liveStore.SetFeedback(ctx, by, conversation, f)
+	if err == nil {
+		s.w.Feedback(f.Verdict)
+	}
+	return e, err
+}
+
+// AddGap implements chat.Store.
+func (s watchedStore) AddGap(ctx context.Context, g assist.Gap) error {
+	err := s.liveStore.AddGap(ctx, g)
+	if err == nil {
+		s.w.Gap()
+	}
+	return err
+}
+
+// AddAnswer implements chat.Store.
+func (s watchedStore) AddAnswer(ctx context.Context, a assist.NewAnswer) (chat.Stored, error) {
+	began := time.Now()
+	out, err := s.liveStore.AddAnswer(ctx, a)
+	s.w.Wrote(observe.OpAddAnswer, time.Since(began), err)
+	if err == nil {
+		s.w.Answered(out.Dropped)
+		if !out.Dropped {
+			s.w.Turn(out.Turn.Role, out.Repeat)
+		}
+	}
+	return out, err
+}
+
+// HandOver implements chat.Store.
+func (s watchedStore) HandOver(ctx context.Context, by assist.Identity, n assist.NewHandoff, run chat.Lease) (chat.Stored, error) {
+	began := time.Now()
+	out, err := s.liveStore.HandOver(ctx, by, n, run)
+	s.w.Wrote(observe.OpHandOver, time.Since(began), err)
+	if err == nil && !out.Dropped && n.Handoff != nil {
+		s.w.HandedOver(n.Handoff.Code)
+	}
+	return out, err
+}
+
+// tracedService traces turns and replies as they come in.
+type tracedService struct {
+	desk
+	trace *observe.Tracer // nil: nobody asked for traces
+}
+
+// AddTurn is Receive for those who need not know whether the turn was there before.
+func (s tracedService) AddTurn(ctx context.Context, who assist.Identity, n assist.NewTurn) (assist.Turn, error) {
+	t, _, err := s.Receive(ctx, who, n)
+	return t, err
+}
+
+// Receive implements ws.Service.
+func (s tracedService) Receive(ctx context.Context, who assist.Identity, n assist.NewTurn) (assist.Turn, bool, error) {
+	began := time.Now()
+	t, repeat, err := s.desk.Receive(ctx, who, n)
+	s.trace.Turn(n.Conversation, t, repeat, began, err)
+	return t, repeat, err
+}
+
+// SendReply is Send for those who need not know whether the reply was there before.
+func (s tracedService) SendReply(ctx context.Context, who assist.Identity, n assist.NewReply) (assist.Turn, error) {
+	t, _, err := s.Send(ctx, who, n)
+	return t, err
+}
+
+// Send implements ws.Service.
+func (s tracedService) Send(ctx context.Context, who assist.Identity, n assist.NewReply) (assist.Turn, bool, error) {
+	began := time.Now()
+	t, repeat, err := s.desk.Send(ctx, who, n)
+	s.trace.Reply(n.Conversation, t, repeat, began, err)
+	return t, repeat, err
 }

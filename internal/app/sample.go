@@ -11,6 +11,7 @@ import (
 
 	"github.com/aside-project/aside/evals"
 	"github.com/aside-project/aside/internal/ingest"
+	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -107,5 +108,9 @@ func OpenKnowledge(db *Database, cfg Config, log *slog.Logger) (*Knowledge, erro
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
-	return NewKnowledge(db.DB, retrieve.New(db.DB, a.embedderPort(), retrieve.Options{})), nil
+	var embedder llm.Embedder
+	if a.embedder != nil {
+		embedder = privateEmbedder{a.embedder}
+	}
+	return NewKnowledge(db.DB, retrieve.New(db.DB, embedder, retrieve.Options{})), nil
 }

@@ -137,12 +137,12 @@ func (a *App) startTools() {
 
 // toolBus tells the chat tools of the events of their conversations.
 type toolBus struct {
-	countedBus
+	watchedBus
 	tools tools // set before anything is published
 }
 
 func (b *toolBus) Publish(topic string, e assist.Event) {
-	b.countedBus.Publish(topic, e)
+	b.watchedBus.Publish(topic, e)
 	if topic != e.Conversation {
 		return
 	}

@@ -210,6 +210,23 @@ func (s *Service) spawn(f func()) bool {
 	return true
 }
 
+// Load is how much waits or works now, and how much may.
+type Load struct {
+	Conversations        int // held in memory
+	Runs, MostRuns       int // suggestions at work
+	Line, MostLine       int // suggestions in line
+	Bot, MostBot         int // answers of the bot at work
+	BotLine, MostBotLine int // answers of the bot at work or in line
+}
+
+// Load tells it from memory.
+func (s *Service) Load() Load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Load{Conversations: len(s.chats), Runs: len(s.slots), MostRuns: cap(s.slots), Line: s.line, MostLine: s.opts.MaxLine,
+		Bot: len(s.botSlots), MostBot: cap(s.botSlots), BotLine: len(s.botLine), MostBotLine: cap(s.botLine)}
+}
+
 // get gives the live state of a conversation, which stays until put.
 func (s *Service) get(id string) *live {
 	s.mu.Lock()

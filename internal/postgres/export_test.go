@@ -49,7 +49,7 @@ func (db *DB) Hold(t testing.TB, name string) (release func()) {
 
 // DenseQuery is the statement of a search by vector that may use an index.
 func DenseQuery(scope retrieve.Scope, dim, model int, vector []float32) (sql string, args []any) {
-	return denseSQL(scope, indexed(dim)), filter(scope, pgvector.NewHalfVector(vector), model, hits(scope))
+	return nearSQL(scope, indexed(dim)), filter(scope, pgvector.NewHalfVector(vector), model, hits(scope), near(scope))
 }
 
 // LexicalQuery is the statement of a search by terms.

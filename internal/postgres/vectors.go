@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -125,22 +126,25 @@ func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vec
 			return err
 		}
 		args := filter(scope, pgvector.NewHalfVector(vector), id, hits(scope))
-		var b pgx.Batch
-		b.Queue(`SELECT set_config('hnsw.ef_search', $1, true)`, strconv.Itoa(min(max(searchWidth, 2*hits(scope)), 1000)))
-		if atLeast(version, 0, 8, 0) {
-			b.Queue(`SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)`)
+		by := indexed(dim)
+		for _, sql := range []struct {
+			text string
+			args []any
+		}{{nearSQL(scope, by), append(slices.Clip(args), near(scope))}, {denseSQL(scope, by), args}, {denseSQL(scope, "v.vector"), args}} {
+			var b pgx.Batch
+			b.Queue(`SELECT set_config('hnsw.ef_search', $1, true)`, strconv.Itoa(min(max(searchWidth, near(scope)), 1000)))
+			if atLeast(version, 0, 8, 0) {
+				b.Queue(`SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)`)
+			}
+			b.Queue(sql.text, sql.args...).Query(func(rows pgx.Rows) (err error) {
+				found, err = pgx.CollectRows(rows, scanHit)
+				return err
+			})
+			if err := conn.SendBatch(ctx, &b).Close(); err != nil || len(found) == hits(scope) {
+				return err
+			}
 		}
-		b.Queue(denseSQL(scope, indexed(dim)), args...).Query(func(rows pgx.Rows) (err error) {
-			found, err = pgx.CollectRows(rows, scanHit)
-			return err
-		})
-		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
-			return err
-		}
-		if len(found) < hits(scope) {
-			found, err = collect(ctx, conn, scanHit, denseSQL(scope, "v.vector"), args...)
-		}
-		return err
+		return nil
 	})
 	for i := range found {
 		found[i].Ranks = assist.Ranks{Dense: i + 1, DenseScore: found[i].Score}
@@ -161,6 +165,22 @@ func (db *DB) exactDense(ctx context.Context, scope retrieve.Scope, model string
 	})
 	return found, err
 }
+
+// nearSQL is denseSQL among the $7 nearest vectors, seen or not: to look up the
+// passage of each vector takes ten times as long as to compare it. When it finds
+// less than it should, the scope leaves much out, and denseSQL looks further: as
+// far as an index goes, then at all.
+func nearSQL(scope retrieve.Scope, expression string) string {
+	passages, _, vectors := tables(scope)
+	return `SELECT ` + hitColumns + `, 1 - n.distance
+		FROM (SELECT v.passage_id, ` + expression + ` <=> $4 AS distance FROM ` + vectors + ` v
+		      WHERE v.model_id = $5 ORDER BY ` + expression + ` <=> $4 LIMIT $7) n
+		JOIN ` + passages + ` p ON p.id = n.passage_id JOIN documents d ON d.id = p.document_id
+		WHERE ` + visible + ` ORDER BY n.distance, p.id LIMIT $6`
+}
+
+// near is how many vectors nearSQL looks at: some passages are not to be seen.
+func near(s retrieve.Scope) int { return 2*hits(s) + 20 }
 
 // denseSQL ranks by an expression on vectors v. Only one that is that of an index
 // can use it; v.vector compares all.

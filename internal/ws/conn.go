@@ -77,6 +77,7 @@ func (c *conn) refuse(err error) {
 	c.cancel()
 	c.close(closeCode(err), assist.MessageOf(err))
 	c.writers.Wait()
+	c.s.opts.Closed(c.who.Actor, c.closeCode)
 	c.hangUp()
 }
 
@@ -86,6 +87,7 @@ func (c *conn) serve() {
 	gone := c.read()
 	c.close(0, "")
 	c.writers.Wait()
+	c.s.opts.Closed(c.who.Actor, c.closeCode)
 	c.cancel()
 	c.mu.Lock()
 	cancels := c.cancels

@@ -85,6 +85,7 @@ type Options struct {
 	Watch   func(conversation string) (leave func())    // told who looks at a conversation and sees suggestions; must not block; nil: nobody
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
 	Address func(*http.Request) string                  // whose request it is, for limits; "" or nil: not limited, as is this machine
+	Closed  func(a assist.Actor, code int)              // told of every socket that ended, once; code 0: the other side went away; must not block; nil: nobody is told
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"
 	Node    string                                      // names this process among its peers; "": random
 	Logger  *slog.Logger                                // nil: slog.Default
@@ -116,6 +117,9 @@ func New(o Options) *Server {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Closed == nil {
+		o.Closed = func(assist.Actor, int) {}
 	}
 	o.Limits = o.Limits.withDefaults()
 	o.Node = cmp.Or(o.Node, rand.Text())
