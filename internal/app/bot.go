@@ -49,7 +49,7 @@ type made struct {
 
 // Run implements bot.Suggester.
 func (s *botSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
-	threshold := s.set().Threshold
+	threshold := s.set().AnswerFrom() // weaker ones cost no tokens: the bot would not give their answers
 	now := s.now.Load()
 	if now == nil || now.threshold != threshold {
 		now = &made{threshold, s.make(threshold)}

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
 )
 
 // SettingsFile is the name of the file with the bot's settings, beside the
@@ -45,8 +46,11 @@ type Settings struct {
 	Hours     *Hours // nil: people are always there
 	Away      string // said out of hours; "": its own words
 	Limits    Limits
-	Threshold float64 // evidence an answer needs, 0..1; 0: the shipped default
+	Threshold float64 // evidence an answer needs, above 0 to 1; 0: retrieve.DefaultAnswerFrom
 }
+
+// AnswerFrom is the evidence that an answer needs, 0..1.
+func (s Settings) AnswerFrom() float64 { return cmp.Or(s.Threshold, retrieve.DefaultAnswerFrom) }
 
 // Topics say which documents the bot may answer from. A document is allowed when
 // Allow names it, or is empty, and Deny does not.
