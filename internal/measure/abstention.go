@@ -148,7 +148,7 @@ func calibrate(outcomes []abstention, most float64) AbstentionPoint {
 }
 
 // Calibration is a threshold found on a company's own questions, as a file keeps
-// it.
+// it: bot.ThresholdFile where the bot is to follow it.
 type Calibration struct {
 	AbstentionPoint
 	Answerable   int `json:"answerable"` // questions that it was found on
@@ -169,21 +169,6 @@ func WriteCalibration(file string, r AbstentionReport) error {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
-}
-
-// ReadCalibration reads what WriteCalibration wrote.
-func ReadCalibration(file string) (c Calibration, err error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return c, err
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, fmt.Errorf("%s: this is not a calibrated threshold: %w", file, err)
-	}
-	if c.Threshold <= 0 || c.Threshold > 1 {
-		return c, fmt.Errorf("%s: the threshold is %g; it must be above 0 and at most 1", file, c.Threshold)
-	}
-	return c, nil
 }
 
 // auroc is the chance that one of yes is above one of no; both are sorted.
