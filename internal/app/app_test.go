@@ -46,6 +46,11 @@ func server(t *testing.T, change func(*app.Config)) (*app.App, app.Config) {
 	if change != nil {
 		change(&cfg)
 	}
+	if cfg.Bot != "" { // knowledge of one page is sure of nothing
+		if err := db.PutBotSettings(t.Context(), "mode: "+cfg.Bot+"\nthreshold: 0.2\n", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	a, err := app.New(t.Context(), cfg, quiet())
 	if err != nil {
 		t.Fatal(err)
