@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -26,7 +26,7 @@ build: ## build bin/aside
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go tool staticcheck ./...
 
-verify: lint test ## what a change must pass: lint, tests with their goldens, tidy go.mod
+verify: lint vuln test ## what a change must pass: lint, tests with their goldens, tidy go.mod
 	@go mod tidy -diff
 
 eval: build ## run the evaluation suites and hold them against the baseline
@@ -49,6 +49,9 @@ bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wa
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)
+
+vuln: ## ask the vulnerability database about what is called (says so where it cannot be reached)
+	@sh deploy/vuln.sh
 
 clean: ## remove what was built (data directories stay)
 	rm -rf bin

@@ -19,6 +19,7 @@ const module = "github.com/aside-project/aside/"
 // the table of the README; a new package needs a line in both. "*" allows all.
 var allowed = map[string][]string{
 	"cmd/aside":               {"*"},
+	"deploy/examples/go":      {},
 	"cmd/scripted-model":      {"internal/testkit/scripted"},
 	"evals":                   {},
 	"migrations":              {},
@@ -39,13 +40,17 @@ var allowed = map[string][]string{
 	"internal/chat":           {"internal/assist"},
 	"internal/ws":             {"internal/assist"},
 	"internal/auth":           {"internal/assist"},
+	"internal/auth/oidc":      {"internal/assist"},
 	"internal/web":            {"internal/assist", "internal/auth"},
+	"internal/connect":        {"internal/assist"},
 	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve"},
 	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
 	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":            {"*"},
+
+	"internal/connect/libredesk": {"internal/assist", "internal/connect"},
 }
 
 // owners says who may import a dependency that must stay in one place.
@@ -54,8 +59,10 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx":              {"internal/postgres"},
 	"github.com/pgvector/pgvector-go":   {"internal/postgres"},
 	"github.com/pressly/goose":          {"internal/postgres"},
-	"github.com/gorilla/websocket":      {"internal/ws", "internal/replay"},
+	"github.com/gorilla/websocket":      {"internal/ws", "internal/replay", "deploy/examples/go"},
 	"github.com/golang-jwt/jwt":         {"internal/auth"},
+	"github.com/coreos/go-oidc":         {"internal/auth/oidc"},
+	"golang.org/x/oauth2":               {"internal/auth/oidc"},
 	"github.com/prometheus/":            {"internal/app", "internal/web"},
 	"github.com/yuin/goldmark":          {"internal/ingest"},
 	"github.com/klippa-app/go-pdfium":   {"internal/ingest"},

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/aside-project/aside/internal/app"
+import (
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/connect/libredesk"
+)
 
 // The groups of settings that commands share.
 
@@ -60,6 +63,10 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("listen", "ASIDE_LISTEN")
 	o.Var((*list)(&cfg.Origins), "origins", "other `origins` whose pages may connect, comma separated")
 	o.fromEnv("origins", "ASIDE_ORIGINS")
+	o.secretVar(&cfg.PanelSecret, "ASIDE_PANEL_SECRET", "with it the server of a chat tool signs who its agents are, for <aside-panel>")
+	signingIn(o, cfg)
+	o.Var((*list)(&cfg.Proxies), "trusted-proxies", "`networks` of your proxies, comma separated: their X-Forwarded-For says whose request it is")
+	o.fromEnv("trusted-proxies", "ASIDE_TRUSTED_PROXIES")
 	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
 	o.fromEnv("bot", "ASIDE_BOT")
 	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")
@@ -67,4 +74,34 @@ func serving(o *options, cfg *app.Config) {
 	o.fromEnv("prompts", "ASIDE_PROMPTS")
 	o.StringVar(&cfg.Rollout, "rollout", "", "write a `share` of the conversations with a variant, such as reply@short=10 (percent)")
 	o.fromEnv("rollout", "ASIDE_ROLLOUT")
+	connectLibredesk(o, &cfg.Libredesk)
+}
+
+func connectLibredesk(o *options, c *libredesk.Config) {
+	o.StringVar(&c.URL, "libredesk-url", "", "`URL` of Libredesk, to suggest replies for its chats")
+	o.fromEnv("libredesk-url", "ASIDE_LIBREDESK_URL")
+	o.BoolVar(&c.Notes, "libredesk-notes", false, "post each suggestion there as a private note")
+	o.fromEnv("libredesk-notes", "ASIDE_LIBREDESK_NOTES")
+	o.BoolVar(&c.Typing, "libredesk-typing", false, "follow there who types")
+	o.fromEnv("libredesk-typing", "ASIDE_LIBREDESK_TYPING")
+	o.secretVar(&c.WebhookSecret, "ASIDE_LIBREDESK_WEBHOOK_SECRET", "that Libredesk signs its deliveries with")
+	o.secretVar(&c.Key, "ASIDE_LIBREDESK_KEY", "key:secret of the agent Aside acts as, for notes and reading")
+	o.secretVar(&c.Keys, "ASIDE_LIBREDESK_KEYS", "agents' own keys for their replies, one key:secret a line; best as a file")
+	o.secretVar(&c.LinkSecret, "ASIDE_LIBREDESK_LINK_SECRET", "of the context link that signs agents in to the panel, 32 characters")
+}
+
+func signingIn(o *options, cfg *app.Config) {
+	o.StringVar(&cfg.URL, "url", "", "`address` at which browsers reach this server, such as https://aside.example.com; needed for sign-in")
+	o.fromEnv("url", "ASIDE_URL")
+	o.StringVar(&cfg.OIDC.Issuer, "oidc-issuer", "", "`address` of the OpenID Connect provider that agents sign in with; without one they need tokens")
+	o.fromEnv("oidc-issuer", "ASIDE_OIDC_ISSUER")
+	o.StringVar(&cfg.OIDC.ClientID, "oidc-client-id", "", "`id` of Aside at the provider")
+	o.fromEnv("oidc-client-id", "ASIDE_OIDC_CLIENT_ID")
+	o.secretVar(&cfg.OIDC.ClientSecret, "ASIDE_OIDC_CLIENT_SECRET", "Aside's secret at the provider; none for a public client")
+	o.StringVar(&cfg.OIDC.RoleClaim, "oidc-role-claim", "groups", "`claim` of the ID token that says who is what; realm_access.roles is one inside another")
+	o.fromEnv("oidc-role-claim", "ASIDE_OIDC_ROLE_CLAIM")
+	o.StringVar(&cfg.OIDC.Roles, "oidc-roles", "", "who may in, and as what: `value=role`,… with the roles agent, senior and lead; *=agent is everyone the provider signs in")
+	o.fromEnv("oidc-roles", "ASIDE_OIDC_ROLES")
+	o.Var((*list)(&cfg.OIDC.Scopes), "oidc-scopes", "`scopes` to ask the provider for, comma separated (default openid,profile,email)")
+	o.fromEnv("oidc-scopes", "ASIDE_OIDC_SCOPES")
 }

@@ -36,9 +36,9 @@ func printChecks(w io.Writer, checks []app.Check) {
 		if !c.OK {
 			mark = "NO "
 		}
-		fmt.Fprintf(w, "%s  %-14s  %s\n", mark, c.Name, c.Detail)
+		fmt.Fprintf(w, "%s  %-16s  %s\n", mark, c.Name, c.Detail)
 		if c.Fix != "" {
-			fmt.Fprintf(w, "%22s→ %s\n", "", c.Fix)
+			fmt.Fprintf(w, "%24s→ %s\n", "", c.Fix)
 		}
 	}
 }

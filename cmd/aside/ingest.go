@@ -50,6 +50,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return err
 		}
+		if err := db.FinishPassages(ctx); err != nil {
+			return err
+		}
 		if err := app.WarnProcedures(ctx, db.DB, s.log); err != nil {
 			return err
 		}

@@ -68,6 +68,11 @@ func commands() []command {
 		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
 		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
+		{"sessions", "", "List the agents who are signed in.", defineSessions},
+		{"sessions end", "SUBJECT", "End every session of an agent, at once and everywhere.", defineSessionsEnd},
+		{"ready", "", "Ask the server of this machine whether it can serve: the health check of a container.", defineReady},
+		{"token revoke", "[TOKEN]", "Make tokens worthless: all of a subject, or one. Open sockets close within five seconds.", defineTokenRevoke},
+		{"forget", "", "Erase a conversation, or a customer's, with all that was learned from it.", defineForget},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
 }

@@ -17,7 +17,7 @@ func defineToken(o *options, cfg *app.Config) runner {
 	role := o.String("role", "agent", "`role` of the bearer: agent, customer, source, maintainer")
 	name := o.String("name", "", "display `name`")
 	subject := o.String("sub", "", "stable `id` of the bearer (default: made from the name, or random)")
-	conversation := o.String("conversation", "", "`id` of the only conversation a customer may touch")
+	conversation := o.String("conversation", "", "`id` of the only conversation a customer, or an agent in a chat tool, may touch")
 	authority := o.String("authority", "", "what an agent may give without asking: agent, senior or lead (default agent)")
 	ttl := o.Duration("ttl", 12*time.Hour, "how long the token is good for")
 

@@ -81,6 +81,9 @@ func serve(ctx context.Context, s streams, cfg app.Config) (err error) {
 
 func announce(s streams, a *app.App, cfg app.Config, took time.Duration) {
 	fmt.Fprintf(s.out, "\n  Aside is ready in %.1f s\n\n  console   %s/\n", took.Seconds(), a.URL())
+	if !cfg.Dev {
+		fmt.Fprintf(s.out, "  sign-in   %s\n", signInWords(cfg))
+	}
 	fmt.Fprintf(s.out, "  API docs  %s/docs\n", a.URL())
 	if !cfg.Model.On() {
 		fmt.Fprintln(s.out, "  model     none: drafts come from the knowledge alone (ASIDE_LLM_BASE_URL, ASIDE_LLM_MODEL)")
@@ -88,4 +91,12 @@ func announce(s streams, a *app.App, cfg app.Config, took time.Duration) {
 		fmt.Fprintf(s.out, "  model     %s\n", cfg.Model.Model)
 	}
 	fmt.Fprint(s.out, "\n  Ctrl-C stops everything.\n\n")
+}
+
+// signInWords says how agents get in.
+func signInWords(cfg app.Config) string {
+	if cfg.OIDC.On() {
+		return "with " + cfg.OIDC.Issuer
+	}
+	return "by pasted tokens (aside token) only: set ASIDE_OIDC_ISSUER, ASIDE_OIDC_CLIENT_ID, ASIDE_OIDC_ROLES and ASIDE_URL for your company's accounts"
 }

@@ -45,10 +45,14 @@ type App struct {
 	log       *slog.Logger
 	db        *Database
 	signer    *auth.Signer
+	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
+	ended     *endedSessions
+	revoked   auth.Revoked
 	chat      *chat.Service
 	sockets   *ws.Server
 	knowledge *Knowledge
 	bot       *bot.Bot
+	tools     tools
 	guide     *guide
 	learner   *learner
 	model     *openai.Client   // nil: none configured
@@ -94,6 +98,15 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
+	a.ended = &endedSessions{db: a.db.DB, log: log}
+	if cfg.PanelSecret != "" {
+		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
+			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
+		}
+	}
+	if err := a.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.connectModels(); err != nil {
 		return nil, err
 	}
@@ -107,7 +120,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 	a.learner = newLearner(a.db.DB, retriever, log)
 
 	counts := newMetrics()
-	bus := countedBus{pubsub.New[assist.Event](), counts}
+	bus := &toolBus{countedBus: countedBus{pubsub.New[assist.Event](), counts}}
 	if a.guide, err = newGuide(ctx, a.db.DB, log); err != nil {
 		return nil, fmt.Errorf("load the playbook: %w", err)
 	}
@@ -133,12 +146,24 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Ended:    a.guide.ended,
 		Roles:    a.guide.roles,
 		RoleSeen: a.guide.roleSeen,
+		Shed:     counts.shed,
+		Reading:  func(string, int) { counts.readers.Inc() },
 	})
+	if a.tools, err = newTools(cfg, a.chat, a.db.DB, log); err != nil {
+		return nil, err
+	}
+	bus.tools = a.tools
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, err
+	}
 	a.sockets = ws.New(ws.Options{
-		Service: a.chat,
+		Address: func(r *http.Request) string { return web.Address(r, proxies) },
+		Service: desk{a.chat, a.tools},
 		Bus:     bus,
 		Bearer:  auth.Bearer,
-		Verify:  a.signer.Verify,
+		Verify:  a.verify,
+		Revoked: a.shutOut,
 		Origins: cfg.Origins,
 		Logger:  log,
 	})
@@ -146,21 +171,32 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Conversations: a.chat,
 		Knowledge:     a.knowledge,
 		WS:            a.sockets,
+		Hooks:         a.tools.hooks(),
+		PanelLink:     a.panelLink,
 		Metrics:       counts.handler(),
-		Verify:        a.signer.Verify,
+		Verify:        a.verify,
 		Ready:         a.ready,
 		Status:        a.status,
+		Guard:         guard{a},
 		Widget:        door,
 		Origins:       cfg.Origins,
+		Proxies:       proxies,
+		Rate:          func(who assist.Actor) web.Rate { return web.Rate(ws.Limits{}.Rate(who)) },
 		Storybook:     cfg.Dev,
 		Logger:        log,
 	}
 	if cfg.Dev {
 		o.Session = a.session
 	}
+	if o.SignIn, err = a.newSignIn(); err != nil {
+		return nil, err
+	}
 	a.http = &http.Server{
 		Handler:           web.New(o),
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       2 * time.Minute, // sockets are upgraded and have their own
+		WriteTimeout:      4 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -228,17 +264,19 @@ func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt
 	if a.model != nil {
 		o.Model = a.model
 	}
-	return countedSuggester{suggest.New(o), counts}
+	return countedSuggester{suggest.New(o), counts, newMagnets(a.log, counts.registry)}
 }
 
 type countedSuggester struct {
 	*suggest.Suggester
-	m *metrics
+	m       *metrics
+	magnets *magnets
 }
 
 func (s countedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	out := s.Suggester.Run(ctx, m, w)
 	s.m.suggestion(out)
+	s.magnets.saw(out)
 	return out
 }
 
@@ -255,6 +293,7 @@ func (a *App) Start() error {
 	a.chat.Start()
 	a.onStop("conversations", func(ctx context.Context) error { a.chat.Stop(ctx); return nil })
 	a.onStop("sockets", a.sockets.Shutdown)
+	a.startTools()
 	served := make(chan struct{})
 	a.onStop("http", func(ctx context.Context) error {
 		err := a.http.Shutdown(ctx)
@@ -273,6 +312,9 @@ func (a *App) Start() error {
 		}
 	}()
 	a.background.Go(func() { a.followBot(a.work) })
+	a.background.Go(func() { a.followGuard(a.work) })
+	a.background.Go(func() { a.keepListed(a.work) })
+	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -343,6 +385,18 @@ func (s vectorStore) PutVectors(ctx context.Context, model string, ids []string,
 	return s.DB.PutVectors(ctx, model, len(vectors[0]), ids, vectors)
 }
 
+// keepListed makes the lists of a large knowledge's terms anew when it has grown.
+func (a *App) keepListed(ctx context.Context) {
+	for {
+		if err := a.db.FinishPassages(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
+		}
+		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
+}
+
 // keepEmbedded gives every passage a vector, now and whenever new ones came.
 func (a *App) keepEmbedded(ctx context.Context) {
 	for {
@@ -363,7 +417,7 @@ func (a *App) session() (web.Session, error) {
 	if err != nil {
 		return web.Session{}, err
 	}
-	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true}, nil
+	return web.Session{Token: token, Sub: who.Subject, Name: who.Name, Role: who.Actor, Dev: true, ExpiresAt: time.Now().Add(12 * time.Hour).UTC().Truncate(time.Second)}, nil
 }
 
 func (a *App) ready(ctx context.Context) []web.Part {

@@ -130,11 +130,17 @@ func connect(t *testing.T, a *app.App, cfg app.Config, who assist.Identity) *cli
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dial(t, a, token)
+}
+
+// dial opens a socket with a token.
+func dial(t *testing.T, a *app.App, token string) *client {
+	t.Helper()
 	url := "ws" + strings.TrimPrefix(a.URL(), "http") + "/v1/ws"
 	d := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: 5 * time.Second}
 	conn, _, err := d.DialContext(t.Context(), url, http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
-		t.Fatalf("connect as %s: %v", who.Actor, err)
+		t.Fatalf("connect: %v", err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	c := &client{t: t, conn: conn}

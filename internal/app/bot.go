@@ -228,6 +228,9 @@ func (d *frontDoor) known(ctx context.Context, r web.WidgetRequest) (who assist.
 		return who, false, nil
 	}
 	before, err := d.a.signer.VerifyLate(r.Token, sessionLate)
+	if err == nil {
+		err = d.a.revoked.Check(before)
+	}
 	if err != nil || before.Actor != assist.ActorCustomer || who.Subject != "" && before.Subject != who.Subject {
 		return who, false, nil // too old, or another person at this browser by now
 	}

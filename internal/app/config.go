@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/prompt"
 )
 
@@ -21,14 +23,21 @@ type Config struct {
 	Schema    string // of our tables in the database
 	Secret    string // signs tokens; "": one is made and kept in DataDir
 	Origins   []string
-	Knowledge string // folder that `up` ingests instead of the sample company
-	Prompts   string // folder of prompt files instead of those built in
-	Rollout   string // variants and their percentage of the conversations: "reply@short=10"
-	Demo      bool   // play recorded customers
-	Dev       bool   // sign in whoever opens the console on this machine
+	Proxies   []string // networks whose X-Forwarded-For is believed
+	Knowledge string   // folder that `up` ingests instead of the sample company
+	Prompts   string   // folder of prompt files instead of those built in
+	Rollout   string   // variants and their percentage of the conversations: "reply@short=10"
+	Demo      bool     // play recorded customers
+	Dev       bool     // sign in whoever opens the console on this machine
 
 	Bot          string // off, suggest or answer: overrides bot.yaml; "": as that says
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
+
+	Libredesk libredesk.Config
+
+	URL         string // where browsers reach the server; needed for OIDC
+	OIDC        OIDC
+	PanelSecret string // with which a chat tool's server signs who its agents are; "": nobody may
 
 	Model    Endpoint
 	Embedder Endpoint
@@ -87,10 +96,16 @@ func (c Config) Validate() error {
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
+	if err := c.Libredesk.Validate(); err != nil {
+		faults = append(faults, err)
+	}
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))
 		}
+	}
+	if _, err := c.proxies(); err != nil {
+		faults = append(faults, err)
 	}
 	switch c.Bot {
 	case "", "off", "suggest", "answer":
@@ -99,6 +114,12 @@ func (c Config) Validate() error {
 	}
 	if c.WidgetSecret != "" && len(c.WidgetSecret) < 32 {
 		faults = append(faults, errors.New("ASIDE_WIDGET_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
+	}
+	if err := c.validateSignIn(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PanelSecret != "" && len(c.PanelSecret) < 32 {
+		faults = append(faults, errors.New("ASIDE_PANEL_SECRET must be at least 32 bytes: `openssl rand -hex 32` makes one"))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
@@ -115,3 +136,18 @@ func (c Config) Validate() error {
 
 // secretFile keeps the secret of development.
 func (c Config) secretFile() string { return filepath.Join(c.DataDir, "secret") }
+
+// proxies reads the networks of Proxies.
+func (c Config) proxies() (networks []netip.Prefix, err error) {
+	for _, p := range c.Proxies {
+		n, err := netip.ParsePrefix(p)
+		if at, aerr := netip.ParseAddr(p); aerr == nil {
+			n, err = at.Unmap().Prefix(at.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies (ASIDE_TRUSTED_PROXIES): %q must be an address or a network, such as 10.0.0.0/8", p)
+		}
+		networks = append(networks, n.Masked())
+	}
+	return networks, nil
+}

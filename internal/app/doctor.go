@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -24,7 +25,7 @@ type Check struct {
 // Examine looks at everything a server of cfg would need. It changes nothing but
 // starting the private cluster for as long as it looks.
 func Examine(ctx context.Context, cfg Config, log *slog.Logger) []Check {
-	checks := []Check{examineSecret(cfg)}
+	checks := []Check{examineSecret(cfg), examineSignIn(ctx, cfg), examinePanel(cfg)}
 	if cfg.Database == "" {
 		checks = append(checks, examinePostgres())
 	}
@@ -45,6 +46,40 @@ func examineSecret(cfg Config) Check {
 	}
 	if _, err := cfg.Signer(); err != nil {
 		c.OK, c.Detail, c.Fix = false, assist.MessageOf(err), "export ASIDE_SECRET=$(openssl rand -hex 32)"
+	}
+	return c
+}
+
+// examineSignIn asks the provider for its description.
+func examineSignIn(ctx context.Context, cfg Config) Check {
+	c := Check{Name: "sign-in", OK: true, Detail: "by pasted tokens: ASIDE_OIDC_ISSUER is not set"}
+	if !cfg.OIDC.On() {
+		return c
+	}
+	p, err := cfg.provider()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		err = p.Check(ctx)
+	}
+	if err != nil {
+		return Check{Name: "sign-in", Detail: err.Error(), Fix: "curl " + strings.TrimSuffix(cfg.OIDC.Issuer, "/") + "/.well-known/openid-configuration"}
+	}
+	c.Detail = "with " + cfg.OIDC.Issuer + "; the provider must know the redirect address " + cfg.callback()
+	return c
+}
+
+// examinePanel says who may embed the panel and the chat, and with whose word.
+func examinePanel(cfg Config) Check {
+	c := Check{Name: "panel", OK: true, Detail: "in pages of " + strings.Join(cfg.Origins, ", ")}
+	switch {
+	case len(cfg.Origins) == 0 && cfg.PanelSecret == "":
+		c.Detail = "in pages of this server only: ASIDE_ORIGINS names those of a chat tool or a shop"
+	case len(cfg.Origins) == 0:
+		c.OK, c.Detail = false, "ASIDE_PANEL_SECRET is set, but no other page may embed the panel"
+		c.Fix = "export ASIDE_ORIGINS=https://the-chat-tool.example.com"
+	case cfg.PanelSecret == "":
+		c.Detail += "; with tokens of ASIDE_SECRET, as ASIDE_PANEL_SECRET is not set"
 	}
 	return c
 }
@@ -77,7 +112,7 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 		}
 		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
 	}
-	checks := examineOpen(ctx, db.DB)
+	checks := append(examineOpen(ctx, db.DB), examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
 		checks = append(checks, Check{Name: "database", Detail: err.Error()})
 	}
@@ -101,6 +136,10 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 	if !checks[2].OK {
 		checks[2].Detail = info.PublicError
 		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
+	}
+	if r, err := db.Record(ctx); err == nil {
+		checks = append(checks, Check{Name: "record", OK: true, Detail: fmt.Sprintf(
+			"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force", r.Replies, r.Used, r.Erasures, r.Revoked)})
 	}
 	if info.Passages == 0 {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"

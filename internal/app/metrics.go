@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/pubsub"
 )
 
@@ -18,6 +19,8 @@ type metrics struct {
 	events   *prometheus.CounterVec
 	phases   *prometheus.HistogramVec
 	tokens   *prometheus.CounterVec
+	sheds    *prometheus.CounterVec
+	readers  prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -33,8 +36,14 @@ func newMetrics() *metrics {
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aside_model_tokens_total", Help: "Tokens of the chat model, by direction.",
 		}, []string{"direction"}),
+		sheds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aside_shed_total", Help: "What was left out under load: draft, bot, suggestion.",
+		}, []string{"what"}),
+		readers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aside_mass_reads_total", Help: "Agents who read more than 1,000 conversations within an hour: look at the log for whom.",
+		}),
 	}
-	m.registry.MustRegister(m.events, m.phases, m.tokens, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.events, m.phases, m.tokens, m.sheds, m.readers, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -42,6 +51,9 @@ func newMetrics() *metrics {
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
+
+// shed counts what was left out.
+func (m *metrics) shed(what chat.Shed) { m.sheds.WithLabelValues(string(what)).Inc() }
 
 // suggestion records a finished suggestion.
 func (m *metrics) suggestion(s assist.Suggestion) {

@@ -27,6 +27,7 @@ const (
 	EventTyping               EventType = "typing"
 	EventPresence             EventType = "presence"
 	EventQueueChanged         EventType = "queue.changed" // to agents who watch the queue
+	EventErased               EventType = "conversation.erased"
 )
 
 // Kept reports whether events of this type are stored, numbered and replayed.

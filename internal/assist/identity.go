@@ -29,17 +29,21 @@ type Identity struct {
 	Subject      string // stable id of the person or tool
 	Actor        Actor
 	Name         string // for display
-	Conversation string // customers: the only conversation they may touch
+	Conversation string // the only conversation they may touch: always for customers, for agents in a chat tool's panel; "" is no such limit
 	Authority    string // agents: the role that authority.yaml gives limits to; "" is the least
+	Session      string // agents who signed in: their session, which ends all its tokens; "" is none
 	Expires      time.Time
+	Token        string    // id of the token that says so; "": it has none
+	Issued       time.Time // when that token was made; zero: it does not say
 }
 
 // MayRead reports whether this identity may see the conversation at all.
-// Customers see their own, with turns only; agents and sources see everything.
+// Customers see their own, with turns only; agents and sources see everything,
+// unless their token is for one conversation.
 func (id Identity) MayRead(conversation string) bool {
 	switch id.Actor {
 	case ActorAgent, ActorSource:
-		return true
+		return id.Conversation == "" || id.Conversation == conversation
 	case ActorCustomer:
 		return conversation != "" && id.Conversation == conversation
 	}

@@ -7,8 +7,11 @@
 package auth
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -19,6 +22,8 @@ import (
 const (
 	// Name is the issuer and the audience of every token.
 	Name = "aside"
+	// sessionAudience is the audience of what a browser keeps to get tokens with.
+	sessionAudience = "aside-session"
 	// MinSecret is the least length of a signing secret, in bytes.
 	MinSecret = 32
 	// MaxToken is the greatest length of a token, in bytes.
@@ -54,11 +59,28 @@ type claims struct {
 	Name         string       `json:"name,omitempty"`
 	Conversation string       `json:"conversation,omitempty"`
 	Authority    string       `json:"authority,omitempty"` // agents: agent, senior or lead
+	Session      string       `json:"sid,omitempty"`       // agents who signed in
 	jwt.RegisteredClaims
 }
 
-// Sign makes a token for id that lives for ttl. Expires of id is ignored.
+// Sign makes a token for id that lives for ttl, with an id of its own unless
+// id.Token gives it one. Expires and Issued of id are ignored.
 func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
+	return s.sign(id, ttl, Name)
+}
+
+// SignSession makes what a browser keeps of somebody who signed in: it is good
+// for VerifySession and nothing else.
+func (s *Signer) SignSession(id assist.Identity, ttl time.Duration) (string, error) {
+	return s.sign(id, ttl, sessionAudience)
+}
+
+// VerifySession is Verify for what SignSession made.
+func (s *Signer) VerifySession(token string) (assist.Identity, error) {
+	return s.verify(token, Leeway, sessionAudience)
+}
+
+func (s *Signer) sign(id assist.Identity, ttl time.Duration, audience string) (string, error) {
 	if ttl <= 0 {
 		return "", assist.Errorf(assist.Invalid, "a token's lifetime must be positive, not %s", ttl)
 	}
@@ -67,10 +89,10 @@ func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 	}
 	now := s.now()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
-		Role: id.Actor, Name: id.Name, Conversation: id.Conversation, Authority: id.Authority,
+		Role: id.Actor, Name: id.Name, Conversation: id.Conversation, Authority: id.Authority, Session: id.Session,
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: Name, Audience: jwt.ClaimStrings{Name}, Subject: id.Subject,
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+			Issuer: Name, Audience: jwt.ClaimStrings{audience}, Subject: id.Subject,
+			ID: cmp.Or(id.Token, strings.ToLower(rand.Text())), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 		},
 	}).SignedString(s.secret)
 	if err != nil {
@@ -84,15 +106,17 @@ func (s *Signer) Sign(id assist.Identity, ttl time.Duration) (string, error) {
 
 // Verify gives the identity a token stands for. Every error has the code
 // assist.Unauthenticated.
-func (s *Signer) Verify(token string) (assist.Identity, error) { return s.verify(token, Leeway) }
+func (s *Signer) Verify(token string) (assist.Identity, error) {
+	return s.verify(token, Leeway, Name)
+}
 
 // VerifyLate is Verify for a token that may have expired as long as late ago: to
 // give its holder a new one, and for nothing else.
 func (s *Signer) VerifyLate(token string, late time.Duration) (assist.Identity, error) {
-	return s.verify(token, Leeway+late)
+	return s.verify(token, Leeway+late, Name)
 }
 
-func (s *Signer) verify(token string, leeway time.Duration) (assist.Identity, error) {
+func (s *Signer) verify(token string, leeway time.Duration, audience string) (assist.Identity, error) {
 	if token == "" {
 		return assist.Identity{}, missing()
 	}
@@ -102,13 +126,16 @@ func (s *Signer) verify(token string, leeway time.Duration) (assist.Identity, er
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return s.keys, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-		jwt.WithIssuer(Name), jwt.WithAudience(Name),
+		jwt.WithIssuer(Name), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway),
 		jwt.WithTimeFunc(s.now), jwt.WithStrictDecoding())
 	if err != nil {
 		return assist.Identity{}, explain(err)
 	}
-	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Expires: c.ExpiresAt.Time}
+	id := assist.Identity{Subject: c.Subject, Actor: c.Role, Name: c.Name, Conversation: c.Conversation, Authority: c.Authority, Session: c.Session, Expires: c.ExpiresAt.Time, Token: c.ID}
+	if c.IssuedAt != nil {
+		id.Issued = c.IssuedAt.Time
+	}
 	if err := check(id); err != nil {
 		return assist.Identity{}, assist.Wrap(err, assist.Unauthenticated, "the token is not usable: %s", assist.MessageOf(err))
 	}
@@ -129,6 +156,9 @@ func check(id assist.Identity) error {
 	if err := assist.CheckText("name", id.Name, assist.MaxName); err != nil {
 		return err
 	}
+	if err := assist.CheckText("jti", id.Token, assist.MaxID); err != nil {
+		return err
+	}
 	if id.Actor == assist.ActorCustomer && id.Conversation == "" {
 		return assist.Errorf(assist.Invalid, "conversation is missing: a customer's token must name the one conversation it is for")
 	}
@@ -139,6 +169,12 @@ func check(id assist.Identity) error {
 	}
 	if id.Authority != "" && id.Actor != assist.ActorAgent {
 		return assist.Errorf(assist.Invalid, "authority is for agents only")
+	}
+	if id.Session != "" && id.Actor != assist.ActorAgent {
+		return assist.Errorf(assist.Invalid, "sid is for agents only")
+	}
+	if err := assist.CheckText("sid", id.Session, assist.MaxID); err != nil {
+		return err
 	}
 	if id.Conversation != "" {
 		return assist.CheckConversationID(id.Conversation)

@@ -46,8 +46,8 @@ func TestSignVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.Expires = got.Expires.UTC()
-		id.Expires = now.Add(time.Hour)
+		got.Expires, got.Issued = got.Expires.UTC(), got.Issued.UTC()
+		id.Expires, id.Issued, id.Token = now.Add(time.Hour), now, got.Token // an id of its own
 		if d := cmp.Diff(id, got); d != "" {
 			t.Error(d)
 		}

@@ -209,9 +209,16 @@ func (s *Service) answerFor(l *live, st Stored, r *run) {
 // The commit must be held.
 func (s *Service) answer(l *live, r *run, fresh int64) {
 	s.endBot(l, errSuperseded)
-	select {
-	case s.botLine <- struct{}{}:
-	default:
+	room := false
+	if !s.leavesBotOut() {
+		select {
+		case s.botLine <- struct{}{}:
+			room = true
+		default:
+		}
+	}
+	if !room {
+		s.shed(ShedBot)
 		r.cancel(nil)
 		ctx, done := s.storing(s.base)
 		defer done()

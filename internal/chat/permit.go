@@ -19,7 +19,7 @@ func mayRead(who assist.Identity, conversation string) error {
 	if who.MayRead(conversation) {
 		return nil
 	}
-	if who.Actor == assist.ActorCustomer {
+	if who.Conversation != "" {
 		return assist.Errorf(assist.Forbidden, "this token is for one conversation only, and not for this one")
 	}
 	return assist.Errorf(assist.Forbidden, "a token with role %q may not see conversations", who.Actor)
@@ -30,7 +30,7 @@ func agentOnly(who assist.Identity, conversation, what string) error {
 	if who.Actor != assist.ActorAgent {
 		return assist.Errorf(assist.Forbidden, "only an agent may %s, not a token with role %q", what, who.Actor)
 	}
-	return assist.CheckConversationID(conversation)
+	return mayRead(who, conversation)
 }
 
 // permitTurn says whether who may add n and gives it as it is to be stored.

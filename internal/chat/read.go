@@ -32,6 +32,9 @@ func (s *Service) Queue(ctx context.Context, who assist.Identity) ([]assist.Conv
 	if who.Actor != assist.ActorAgent {
 		return nil, assist.Errorf(assist.Forbidden, "only an agent may see the queue, not a token with role %q", who.Actor)
 	}
+	if who.Conversation != "" {
+		return nil, assist.Errorf(assist.Forbidden, "this token is for one conversation only, and not for the queue")
+	}
 	ctx, done := s.storing(ctx)
 	defer done()
 	q, err := s.store.Queue(ctx, 200)
@@ -45,6 +48,9 @@ func (s *Service) Queue(ctx context.Context, who assist.Identity) ([]assist.Conv
 // those they may see.
 func (s *Service) Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) ([]assist.Event, error) {
 	if err := mayRead(who, conversation); err != nil {
+		return nil, err
+	}
+	if err := s.reading(who, conversation); err != nil {
 		return nil, err
 	}
 	ctx, done := s.storing(ctx)
@@ -84,6 +90,9 @@ func (s *Service) Suggestion(ctx context.Context, who assist.Identity, id string
 	g, err := s.store.Suggestion(ctx, id)
 	if err != nil {
 		return g, fmt.Errorf("load suggestion %s: %w", id, err)
+	}
+	if who.Conversation != "" && g.Conversation != who.Conversation {
+		return assist.Suggestion{}, assist.Errorf(assist.NotFound, "there is no suggestion %q", id) // nor is it said that there is
 	}
 	return g, nil
 }

@@ -19,6 +19,7 @@ type run struct {
 	agent       assist.Identity
 	leased      bool // the store holds a lease for it
 	held        bool // part of a burst: the model waits for the pause
+	plain       bool // no written draft: too many are at work
 	began       time.Time
 	ctx         context.Context
 	cancel      context.CancelCauseFunc
@@ -76,7 +77,7 @@ func (s *Service) RequestSuggestion(ctx context.Context, who assist.Identity, co
 	r := s.newRun(forSeq)
 	r.instruction, r.agent = strings.TrimSpace(instruction), who
 	if !s.want(l, r) {
-		return "", assist.Errorf(assist.Unavailable, "the server is restarting: try again in a moment")
+		return "", assist.Errorf(assist.Unavailable, "too many suggestions wait, or the server is restarting: try again in a moment")
 	}
 	return r.id, nil
 }
@@ -115,10 +116,14 @@ func (s *Service) want(l *live, r *run) bool {
 	if inLine {
 		return true
 	}
+	if !s.joinLine() {
+		return s.turnAway(l, r)
+	}
 	s.get(l.id) // the worker's own; work puts it back
 	if s.spawn(func() { s.work(l) }) {
 		return true
 	}
+	s.leaveLine()
 	s.put(l)
 	l.mu.Lock()
 	l.pending, l.waiting = nil, false
@@ -161,6 +166,7 @@ func (s *Service) work(l *live) {
 		free = true
 	case <-s.stopping:
 	}
+	s.leaveLine()
 	if free {
 		defer func() { <-s.slots }()
 	}
@@ -176,6 +182,7 @@ func (s *Service) work(l *live) {
 	}
 	defer r.cancel(nil)
 	if free {
+		r.plain = s.leavesDraftsOut()
 		s.agents.enter()
 		defer r.ready(s)
 		s.finish(l, r, s.ask(l, r))
@@ -202,6 +209,10 @@ func (s *Service) ask(l *live, r *run) (g assist.Suggestion) {
 		m.Hold = s.opts.BurstPause
 	}
 	l.mu.Unlock()
+	if r.plain {
+		m.SkipModel = tooManyDrafts
+		s.shed(ShedDraft)
+	}
 	return s.suggester.Run(r.ctx, m, watcher{s, l, r})
 }
 

@@ -39,6 +39,14 @@ type Options struct {
 	// called when one changes; it must not block.
 	Roles    map[string]string
 	RoleSeen func(agent, role string)
+
+	// Reading is called when an agent has read AlarmReads conversations within an
+	// hour, once per agent and hour; it must not block.
+	Reading func(agent string, conversations int)
+
+	// Shed is called with each thing that was left out under load; it must not block.
+	Shed func(Shed)
+
 	Bot      Bot           // nil: customers go straight to people
 	BotPause time.Duration // how long a customer must have paused before the bot answers; 0: BurstPause
 	BotRuns  int           // answers of the bot at work at a time; 0: 16
@@ -51,7 +59,10 @@ type Options struct {
 	StoreFor   time.Duration // bound of one call to the store; 0: 10 s
 	RetryPause time.Duration // before a suggestion is stored again, doubled each time; 0: 100 ms
 	IdleFor    time.Duration // a conversation this long untouched is forgotten; 0: 5 min
-	MaxRuns    int           // suggestions at work at a time, the others wait in line; 0: 256
+	MaxRuns    int           // suggestions with a written draft at work at a time; 0: 256. A quarter more get none: see admit.go
+	AlarmReads int           // conversations one agent may read in an hour before Reading is called; 0: 1,000
+	MostReads  int           // … before no others can be read; 0: 20,000
+	MaxLine    int           // suggestions that wait in line; beyond it none is begun; 0: 1,024
 	MaxTurns   int           // of a transcript kept and shown to a run; 0: 200
 }
 
@@ -76,8 +87,10 @@ type Service struct {
 
 	mu      sync.Mutex
 	stopped bool
+	line    int            // runs that wait for a slot
 	wg      sync.WaitGroup // every goroutine of the service; grows only under mu while not stopped
 	chats   map[string]*live
+	reads   map[string]*reading
 	roles   map[string]string // agent → what they may give, as their last token said
 }
 
@@ -113,11 +126,14 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.RetryPause = cmp.Or(o.RetryPause, 100*time.Millisecond)
 	o.IdleFor = cmp.Or(o.IdleFor, 5*time.Minute)
 	o.MaxRuns = cmp.Or(o.MaxRuns, 256)
+	o.AlarmReads = cmp.Or(o.AlarmReads, 1000)
+	o.MostReads = cmp.Or(o.MostReads, 20_000)
+	o.MaxLine = cmp.Or(o.MaxLine, 1024)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns), handed: make(chan struct{}, 4),
+		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), handed: make(chan struct{}, 4),
 		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
-		stopping: make(chan struct{}), chats: map[string]*live{}, roles: maps.Clone(o.Roles)}
+		stopping: make(chan struct{}), chats: map[string]*live{}, reads: map[string]*reading{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {
 		s.roles = map[string]string{}
 	}

@@ -28,7 +28,7 @@ func TestPermissions(t *testing.T) {
 	}
 	const ok = assist.Code("")
 	// customer of the conversation, customer of another, agent, source, maintainer
-	for _, tc := range []struct {
+	methods := []struct {
 		method string
 		do     func(assist.Identity) error
 		want   [5]assist.Code
@@ -76,18 +76,30 @@ func TestPermissions(t *testing.T) {
 			[5]assist.Code{assist.Forbidden, assist.Forbidden, ok, assist.Forbidden, assist.Forbidden}},
 		{"suggestion", func(w assist.Identity) error { _, err := h.Suggestion(ctx, w, "sug_x"); return err },
 			[5]assist.Code{assist.Forbidden, assist.Forbidden, assist.NotFound, assist.Forbidden, assist.NotFound}},
-	} {
+	}
+	for _, tc := range methods {
 		for i, who := range []assist.Identity{customer, stranger, agent, source, maintainer} {
 			if got := assist.CodeOf(tc.do(who)); got != tc.want[i] {
 				t.Errorf("%s by %s: %q, want %q", tc.method, who.Subject, got, tc.want[i])
 			}
 		}
 	}
+	// An agent in a chat tool's panel has one conversation; in another, nothing.
+	here, elsewhere := agent, agent
+	here.Conversation, elsewhere.Conversation = "conv_1", "conv_2"
+	for _, tc := range methods {
+		if got := assist.CodeOf(tc.do(elsewhere)); got != assist.Forbidden && (tc.method != "suggestion" || got != assist.NotFound) {
+			t.Errorf("%s by an agent of another conversation: %q", tc.method, got)
+		}
+		if got := assist.CodeOf(tc.do(here)); got != tc.want[2] && tc.method != "queue" || tc.method == "queue" && got != assist.Forbidden {
+			t.Errorf("%s by this conversation's agent: %q, want %q", tc.method, got, tc.want[2])
+		}
+	}
 	// The refusal must not tell whether the conversation exists.
-	_, here := h.Conversation(ctx, stranger, "conv_1")
+	_, known := h.Conversation(ctx, stranger, "conv_1")
 	_, nowhere := h.Conversation(ctx, stranger, "conv_nowhere")
-	if here.Error() != nowhere.Error() {
-		t.Errorf("%q and %q differ", here, nowhere)
+	if known.Error() != nowhere.Error() {
+		t.Errorf("%q and %q differ", known, nowhere)
 	}
 }
 

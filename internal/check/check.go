@@ -68,7 +68,7 @@ func All(in Input) Report {
 		runVerdicts(Authority(draft.Text, in.Limits, in.Hits)).in(draft),
 		runVerdicts(Tone(draft.Text)).in(draft),
 	)
-	verdicts = onceMarked(verdicts)
+	verdicts = onceMarked(allowed(verdicts, draft.Text, in.Limits))
 	r := Report{Draft: draft, Verdicts: verdicts, CheckCount: countFacts(verdicts), Dropped: dropped, Standing: assist.StandingReady}
 	switch {
 	case nothingCarried(draft):
@@ -109,7 +109,7 @@ func Text(text string, hits []assist.Hit, turns []assist.Turn, limits ...Limit) 
 			}
 		}
 	}
-	return onceMarked(verdicts)
+	return onceMarked(allowed(verdicts, text, limits))
 }
 
 // onceMarked sorts verdicts, and leaves out that a fact is internal where

@@ -460,3 +460,30 @@ func BenchmarkText(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
 }
+
+// What an agent may give needs nobody else's word; more of it, another thing, or
+// that it was done already does.
+func TestAGiftWithinLimitsNeedsNoSource(t *testing.T) {
+	limits := []Limit{{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25, Period: "this quarter"}}
+	tests := map[string]string{
+		"To make up for it, I'd like to give you $20 store credit.": "",
+		"To make up for it, I'd like to give you $30 store credit.": "$30",
+		"To make up for it, I'd like to send you $20.":              "$20",
+		"I have added $20 store credit to your account.":            "$20",
+		"$20 store credit has been added to your account.":          "$20",
+	}
+	for text, want := range tests {
+		draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text}})
+		for name, verdicts := range map[string][]assist.Verdict{"draft": All(Input{Draft: draft, Limits: limits}).Verdicts, "typed": Text(text, nil, nil, limits...)} {
+			var got []string
+			for _, v := range verdicts {
+				if v.Check == checkPromises || v.Check == checkAuthority {
+					got = append(got, v.Words)
+				}
+			}
+			if words := strings.Join(got, " "); (want == "") != (words == "") || !strings.Contains(words, want) {
+				t.Errorf("%s %q: marked %q, want %q", name, text, words, want)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,32 @@ func Promises(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assi
 		verdicts = append(verdicts, judge(s.Text, values, i, at[i], chat.with(all.cited(s.Citations)), all)...)
 	}
 	return verdicts
+}
+
+// allowed leaves out that nobody vouches for an amount where it is a gesture that
+// this agent may give: their own word is enough. What is said to be done already
+// still needs somebody who did it.
+func allowed(verdicts []assist.Verdict, text string, limits []Limit) []assist.Verdict {
+	if len(limits) == 0 || !slices.ContainsFunc(verdicts, func(v assist.Verdict) bool { return v.Check == checkPromises }) {
+		return verdicts
+	}
+	mine := map[int]bool{}
+	for _, v := range Values(text) {
+		mine[v.Start] = offered(text, v, limits) && !doneAlready(text, v)
+	}
+	return slices.DeleteFunc(verdicts, func(v assist.Verdict) bool { return v.Check == checkPromises && mine[v.Start] })
+}
+
+var done = regexp.MustCompile(`(?i)\b(I|we)(['’]ve| have| just| already)\b|\b(has|have|was|were|is|are) (already |just |now )?(been )?(added|applied|booked|credited|given|granted|issued|put|refunded|sent)\b`)
+
+// doneAlready reports whether a value's sentence speaks of what was done.
+func doneAlready(text string, v Value) bool {
+	for _, span := range lex.Sentences(text) {
+		if v.Start >= span.Start && v.Start < span.End {
+			return done.MatchString(span.In(text))
+		}
+	}
+	return false
 }
 
 func promises(text string, sentence, offset int, from, elsewhere *sources) []assist.Verdict {

@@ -96,6 +96,14 @@ func (g *guide) Hold(_ context.Context, _ assist.Moment, gesture, period string,
 	return g.spent[playbook.SpentKey(gesture, period)]+amount <= limit, nil
 }
 
+// limits are what the case's agent may still give.
+func (s subject) limits() []check.Limit {
+	if s.guide == nil {
+		return nil
+	}
+	return suggest.Limits(s.guide.authority, s.c.Vars["role"], s.guide.spent, s.guide.now, s.c.order())
+}
+
 // authority: neither the draft nor a way that is said to be this agent's goes
 // beyond what the agent may give.
 func authority(_ *Assertion, s subject) Grade {
@@ -113,7 +121,7 @@ func authority(_ *Assertion, s subject) Grade {
 		}
 	}
 	if d := s.out.Suggestion.Draft; d != nil {
-		for _, v := range check.Authority(d.Text, suggest.Limits(s.guide.authority, role, s.guide.spent, s.guide.now, s.c.order()), s.out.Suggestion.Hits) {
+		for _, v := range check.Authority(d.Text, s.limits(), s.out.Suggestion.Hits) {
 			return failed("%q: %s", v.Words, v.Reason)
 		}
 	}

@@ -208,7 +208,7 @@ func noInternal(a *Assertion, s subject) Grade {
 			hits = append(hits, h) // what is public too is no secret
 		}
 	}
-	for _, v := range check.Audience(*d, hits, s.c.Turns) {
+	for _, v := range check.Audience(*d, hits, s.c.Turns, s.limits()...) { // a gift within limits may be said
 		return failed("it says %q, which stands on an internal page", clip(v.Words, 80))
 	}
 	return passed("nothing of an internal page")

@@ -91,6 +91,9 @@ func measureSize(t *testing.T, dev string, text *bulk.Text, size string, n int, 
 	if err != nil || len(report.Failed) > 0 {
 		t.Fatal(err, report.Failed)
 	}
+	if err := db.FinishPassages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	took := time.Since(began)
 	rate := float64(report.Passages) / took.Seconds()
 	t.Logf("%d passages in %s: %.0f/s", report.Passages, took.Round(time.Second), rate)

@@ -465,7 +465,8 @@ func changeover(d assist.Document, old stored, now time.Time) time.Time {
 // storePassages updates the passages that were there with the same words, which
 // keep their row and the beginning of their validity, and copies in the others.
 func (w *writer) storePassages(ctx context.Context, rows []passage, was map[string]stored, now time.Time, average float64) error {
-	const update = `UPDATE passages SET audience = $2, collection = $3, language = $4, valid_to = $5, heading = $6, text = $7,
+	// A new row number: the lists of terms know the passage as it was before.
+	const update = `UPDATE passages SET row_id = DEFAULT, audience = $2, collection = $3, language = $4, valid_to = $5, heading = $6, text = $7,
 			start_byte = $8, end_byte = $9, length = $10, terms = $11, counts = $12, weights = $13
 		WHERE id = $1 AND current`
 	columns := []string{"id", "document_id", "audience", "collection", "language", "valid_from", "valid_to", "heading", "text",

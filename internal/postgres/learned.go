@@ -97,7 +97,8 @@ func (db *DB) Learn(ctx context.Context, lessons []retrieve.Lesson) (added int, 
 				continue
 			}
 			const insert = `INSERT INTO lessons (conversation_id, seq, passages, trust, terms, sums, at)
-				VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, now())) ON CONFLICT DO NOTHING`
+				SELECT $1, $2, $3, $4, $5, $6, coalesce($7, now())
+				WHERE NOT EXISTS (SELECT FROM erasures WHERE digest = sha256(convert_to($1, 'UTF8'))) ON CONFLICT DO NOTHING`
 			batch.Queue(insert, l.Conversation, l.Seq, s.Passages, s.Trust, s.Terms, s.Sums, orNull(l.At)).Exec(func(tag pgconn.CommandTag) error {
 				if tag.RowsAffected() > 0 {
 					added++
@@ -126,25 +127,9 @@ func (db *DB) Recall(ctx context.Context, scope retrieve.Scope, passage string, 
 
 // Forget implements retrieve.Learner.
 func (db *DB) Forget(ctx context.Context, conversation string) error {
-	const sql = `DELETE FROM lessons WHERE conversation_id = $1 RETURNING passages, trust, terms, sums`
 	return db.write(ctx, "forget what was learned from conversation "+conversation, func(ctx context.Context, w *writer) error {
-		gone, err := collect(ctx, w.tx, pgx.RowToStructByPos[storedLesson], sql, conversation)
-		if err != nil || len(gone) == 0 {
-			return err
-		}
-		var passages []string
-		for _, l := range gone {
-			passages = append(passages, l.Passages...)
-		}
-		audiences, err := w.audiencesOf(ctx, passages)
-		if err != nil {
-			return err
-		}
-		changes := newTeaching()
-		for _, l := range gone {
-			changes.add(l, audiences, -1)
-		}
-		return w.teach(ctx, changes, audiences)
+		_, err := w.unlearn(ctx, conversation)
+		return err
 	})
 }
 

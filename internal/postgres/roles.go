@@ -29,6 +29,8 @@ var publicGrants = []string{
 	`passage_vectors_public`,
 	`learned`,
 	`learned_public`,
+	`postings_public`,
+	`postings_state`,
 }
 
 // ensureRole makes the public role if need be and lets the main user take it.

@@ -91,6 +91,10 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 // hitColumns are what scanHit takes, of a passage p and its document d.
 const hitColumns = passageColumns + `, d.title, d.kind, p.audience, d.url, p.collection, coalesce(p.revision, d.revision), d.updated_at`
 
+// itsDocument joins the document of each passage found. The planner takes twenty
+// passages for thousands, and would read all documents: it may not look inside.
+const itsDocument = `CROSS JOIN LATERAL (SELECT x.title, x.kind, x.url, x.revision, x.updated_at FROM documents x WHERE x.id = p.document_id LIMIT 1) d`
+
 func scanHit(row pgx.CollectableRow) (h assist.Hit, err error) {
 	err = row.Scan(&h.ID, &h.DocumentID, &h.Heading, &h.Text, &h.Start, &h.End,
 		&h.Title, &h.Kind, &h.Audience, &h.URL, &h.Section, &h.Revision, &h.UpdatedAt, &h.Score)
@@ -109,8 +113,18 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 	if max(len(q.Weights), len(q.Learned.Weights)) > maxTerms {
 		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
 	}
-	sql, args := lexicalSQL(scope, q)
-	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
+	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) error {
+		var lists postings
+		var listed bool
+		if len(q.Wide) > 0 && scope.At.IsZero() && len(scope.Collections) == 0 && scope.Language == "" {
+			if lists, listed, err = db.listed(ctx, conn, scope, q); err != nil {
+				return err
+			}
+		}
+		sql, args := lexicalSQL(scope, q)
+		if listed {
+			sql, args = listedSQL(scope, q, lists)
+		}
 		found, err = collect(ctx, conn, scanHit, sql, args...)
 		return err
 	})
@@ -128,7 +142,7 @@ func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args
 		FROM (SELECT p.row_id, p.weights <#> $4 AS distance FROM ` + passages + ` p
 		      WHERE p.terms && $5::int[] AND ` + visible + `
 		      ORDER BY p.weights <#> $4, p.id LIMIT $6) c
-		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
 		ORDER BY c.distance, p.id`, args
 	}
 	// As retrieve.LexicalQuery.Score: $9 mass of the words, $10 of what was
@@ -143,7 +157,38 @@ func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args
 		      SELECT p.row_id, p.id, ` + score + `
 		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $8::int[] AND NOT p.terms && $5::int[] AND ` + visible + `
 		      ORDER BY score DESC, id LIMIT $6) c
-		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
+		ORDER BY c.score DESC, p.id`, append(args, sparse(q.Learned.Weights), q.Learned.Candidates, q.Mass, q.Learned.Mass,
+			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
+}
+
+// listedSQL ranks the rows that the lists found best, and what they do not know.
+func listedSQL(scope retrieve.Scope, q retrieve.LexicalQuery, lists postings) (sql string, args []any) {
+	passages, learnings, _ := tables(scope)
+	args = append(filter(scope, sparse(q.Weights), orEmpty(q.Candidates), hits(scope)), lists.best, lists.last)
+	if len(q.Learned.Candidates) == 0 {
+		return `SELECT ` + hitColumns + `, -c.distance
+		FROM (SELECT p.row_id, p.id, p.weights <#> $4 AS distance FROM ` + passages + ` p WHERE p.row_id = ANY($7) AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, p.weights <#> $4 FROM ` + passages + ` p WHERE p.row_id > $8 AND p.terms && $5::int[] AND ` + visible + `
+		      ORDER BY distance, id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
+		ORDER BY c.distance, p.id`, args
+	}
+	// As in lexicalSQL: $11 mass of the words, $12 of what was learned.
+	const score = `-(p.weights <#> $4) + coalesce($11::float8 * $13::float8 * l.evidence / (l.evidence + $14::float8)
+		* power(greatest(-(l.weights <#> $9), 0) / $12::float8, $15::float8), 0)`
+	from := ` AS score FROM ` + passages + ` p LEFT JOIN ` + learnings + ` l ON l.passage_id = p.id WHERE `
+	return `SELECT ` + hitColumns + `, c.score
+		FROM (SELECT p.row_id, p.id, ` + score + from + `p.row_id = ANY($7) AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, ` + score + from + `p.row_id > $8 AND p.terms && $5::int[] AND ` + visible + `
+		      UNION ALL
+		      SELECT p.row_id, p.id, ` + score + `
+		      FROM ` + learnings + ` l JOIN ` + passages + ` p ON p.id = l.passage_id WHERE l.terms && $10::int[]
+		      AND NOT p.row_id = ANY($7) AND NOT (p.row_id > $8 AND p.terms && $5::int[]) AND ` + visible + `
+		      ORDER BY score DESC, id LIMIT $6) c
+		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
 		ORDER BY c.score DESC, p.id`, append(args, sparse(q.Learned.Weights), q.Learned.Candidates, q.Mass, q.Learned.Mass,
 			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/ingest"
@@ -150,6 +153,7 @@ func TestSearchAtSize(t *testing.T) {
 	if err := db.FinishVectors(t.Context(), "m"); err != nil {
 		t.Error(err)
 	}
+	t.Run("lists of terms", func(t *testing.T) { listsFindTheSame(t, db) })
 }
 
 // A new model fills in beside the old one, which serves until the new one is
@@ -194,4 +198,65 @@ func TestNewModelBesideTheOld(t *testing.T) {
 		t.Error(err)
 	}
 	serves("old") // chosen again
+}
+
+// With lists of where terms stand the same passages are found, for either role;
+// what changes after they were made is found as it is now.
+func listsFindTheSame(t *testing.T, db *postgres.DB) {
+	ask := func(audience assist.Audience, words string) []assist.Hit {
+		t.Helper()
+		scope := retrieve.Scope{Audience: audience, K: 10}
+		l, err := db.Lexicon(t.Context(), scope, strings.Fields(words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := query(l)
+		q.Wide = q.Candidates
+		found, err := db.Lexical(t.Context(), scope, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	questions := []string{"w1 w20 w300", "w7", "w2999 w5 w6 w8 w9", "w1234 nothing"}
+	type asked struct {
+		audience assist.Audience
+		words    string
+	}
+	before := map[asked][]assist.Hit{}
+	for _, words := range questions {
+		for _, a := range []assist.Audience{assist.AudiencePublic, assist.AudienceInternal} {
+			before[asked{a, words}] = ask(a, words)
+		}
+	}
+	if err := db.FinishPassages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	state := `SELECT build, passages FROM postings_state`
+	rows, err := db.Query(t.Context(), "turns", state)
+	if err != nil || len(rows) != 1 || fmt.Sprint(rows[0]) != "[1 25000]" {
+		t.Fatal(rows, err)
+	}
+	for a, was := range before {
+		if now := ask(a.audience, a.words); !cmp.Equal(was, now) {
+			t.Errorf("%v: the lists find others: %s", a, cmp.Diff(was, now))
+		}
+	}
+	put(t, db, document("doc1", assist.AudiencePublic, "w7 w7 w7 w7 w7 w7"), document("new", assist.AudienceInternal, "w7 w7 w7 w7 w7"))
+	if got := ask(assist.AudiencePublic, "w7"); len(got) == 0 || got[0].DocumentID != "doc1" {
+		t.Errorf("a page that was made public is not found first: %+v", got)
+	}
+	inside := ask(assist.AudienceInternal, "w7")
+	if !slices.ContainsFunc(inside, func(h assist.Hit) bool { return h.DocumentID == "new" }) {
+		t.Errorf("a new page is not found: %+v", inside)
+	}
+	if err := db.FinishPassages(t.Context()); err != nil { // a page more is nothing
+		t.Fatal(err)
+	}
+	if rows, err := db.Query(t.Context(), "turns", state); err != nil || fmt.Sprint(rows[0]) != "[1 25000]" {
+		t.Error(rows, err)
+	}
+	if _, err := db.CustomerQuery(t.Context(), "", `SELECT * FROM postings_internal`); err == nil {
+		t.Error("customers can read the lists of internal pages")
+	}
 }

@@ -170,7 +170,7 @@ func denseSQL(scope retrieve.Scope, expression string) string {
 		FROM (SELECT p.row_id, ` + expression + ` <=> $4 AS distance FROM ` + vectors + ` v JOIN ` + passages + ` p ON p.id = v.passage_id
 		      WHERE v.model_id = $5 AND ` + visible + `
 		      ORDER BY ` + expression + ` <=> $4 LIMIT $6) c
-		JOIN ` + passages + ` p ON p.row_id = c.row_id JOIN documents d ON d.id = p.document_id
+		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
 		ORDER BY c.distance, p.id`
 }
 

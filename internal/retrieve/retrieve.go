@@ -71,7 +71,8 @@ type TermStat struct {
 // LexicalQuery is a question in the index's own term ids.
 type LexicalQuery struct {
 	Weights    map[int32]float32 // idf × importance
-	Candidates []int32           // rarest first, within the term budget
+	Candidates []int32           // those that say most for the passages they bring, within the budget
+	Wide       []int32           // the same within WideBudget; empty where every passage may be looked at
 	Mass       float64           // what a passage of usual length with every term once would score
 	Learned    LearnedQuery      // zero where nothing was learned
 }

@@ -342,9 +342,16 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 	}
 	w.query.Mass = w.mass
 	w.query.Candidates = telling(words, budget, l.Passages)
+	if l.Passages > budget {
+		w.query.Wide = telling(words, WideBudget(l.Passages), l.Passages)
+	}
 	learned.Candidates = telling(asked, budget, l.Learned)
 	return w
 }
+
+// WideBudget is how many passages the terms may bring of which an index need not
+// read the passages themselves.
+func WideBudget(passages int) int { return max(40_000, passages*2/5) }
 
 // candidate is a term, about how many passages it brings, and how much it says.
 type candidate struct {

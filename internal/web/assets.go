@@ -40,7 +40,7 @@ type asset struct {
 
 // Assets serves the agent's console: its page at "/", its files below
 // "/assets/", and the customer's chat: "/widget.js" for other sites' pages and
-// "/widget" as a page. In development there are also "/storybook" and
+// "/widget" as a page, "/panel.js" for the pages of chat tools. In development there are also "/storybook" and
 // "/storybook/widget", which draw every state from fixtures, and "/demo", a shop's
 // page with the widget. Anything else is not found. Browsers ask each time and are
 // answered 304 while nothing changed, so that an upgrade shows at once; only the
@@ -59,7 +59,8 @@ func AssetRoutes(development bool) map[string]http.Handler {
 	files := loadAssets()
 	script := files["widget.js"]
 	script.cache = "public, max-age=300" // on every page of a shop: not asked for each time
-	routes := map[string]http.Handler{"GET /{$}": files["index.html"], "GET /widget": files["widget.html"], "GET /widget.js": script}
+	routes := map[string]http.Handler{"GET /{$}": files["index.html"], "GET /widget": files["widget.html"], "GET /widget.js": script,
+		"GET /panel.js": files["embed/entry.js"]}
 	if development {
 		routes["GET /storybook"] = files["storybook.html"]
 		routes["GET /storybook/widget"] = files["storybook-widget.html"]

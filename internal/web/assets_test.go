@@ -33,6 +33,8 @@ func TestAssets(t *testing.T) {
 		{"/widget", "text/html; charset=utf-8", 200},
 		{"/widget.js", "text/javascript; charset=utf-8", 200},
 		{"/assets/widget/chat.js", "text/javascript; charset=utf-8", 200},
+		{"/panel.js", "text/javascript; charset=utf-8", 200},
+		{"/assets/embed/panel.js", "text/javascript; charset=utf-8", 200},
 		{"/demo", "text/html; charset=utf-8", 404},
 		{"/assets/demo.css", "text/css; charset=utf-8", 404},
 		{"/storybook", "text/html; charset=utf-8", 404},
@@ -145,7 +147,7 @@ func TestContrast(t *testing.T) {
 	if !ok {
 		t.Fatal("tokens.css has no dark theme")
 	}
-	media, attribute, ok := strings.Cut(dark, `:root[data-theme="dark"] {`)
+	media, attribute, ok := strings.Cut(dark, `:root[data-theme="dark"], :host([theme="dark"]) {`)
 	if !ok {
 		t.Fatal("tokens.css has no chosen dark theme")
 	}

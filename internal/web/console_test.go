@@ -38,6 +38,7 @@ type desk struct {
 	loseAck  bool             // store the next reply, then drop the connection
 	changed  bool             // the first source has, since it was cited
 	session  bool             // development session
+	ends     time.Time        // of the session's tokens, where one signed in
 	expired  bool             // the token is not valid any more
 	customer string
 }
@@ -74,6 +75,13 @@ func newDesk(t *testing.T) *desk {
 		d.mu.Unlock()
 		if !session {
 			http.Error(w, `{"status":401}`, http.StatusUnauthorized)
+			return
+		}
+		d.mu.Lock()
+		ends := d.ends
+		d.mu.Unlock()
+		if !ends.IsZero() { // signed in with a provider
+			writeJSON(w, map[string]any{"token": agentToken, "sub": "maya", "name": "Maya", "role": "agent", "dev": false, "expires_at": ends})
 			return
 		}
 		writeJSON(w, map[string]any{"token": agentToken, "sub": "maya", "name": "Maya", "role": "agent", "dev": true})
@@ -663,6 +671,22 @@ func TestConsole(t *testing.T) {
 			chromedp.SendKeys(chromedp.CSS("#token"), "nonsense"+kb.Enter), chrome.Eventually(`document.querySelector(".form-error")?.textContent.includes("not a token")`),
 			chromedp.Evaluate[chromedp.Void](`document.querySelector("#token").value = ""`),
 			chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), chrome.Eventually(`document.querySelector(".queue-row")`))
+	})
+
+	t.Run("a token is followed by another before it ends", func(t *testing.T) {
+		d := newDesk(t)
+		d.ends = time.Now().Add(100 * time.Second) // sooner than the desk waits
+		tab := openDesk(t, browser, d)
+		d.waitFor(t, "queue.open", 3) // one on each connection
+		d.mu.Lock()
+		d.ends = time.Now().Add(time.Hour)
+		d.mu.Unlock()
+		// Nothing of it is seen, and nothing is lost.
+		d.turn(assist.RoleCustomer, "Are you still there?")
+		chrome.Run(t, tab, chrome.Eventually(`[...document.querySelectorAll(".turn-text")].at(-1).textContent === "Are you still there?"`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".link-banner"))`) {
+			t.Error("the desk speaks of a lost connection")
+		}
 	})
 
 	t.Run("keys can be changed", func(t *testing.T) {

@@ -113,10 +113,10 @@ func jsonFields(typ reflect.Type) (all, required []string) {
 var schemaTypes = map[string]any{
 	"Problem": problem{}, "Event": eventBody{}, "PublicConversation": publicConversation{},
 	"SearchQuery": SearchQuery{}, "SearchResult": SearchResult{}, "SearchHit": SearchHit{},
-	"Part": Part{}, "Status": Status{}, "ModelStatus": ModelStatus{}, "KnowledgeStatus": KnowledgeStatus{}, "Session": Session{},
+	"Part": Part{}, "Status": Status{}, "ModelStatus": ModelStatus{}, "KnowledgeStatus": KnowledgeStatus{}, "Session": Session{}, "SignedOut": SignedOut{},
 	"Conversation": assist.Conversation{}, "Turn": assist.Turn{}, "PublicTurn": assist.PublicTurn{}, "Action": assist.Action{},
 	"Handoff": assist.Handoff{}, "PublicHandoff": assist.PublicHandoff{}, "Source": assist.Source{},
-	"WidgetRequest": WidgetRequest{}, "WidgetSession": WidgetSession{},
+	"RevokeRequest": RevokeRequest{}, "WidgetRequest": WidgetRequest{}, "WidgetSession": WidgetSession{},
 	"Suggestion": assist.Suggestion{}, "Question": assist.Question{}, "Term": assist.Term{}, "Hit": assist.Hit{}, "Ranks": assist.Ranks{},
 	"Draft": assist.Draft{}, "Sentence": assist.Sentence{}, "Citation": assist.Citation{}, "NextStep": assist.NextStep{},
 	"PolicyRef": assist.PolicyRef{}, "Option": assist.Option{}, "Verdict": assist.Verdict{}, "PromptRef": assist.PromptRef{},

@@ -50,7 +50,7 @@ func (s *server) putDocument(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) document(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.identify(r)
+	who, err := s.reader(r)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) search(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.identify(r)
+	who, err := s.reader(r)
 	if err != nil {
 		return err
 	}
@@ -118,6 +118,16 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		result.Hits = []SearchHit{} // [] in JSON, never null
 	}
 	return writeJSON(w, http.StatusOK, result)
+}
+
+// reader is whoever may read all of the knowledge that their role may: not an agent
+// whose token is for one conversation, who gets what belongs to it.
+func (s *server) reader(r *http.Request) (assist.Identity, error) {
+	who, err := s.identify(r)
+	if err == nil && who.Actor == assist.ActorAgent && who.Conversation != "" {
+		err = assist.Errorf(assist.Forbidden, "this token is for one conversation only, and not for the knowledge")
+	}
+	return who, err
 }
 
 // audienceOf says with whose eyes an identity reads: customers never see

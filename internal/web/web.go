@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -103,18 +104,20 @@ type KnowledgeStatus struct {
 
 // Session is the answer of GET /v1/session.
 type Session struct {
-	Token string       `json:"token"`
-	Sub   string       `json:"sub"`
-	Name  string       `json:"name"`
-	Role  assist.Actor `json:"role"`
-	Dev   bool         `json:"dev"`
+	Token     string       `json:"token"`
+	Sub       string       `json:"sub"`
+	Name      string       `json:"name"`
+	Role      assist.Actor `json:"role"`
+	Dev       bool         `json:"dev"`
+	ExpiresAt time.Time    `json:"expires_at"` // of the token: ask again before
 }
 
-// Options wires the handlers. All fields but Session and Storybook are needed.
+// Options wires the handlers. All fields but Session, SignIn, PanelLink, Widget and Storybook are needed.
 type Options struct {
 	Conversations Conversations
 	Knowledge     Knowledge
 	WS            http.Handler
+	Hooks         map[string]http.Handler // by the chat tool's name; may be nil
 	Metrics       http.Handler
 	Verify        func(token string) (assist.Identity, error)
 	Ready         func(context.Context) []Part
@@ -122,15 +125,20 @@ type Options struct {
 	// Session gives a token to whoever opens the console on this machine; nil
 	// in production, where people sign in.
 	Session   func() (Session, error)
-	Widget    Widget   // nil: there is no widget
-	Origins   []string // pages that may ask for a widget's session besides our own
-	Storybook bool     // serve /storybook
+	SignIn    SignIn                  // nil: nobody signs in with a provider
+	PanelLink PanelLink               // nil: no chat tool links to /panel
+	Guard     Guard                   // nil: nothing is erased or revoked over HTTP
+	Widget    Widget                  // nil: there is no widget
+	Origins   []string                // pages that may use the widget and the panel besides our own
+	Proxies   []netip.Prefix          // who may say in X-Forwarded-For whose request it is; none: nobody
+	Rate      func(assist.Actor) Rate // of requests, by subject; nil: no limit
+	Storybook bool                    // serve /storybook
 	Logger    *slog.Logger
 }
 
 // New makes the handler of the whole server.
 func New(o Options) http.Handler {
-	s := &server{Options: o}
+	s := &server{Options: o, rates: rates{of: o.Rate}}
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
 		mux.Handle(r.method+" "+r.path, r.handler)
@@ -139,7 +147,11 @@ func New(o Options) http.Handler {
 	return s.known(mux)
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	rates        rates
+	unknownProxy sync.Once
+}
 
 type route struct {
 	method, path string
@@ -154,18 +166,39 @@ func (s *server) routes() []route {
 		{"GET", "/metrics", s.Metrics},
 		{"GET", "/v1/ws", s.WS},
 		{"GET", "/v1/session", s.handle(s.session)},
+		{"DELETE", "/v1/session", s.handle(s.endSession)},
+		{"GET", "/v1/signin", s.handle(s.signIn)},
+		{"GET", "/v1/signin/callback", s.handle(s.signInCallback)},
 		{"POST", "/v1/widget/session", s.handle(s.widgetSession)},
 		{"OPTIONS", "/v1/widget/session", s.handle(s.widgetPreflight)},
-		{"GET", "/v1/status", s.handle(s.status)},
+		{"GET", "/v1/status", s.shared(s.handle(s.status))},
+		{"OPTIONS", "/v1/status", s.handle(s.sharedPreflight)},
 		{"GET", "/v1/conversations", s.handle(s.queue)},
-		{"GET", "/v1/conversations/{id}", s.handle(s.conversation)},
+		{"GET", "/v1/conversations/{id}", s.shared(s.handle(s.conversation))},
+		{"OPTIONS", "/v1/conversations/{id}", s.handle(s.sharedPreflight)},
 		{"POST", "/v1/conversations/{id}/turns", s.handle(s.addTurn)},
-		{"GET", "/v1/suggestions/{id}", s.handle(s.suggestion)},
+		{"GET", "/v1/suggestions/{id}", s.shared(s.handle(s.suggestion))},
+		{"OPTIONS", "/v1/suggestions/{id}", s.handle(s.sharedPreflight)},
+		{"POST", "/v1/hooks/{tool...}", s.handle(s.hook)},
+		{"DELETE", "/v1/conversations/{id}", s.handle(s.eraseConversation)},
+		{"DELETE", "/v1/customers/{id...}", s.handle(s.eraseCustomer)},
+		{"POST", "/v1/revocations", s.handle(s.revoke)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},
 		{"POST", "/v1/search", s.handle(s.search)},
 	}
+}
+
+// hook hands a delivery to the chat tool it is from.
+func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
+	tool, _, _ := strings.Cut(r.PathValue("tool"), "/")
+	h := s.Hooks[tool]
+	if h == nil {
+		return assist.Errorf(assist.NotFound, "no chat tool of this name is connected: `aside doctor` lists what is")
+	}
+	h.ServeHTTP(w, r)
+	return nil
 }
 
 // known answers what no route takes with a problem document, as all errors are.
@@ -306,6 +339,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	if b := bytes.TrimSpace(body); len(b) == 0 || b[0] != '{' {
 		return assist.Errorf(assist.Invalid, "the body must be one JSON object")
 	}
+	if assist.TooDeep(body) {
+		return assist.Errorf(assist.Invalid, "the body nests deeper than %d levels", assist.MaxDepth)
+	}
 	err = json.Unmarshal(body, v)
 	var (
 		syntax *json.SyntaxError
@@ -322,7 +358,15 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	return assist.Wrap(err, assist.Invalid, "the body has a value that cannot be read: times must be RFC 3339, like 2026-11-22T10:00:00Z")
 }
 
+// bodyTime is how long a body may take: 20 MiB at 2 Mbit/s.
+const bodyTime = 90 * time.Second
+
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	wait := bodyTime
+	if limit <= maxTurnBody {
+		wait = 10 * time.Second
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait)) // a test's recorder has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -340,7 +384,14 @@ func (s *server) identify(r *http.Request) (assist.Identity, error) {
 	if err != nil {
 		return assist.Identity{}, err
 	}
-	return s.Verify(token)
+	who, err := s.Verify(token)
+	if err == nil {
+		err = s.rates.allow(who)
+	}
+	if err != nil {
+		return assist.Identity{}, err
+	}
+	return who, nil
 }
 
 // need is identify for some actors only.
@@ -378,11 +429,18 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	}{status == http.StatusOK, append([]Part{}, parts...)})
 }
 
-// session signs in whoever opens the console on this machine while developing.
+// session gives a token to a browser that signed in, or to whoever opens the
+// console on this machine while developing.
 // The Host check keeps a foreign page that points its name at this machine from
 // asking for a token, the others a foreign page's own request and a proxy that
 // serves the world from this machine.
 func (s *server) session(w http.ResponseWriter, r *http.Request) error {
+	if ok, err := s.signedIn(w, r); ok || err != nil {
+		return err
+	}
+	if s.SignIn != nil && s.Session == nil {
+		return assist.Errorf(assist.Unauthenticated, "nobody is signed in here: open %s in a browser", signInPath)
+	}
 	if s.Session == nil || !loopback(r.Host) || !loopback(r.RemoteAddr) || foreign(r) || forwarded(r) {
 		return assist.Errorf(assist.Unauthenticated, "sign in with a token: `aside token --role agent --name YOU` makes one")
 	}

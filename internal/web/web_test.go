@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -31,6 +33,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // actors are the tokens of the tests: each is its own name.
 var actors = map[string]assist.Identity{
 	"agent":      {Subject: "agent_ada", Actor: assist.ActorAgent, Name: "Ada"},
+	"panel":      {Subject: "agent_bo", Actor: assist.ActorAgent, Conversation: "conv_1"},
 	"customer":   {Subject: "cust_1", Actor: assist.ActorCustomer, Conversation: "conv_1"},
 	"source":     {Subject: "libredesk", Actor: assist.ActorSource},
 	"maintainer": {Subject: "ci", Actor: assist.ActorMaintainer},
@@ -234,6 +237,15 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
+		Hooks: map[string]http.Handler{"tool": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/hooks/tool" && r.URL.Path != "/v1/hooks/tool/below" {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			w.WriteHeader(http.StatusAccepted)
+		})},
+		SignIn:  provider{},
+		Guard:   guard{},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Widget:  openDoor{},
 		Origins: []string{"https://shop.example"},
 		Logger:  slog.New(slog.NewTextHandler(&w.log, nil)),
@@ -243,6 +255,159 @@ func newWorld(change ...func(*Options)) *world {
 	}
 	w.Handler = New(o)
 	return w
+}
+
+// provider signs everyone in, until it is asked about the session "ended".
+type provider struct{}
+
+func (provider) Begin(context.Context) (string, string, error) {
+	return "https://login.example/authorize", "pending", nil
+}
+
+func (provider) Finish(_ context.Context, pending, state, code string) (string, time.Duration, error) {
+	if pending == "" || state == "" || code == "" {
+		return "", 0, assist.Errorf(assist.Invalid, "not begun in this browser")
+	}
+	return "session", time.Hour, nil
+}
+
+func (provider) Token(_ context.Context, session string) (Session, error) {
+	if session == "ended" {
+		return Session{}, assist.Errorf(assist.Unauthenticated, "your session has ended")
+	}
+	return Session{Token: "t", Sub: "agent_ada", Role: assist.ActorAgent, ExpiresAt: noon}, nil
+}
+
+func (provider) End(context.Context, string) (string, error) { return "https://login.example/end", nil }
+func (provider) Secure() bool                                { return true }
+
+// TestCookies: no script and no other site gets at them, and they end.
+func TestCookies(t *testing.T) {
+	w := newWorld(func(o *Options) { o.Session = nil })
+	cookie := func(rec *httptest.ResponseRecorder, name string) *http.Cookie {
+		t.Helper()
+		for _, c := range rec.Result().Cookies() {
+			if c.Name == "__Host-aside-"+name {
+				if !c.HttpOnly || !c.Secure || c.Path != "/" || c.Domain != "" {
+					t.Errorf("cookie %s", c)
+				}
+				return c
+			}
+		}
+		t.Fatalf("no cookie %s in %v", name, rec.Header())
+		return nil
+	}
+	rec := w.do(request{method: "GET", path: "/v1/signin"})
+	if c := cookie(rec, "signin"); rec.Code != 303 || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
+		t.Errorf("%d %v", rec.Code, c)
+	}
+	rec = w.do(request{method: "GET", path: "/v1/signin/callback?state=s&code=c", header: map[string]string{"Cookie": "__Host-aside-signin=pending"}})
+	if c := cookie(rec, "session"); rec.Header().Get("Location") != "/" || c.SameSite != http.SameSiteStrictMode || c.MaxAge != 3600 || cookie(rec, "signin").MaxAge >= 0 {
+		t.Errorf("%v %v", rec.Header(), c)
+	}
+	rec = w.do(request{method: "GET", path: "/v1/signin/callback?state=s&code=c"})
+	if !strings.HasPrefix(rec.Header().Get("Location"), "/#sign-in=") || len(rec.Result().Cookies()) != 1 {
+		t.Errorf("without its cookie: %v", rec.Header())
+	}
+	signed := map[string]string{"Cookie": "__Host-aside-session=session"}
+	if rec = w.do(request{method: "GET", path: "/v1/session", header: signed}); rec.Code != 200 || rec.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", rec.Code, rec.Header())
+	}
+	for _, site := range []string{"cross-site", "same-site"} {
+		signed["Sec-Fetch-Site"] = site
+		for method, want := range map[string]int{"GET": 401, "DELETE": 403} {
+			if rec = w.do(request{method: method, path: "/v1/session", header: signed}); rec.Code != want {
+				t.Errorf("%s by a page of another site (%s): %d", method, site, rec.Code)
+			}
+		}
+	}
+	rec = w.do(request{method: "GET", path: "/v1/session", header: map[string]string{"Cookie": "__Host-aside-session=ended"}})
+	if rec.Code != 401 || cookie(rec, "session").MaxAge >= 0 {
+		t.Errorf("an ended session: %d %v", rec.Code, rec.Header())
+	}
+}
+
+// TestPanelPage: who may frame it, and that a tool's link leaves nothing behind.
+func TestPanelPage(t *testing.T) {
+	w := newWorld(func(o *Options) {
+		o.Origins = []string{"https://tool.example", `https://evil.example;script-src *`, `https://x.example"><script>`}
+		o.PanelLink = func(_ context.Context, q url.Values) (assist.Identity, string, error) {
+			if q.Get("ctx") != "good" {
+				return assist.Identity{}, "", assist.Errorf(assist.Unauthenticated, "the link has expired")
+			}
+			return assist.Identity{Conversation: "conv 1"}, "tok&en", nil
+		}
+	})
+	rec := w.do(request{method: "GET", path: "/panel"})
+	if p := rec.Header().Get("Content-Security-Policy"); !strings.HasSuffix(p, "frame-ancestors 'self' https://tool.example") || strings.Contains(rec.Body.String(), "evil") || strings.Contains(rec.Body.String(), "<script>") {
+		t.Errorf("%s\n%s", p, rec.Body)
+	}
+	if !strings.Contains(rec.Body.String(), `content="https://tool.example"`) {
+		t.Errorf("the page does not know its hosts: %s", rec.Body)
+	}
+	for query, want := range map[string]string{
+		"ctx=good":   "/panel#conversation=conv+1&token=tok%26en",
+		"ctx=bad":    "/panel#error=the+link+has+expired",
+		"token=leak": "/panel#error=the+link+has+expired",
+	} {
+		rec := w.do(request{method: "GET", path: "/panel?" + query})
+		if rec.Code != 303 || rec.Header().Get("Location") != want || rec.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", query, rec.Code, rec.Header())
+		}
+	}
+}
+
+// TestOrigins: whom a browser lets read what the panel asks for.
+func TestOrigins(t *testing.T) {
+	w := newWorld()
+	for _, path := range []string{"/v1/status", "/v1/conversations/conv_1", "/v1/suggestions/sug_1"} {
+		for origin, allowed := range map[string]bool{"https://shop.example": true, "https://evil.example": false, "null": false, "https://shop.example.evil.example": false} {
+			rec := w.do(request{method: "GET", path: path, token: "agent", header: map[string]string{"Origin": origin}})
+			if got := rec.Header().Get("Access-Control-Allow-Origin"); (got == origin) != allowed || got != "" && !allowed || rec.Header().Get("Access-Control-Allow-Credentials") != "" || rec.Header().Get("Vary") != "Origin" {
+				t.Errorf("%s for %s: %v", path, origin, rec.Header())
+			}
+			pre := w.do(request{method: "OPTIONS", path: path, header: map[string]string{"Origin": origin, "Access-Control-Request-Headers": "authorization"}})
+			if (pre.Code == 204) != allowed {
+				t.Errorf("OPTIONS %s for %s: %d", path, origin, pre.Code)
+			}
+		}
+	}
+	// Nothing else answers to other origins.
+	for _, path := range []string{"/v1/conversations", "/v1/session", "/v1/documents/policies/returns"} {
+		if rec := w.do(request{method: "GET", path: path, token: "agent", header: map[string]string{"Origin": "https://shop.example"}}); rec.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s may be read by other origins", path)
+		}
+	}
+}
+
+// TestConfinedAgent: a token for one conversation opens no other, nor the queue,
+// nor the knowledge.
+func TestConfinedAgent(t *testing.T) {
+	for path, want := range map[string]int{
+		"GET /v1/conversations/conv_1": 200, "GET /v1/conversations/conv_2": 403, "GET /v1/status": 200,
+		"GET /v1/documents/policies/returns": 403, "POST /v1/search": 403,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		if rec := newWorld().do(request{method: method, path: path, token: "panel", body: `{"text":"returns"}`}); rec.Code != want {
+			t.Errorf("%s %s: %d %s", method, path, rec.Code, rec.Body)
+		}
+	}
+}
+
+// guard knows conv_1 and one customer.
+type guard struct{}
+
+func (guard) EraseConversation(_ context.Context, _ assist.Identity, id string) error {
+	if id != "conv_1" {
+		return assist.Errorf(assist.NotFound, "there is no conversation %q", id)
+	}
+	return nil
+}
+
+func (guard) EraseCustomer(context.Context, assist.Identity, string) error { return nil }
+
+func (guard) Revoke(context.Context, assist.Identity, assist.RevocationKind, string) error {
+	return nil
 }
 
 // openDoor lets every customer in but the one whose address is 192.0.2.9.
@@ -293,6 +458,12 @@ var matrix = []struct {
 	{"GET /metrics", request{path: "/metrics"}, 200, 200, 200, 200, 200, 200},
 	{"GET /v1/ws", request{path: "/v1/ws"}, 101, 101, 101, 101, 101, 101}, // its own handler says who
 	{"GET /v1/session", request{path: "/v1/session"}, 200, 200, 200, 200, 200, 200},
+	{"DELETE /v1/session", request{path: "/v1/session"}, 200, 200, 200, 200, 200, 200},
+	{"GET /v1/signin", request{path: "/v1/signin"}, 303, 303, 303, 303, 303, 303},
+	{"GET /v1/signin/callback", request{path: "/v1/signin/callback"}, 303, 303, 303, 303, 303, 303},
+	{"OPTIONS /v1/status", request{path: "/v1/status"}, 204, 204, 204, 204, 204, 204},
+	{"OPTIONS /v1/conversations/{id}", request{path: "/v1/conversations/conv_1"}, 204, 204, 204, 204, 204, 204},
+	{"OPTIONS /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_1"}, 204, 204, 204, 204, 204, 204},
 	{"POST /v1/widget/session", request{path: "/v1/widget/session", body: `{}`}, 200, 200, 200, 200, 200, 200},
 	{"OPTIONS /v1/widget/session", request{path: "/v1/widget/session"}, 204, 204, 204, 204, 204, 204},
 	{"GET /v1/status", request{path: "/v1/status"}, 200, 403, 403, 200, 401, 401},
@@ -304,6 +475,9 @@ var matrix = []struct {
 	{"POST /v1/conversations/{id}/turns", request{path: "/v1/conversations/conv_2/turns", body: customerTurn}, 403, 403, 201, 403, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_1"}, 200, 403, 403, 200, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_2"}, 404, 403, 403, 404, 401, 401},
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool"}, 202, 202, 202, 202, 202, 202}, // its own handler says who
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool/below"}, 202, 202, 202, 202, 202, 202},
+	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/another"}, 404, 404, 404, 404, 404, 404},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/policies/returns", body: "# R", header: markdown}, 403, 403, 403, 200, 401, 401},
 	{"PUT /v1/documents/{id...}", request{path: "/v1/documents/new", body: "# R", header: markdown}, 403, 403, 403, 201, 401, 401},
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 200, 200, 200, 200, 401, 401},
@@ -311,6 +485,11 @@ var matrix = []struct {
 	{"GET /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 404, 404, 404, 404, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/policies/returns"}, 403, 403, 403, 204, 401, 401},
 	{"DELETE /v1/documents/{id...}", request{path: "/v1/documents/nothing"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_1"}, 403, 403, 403, 204, 401, 401},
+	{"DELETE /v1/conversations/{id}", request{path: "/v1/conversations/conv_2"}, 403, 403, 403, 404, 401, 401},
+	{"DELETE /v1/customers/{id...}", request{path: "/v1/customers/tool/4711"}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada"}`}, 403, 403, 403, 204, 401, 401},
+	{"POST /v1/revocations", request{path: "/v1/revocations", body: `{"subject":"ada","token_id":"x"}`}, 403, 403, 403, 400, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"public"}`}, 200, 200, 200, 200, 401, 401},
 	{"POST /v1/search", request{path: "/v1/search", body: `{"text":"returns","audience":"internal"}`}, 200, 403, 200, 200, 401, 401},

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -55,7 +54,12 @@ func (s *server) widgetSession(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, maxWidgetBody, &b); err != nil {
 		return err
 	}
-	b.Address = address(r)
+	b.Address = Address(r, s.Proxies)
+	if at, err := netip.ParseAddr(b.Address); err == nil && (at.IsPrivate() || at.IsLoopback()) && r.Header.Get("X-Forwarded-For") != "" {
+		s.unknownProxy.Do(func() {
+			s.Logger.Warn("a proxy that is not listed names customers' addresses: they share one limit until ASIDE_TRUSTED_PROXIES lists it", "proxy", b.Address)
+		})
+	}
 	session, retry, err := s.Widget.Session(r.Context(), b)
 	if err != nil {
 		if assist.CodeOf(err) == assist.RateLimited {
@@ -92,37 +96,5 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
-	return assist.Errorf(assist.Forbidden, "pages of %.100q may not open the chat: list the origin in ASIDE_ORIGINS", origin)
-}
-
-// address is whose request it is: behind a proxy on this machine or in this
-// network, whom that proxy names last.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	direct, err := netip.ParseAddr(host)
-	if err != nil || !direct.Unmap().IsLoopback() && !direct.Unmap().IsPrivate() {
-		return network(direct, host)
-	}
-	all := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	if named, err := netip.ParseAddr(strings.TrimSpace(all[len(all)-1])); err == nil {
-		return network(named, "")
-	}
-	return network(direct, host)
-}
-
-// network counts an IPv6 customer by their /64: they have all of it.
-func network(a netip.Addr, otherwise string) string {
-	if !a.IsValid() {
-		return otherwise
-	}
-	a = a.Unmap()
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
+	return assist.Errorf(assist.Forbidden, "pages of %.100q may not use this server: list the origin in ASIDE_ORIGINS", origin)
 }

@@ -133,7 +133,11 @@ func (c *conn) read() (gone bool) {
 		}
 	}
 	c.socket.SetPongHandler(func(string) error { return alive() })
-	c.socket.SetCloseHandler(func(int, string) error { return nil }) // hangUp answers it
+	c.socket.SetCloseHandler(func(code int, _ string) error {
+		echo := websocket.FormatCloseMessage(code, "")
+		_ = c.socket.WriteControl(websocket.CloseMessage, echo, time.Now().Add(limits.WriteTimeout)) // it was sent already, or there is nobody to tell
+		return nil
+	})
 	for {
 		if err := alive(); err != nil {
 			return true

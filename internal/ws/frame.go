@@ -17,15 +17,12 @@ type frame struct {
 	Data         json.RawMessage `json:"data"`
 }
 
-// maxDepth is how deep a frame may nest; the protocol needs four.
-const maxDepth = 16
-
 // decodeFrame reads the envelope. Unknown fields are tolerated. What could be
 // read of id comes back also with an error, so that it can be named.
 func decodeFrame(b []byte) (frame, error) {
 	var f frame
-	if tooDeep(b) {
-		return f, assist.Errorf(assist.Invalid, "the frame nests deeper than %d levels", maxDepth)
+	if assist.TooDeep(b) {
+		return f, assist.Errorf(assist.Invalid, "the frame nests deeper than %d levels", assist.MaxDepth)
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return f, assist.Wrap(err, assist.Invalid, "the frame is not a JSON object of the form {\"type\":…, \"id\":…, \"conversation\":…, \"data\":{…}}")
@@ -38,27 +35,6 @@ func decodeFrame(b []byte) (frame, error) {
 		return f, assist.Errorf(assist.Invalid, "type is missing: it must be one of %s", knownTypes)
 	}
 	return f, nil
-}
-
-// tooDeep counts brackets outside strings, before any of it is parsed.
-func tooDeep(b []byte) bool {
-	depth, inString := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 // body decodes a frame's data, and names the field that is wrong.

@@ -23,6 +23,8 @@ type Limits struct {
 	Agent    Rate // 30 per second, burst 1,200
 	Source   Rate // 2,000 per second, burst 4,000: one tool carries many chats
 
+	PerAddress   int           // sockets of customers from one address; 200
+	Refused      int           // sockets at a time that are upgraded only to be told why not; 256
 	Opened       int           // conversations an agent or a source may have open; 1,000
 	PingEvery    time.Duration // 25 s, less up to a fifth so that pings spread
 	PongTimeout  time.Duration // 10 s after a ping
@@ -36,6 +38,8 @@ func (l Limits) withDefaults() Limits {
 	l.Customer = cmp.Or(l.Customer, Rate{5, 20})
 	l.Agent = cmp.Or(l.Agent, Rate{30, 1200})
 	l.Source = cmp.Or(l.Source, Rate{2000, 4000})
+	l.PerAddress = cmp.Or(l.PerAddress, 200)
+	l.Refused = cmp.Or(l.Refused, 256)
 	l.Opened = cmp.Or(l.Opened, 1000)
 	l.PingEvery = cmp.Or(l.PingEvery, 25*time.Second)
 	l.PongTimeout = cmp.Or(l.PongTimeout, 10*time.Second)
@@ -43,6 +47,9 @@ func (l Limits) withDefaults() Limits {
 	l.RecheckEvery = cmp.Or(l.RecheckEvery, 2*time.Second)
 	return l
 }
+
+// Rate gives what one connection, or one subject over HTTP, may send.
+func (l Limits) Rate(a assist.Actor) Rate { return l.withDefaults().rate(a) }
 
 func (l Limits) rate(a assist.Actor) Rate {
 	switch a {

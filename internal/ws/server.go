@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -75,6 +76,7 @@ type Options struct {
 	Bearer  func(*http.Request) (string, error)         // finds the token; auth.Bearer
 	Verify  func(token string) (assist.Identity, error) // believes it or not; auth.Signer.Verify
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
+	Address func(*http.Request) string                  // whose request it is, for limits; "" or nil: not limited, as is this machine
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"
 	Logger  *slog.Logger                                // nil: slog.Default
 	Now     func() time.Time                            // nil: time.Now
@@ -92,6 +94,8 @@ type Server struct {
 	alone    chan struct{} // the tender's, while there are connections: closed when the last is gone
 	conns    map[*conn]struct{}
 	present  map[string]map[*conn]string // agents by conversation
+	visitors map[string]int              // sockets of customers by address
+	refused  chan struct{}               // one per socket that is being refused
 	handlers sync.WaitGroup              // grows only under mu, or while it holds somebody
 }
 
@@ -105,6 +109,7 @@ func New(o Options) *Server {
 	}
 	o.Limits = o.Limits.withDefaults()
 	return &Server{opts: o, log: o.Logger, conns: map[*conn]struct{}{}, present: map[string]map[*conn]string{},
+		visitors: map[string]int{}, refused: make(chan struct{}, o.Limits.Refused),
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: o.Limits.WriteTimeout,
 			ReadBufferSize:   1024, // larger frames are read past it
@@ -146,7 +151,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && id.Actor == assist.ActorMaintainer {
 		err = assist.Errorf(assist.Forbidden, "a maintainer's token is for knowledge and evaluation, not for conversations")
 	}
-	if err != nil && !offersSubprotocol(r) {
+	says := offersSubprotocol(r) // why not, on the socket
+	if err != nil && says {
+		select {
+		case s.refused <- struct{}{}:
+			defer func() {
+				if !started {
+					<-s.refused
+				}
+			}()
+		default:
+			says = false
+		}
+	}
+	if err != nil && !says {
 		status := http.StatusUnauthorized
 		if assist.CodeOf(err) == assist.Forbidden {
 			status = http.StatusForbidden
@@ -155,18 +173,59 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem(w, status, assist.MessageOf(err))
 		return
 	}
+	from := ""
+	if err == nil && id.Actor == assist.ActorCustomer {
+		var ok bool
+		if from, ok = s.visit(r); !ok {
+			w.Header().Set("Retry-After", "30")
+			problem(w, http.StatusTooManyRequests, "too many customers' sockets are open from your address")
+			return
+		}
+	}
 	socket, upgradeErr := s.upgrader.Upgrade(w, r, nil)
 	if upgradeErr != nil {
+		s.left(from)
 		s.log.Info("socket not upgraded", "remote", r.RemoteAddr, "error", upgradeErr)
 		return
 	}
 	started = true
-	go s.serve(newConn(s, socket, id), err)
+	go s.serve(newConn(s, socket, id), from, err)
+}
+
+// visit counts a customer's socket by its address; false when there are too many.
+// Whoever is on this machine or in its network is not counted: it is a proxy that
+// is not configured as one, or a test of load.
+func (s *Server) visit(r *http.Request) (from string, ok bool) {
+	if s.opts.Address != nil {
+		from = s.opts.Address(r)
+	}
+	if at, err := netip.ParseAddr(from); from == "" || err == nil && (at.IsLoopback() || at.IsPrivate()) {
+		return "", true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.visitors[from] >= s.opts.Limits.PerAddress {
+		return "", false
+	}
+	s.visitors[from]++
+	return from, true
+}
+
+func (s *Server) left(from string) {
+	if from == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.visitors[from]--; s.visitors[from] == 0 {
+		delete(s.visitors, from)
+	}
 }
 
 // serve is the reader's goroutine; Shutdown waits for it.
-func (s *Server) serve(c *conn, refusal error) {
+func (s *Server) serve(c *conn, from string, refusal error) {
 	defer s.handlers.Done()
+	defer s.left(from)
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("a connection panicked", "session", c.session, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -174,6 +233,7 @@ func (s *Server) serve(c *conn, refusal error) {
 		}
 	}()
 	if refusal != nil {
+		defer func() { <-s.refused }()
 		c.refuse(refusal)
 		return
 	}
@@ -320,6 +380,8 @@ func problem(w http.ResponseWriter, status int, detail string) {
 		code = assist.Forbidden
 	case http.StatusServiceUnavailable:
 		code = assist.Unavailable
+	case http.StatusTooManyRequests:
+		code = assist.RateLimited
 	}
 	_ = json.NewEncoder(w).Encode(struct { // the client may be gone; nothing depends on it
 		Title  string      `json:"title"`

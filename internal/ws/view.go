@@ -54,6 +54,9 @@ func (c *conn) deliverEvent(v *view, e assist.Event) error {
 	switch {
 	case !v.opened:
 		return nil // the replay that follows has it
+	case e.Type == assist.EventErased:
+		v.last = 0 // whoever writes now begins again
+		return c.writeEvent(e)
 	case e.Seq == 0:
 		return c.writeEvent(e)
 	case e.Seq <= v.last:

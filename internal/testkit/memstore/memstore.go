@@ -521,6 +521,13 @@ func (s *Store) Release(ctx context.Context, o chat.Orphan) error {
 	return nil
 }
 
+// Drop takes a conversation out, as an erasure does.
+func (s *Store) Drop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.chats, id)
+}
+
 // Hasten makes every lease run out so much sooner.
 func (s *Store) Hasten(by time.Duration) {
 	s.mu.Lock()

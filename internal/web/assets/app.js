@@ -1,6 +1,7 @@
 // The console with a real server: session, WebSocket, outbox.
 
 import { Desk } from "./desk.js";
+import { claimsOf } from "./claims.js";
 import { hasGap } from "./store.js";
 import { newID, RequestError, Socket } from "./socket.js";
 import * as memory from "./memory.js";
@@ -9,9 +10,11 @@ const STATUS_MS = 30_000;
 const RETRY_MS = 3000;
 const TRIES = 4; // while connected; then the agent decides
 const GAP_MS = 300;
+const RENEW_EARLY_MS = 120_000; // before a token's end
+const RENEW_MS = 10 * 60_000; // at the latest, whatever this machine's clock says
 
 class Server {
-  #desk = null; #socket = null; #token = ""; #gapTimer = 0; #busy = new Set(); #tries = new Map();
+  #desk = null; #socket = null; #token = ""; #provider = ""; #gapTimer = 0; #renewTimer = 0; #busy = new Set(); #tries = new Map();
 
   attach(desk) {
     this.#desk = desk;
@@ -22,40 +25,80 @@ class Server {
     addEventListener("online", () => this.#socket?.connect());
   }
 
-  // start finds out who is there: a token kept in this tab, else the
-  // development session of the embedded mode, else nobody.
+  // start finds out who is there: a token kept in this tab, else the session of
+  // whoever signed in with the company's provider, else the development session of
+  // the embedded mode, else nobody.
   async start(refused = "") {
+    const why = refusal();
     const kept = memory.token.get();
     if (kept) return this.signIn(kept);
     try {
-      const res = await fetch("/v1/session", { headers: { Accept: "application/json" }, cache: "no-store" });
+      const res = await this.#askSession();
+      const provider = this.#provider = res.headers.get("Aside-Sign-In") ?? "";
       if (res.ok) {
         const s = await res.json();
         if (s.token !== refused) return this.#enter(s.token, s);
         return this.#session({ state: "unknown", error: "The server refuses its own development session. Its log says why." });
       }
       if (res.status >= 500) return this.#session({ state: "unknown", error: "The server cannot answer at the moment." });
-      this.#session({ state: "signed_out", error: refused && "The token is not valid any more. Paste a new one." });
+      this.#session({ state: "signed_out", provider, error: why || (refused && (provider ? "Your session has ended. Sign in again; what you wrote is still here." : "The token is not valid any more. Paste a new one.")) });
     } catch {
       this.#session({ state: "unknown", error: "The server cannot be reached." });
     }
   }
 
+  #askSession(method = "GET") { return fetch("/v1/session", { method, headers: { Accept: "application/json" }, cache: "no-store" }); }
+
+  // #renew gets another token before this one ends; the connection is made anew
+  // with it and goes on where it was.
+  #renewAt(expires) {
+    clearTimeout(this.#renewTimer);
+    if (!expires) return;
+    this.#renewTimer = setTimeout(() => this.#renew(), Math.max(1000, Math.min(new Date(expires) - Date.now() - RENEW_EARLY_MS, RENEW_MS)));
+  }
+
+  async #renew() {
+    const token = this.#token;
+    try {
+      const res = await this.#askSession();
+      if (token !== this.#token) return; // signed out meanwhile
+      if (res.status === 401) return this.#refused();
+      if (!res.ok) throw new Error(`the server said ${res.status}`);
+      const s = await res.json();
+      this.#token = s.token;
+      this.#socket?.renew(s.token);
+      this.#renewAt(s.expires_at);
+    } catch {
+      clearTimeout(this.#renewTimer);
+      this.#renewTimer = setTimeout(() => this.#renew(), RETRY_MS);
+    }
+  }
+
   signIn(token) {
+    const provider = this.#provider;
     const claims = claimsOf(token);
-    if (!claims) return this.#session({ state: "signed_out", error: "That is not a token: it should have three parts with dots between them." });
-    if (claims.role && claims.role !== "agent") return this.#session({ state: "signed_out", error: `That token is for the role “${claims.role}”. The desk needs one for “agent”.` });
+    if (!claims) return this.#session({ state: "signed_out", provider, error: "That is not a token: it should have three parts with dots between them." });
+    if (claims.role && claims.role !== "agent") return this.#session({ state: "signed_out", provider, error: `That token is for the role “${claims.role}”. The desk needs one for “agent”.` });
     memory.token.set(token);
     this.#enter(token, claims);
   }
 
-  signOut() {
+  async signOut() {
+    const pasted = memory.token.get();
     this.#leave();
-    this.#session({ state: "signed_out" });
+    let location = "";
+    try {
+      if (!pasted) ({ location } = await (await this.#askSession("DELETE")).json());
+    } catch {
+      return this.#session({ state: "signed_out", provider: this.#provider, error: "You are signed out in this tab, but the server could not be told. Try again when it answers." });
+    }
+    if (location) return window.location.assign(location); // the provider's own session ends there
+    this.#session({ state: "signed_out", provider: this.#provider });
   }
 
   #leave() {
     memory.token.set("");
+    clearTimeout(this.#renewTimer);
     this.#socket?.close();
     this.#socket = null;
     this.#token = "";
@@ -150,6 +193,7 @@ class Server {
   #enter(token, who) {
     this.#token = token;
     this.#session({ state: "signed_in", sub: who.sub, name: who.name, dev: Boolean(who.dev) });
+    this.#renewAt(who.dev ? "" : who.expires_at);
     this.#socket?.close();
     this.#socket = new Socket({
       url: location.origin.replace(/^http/, "ws") + "/v1/ws",
@@ -164,6 +208,7 @@ class Server {
 
   #link(link) {
     if (link.state === "stopped" && (link.code === 4401 || link.code === 4403)) {
+      if (!memory.token.get()) return this.#refused(); // the session gives another token, or says why not
       memory.token.set("");
       return this.#session({ state: "signed_out", error: link.message || "The token is not valid any more. Paste a new one." });
     }
@@ -224,14 +269,11 @@ class Server {
   }
 }
 
-// claimsOf reads a token's claims for display; the server verifies them.
-function claimsOf(token) {
-  try {
-    const part = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0))));
-  } catch {
-    return null;
-  }
+// refusal is why the provider's sign-in did not go well; the address forgets it.
+function refusal() {
+  const words = new URLSearchParams(location.hash.slice(1)).get("sign-in") ?? "";
+  if (words) history.replaceState(null, "", location.pathname);
+  return words && words[0].toUpperCase() + words.slice(1) + ".";
 }
 
 const server = new Server();

@@ -372,4 +372,4 @@ function quietLine(s, a) {
     h("button", { class: "link why-button", "aria-keyshortcuts": ariaChord(a.chord("why")), on: { click: () => a.why() } }, "Why this?", kbd(pretty(a.chord("why")))));
 }
 
-customElements.define("aside-suggestion", Suggestion);
+if (!customElements.get("aside-suggestion")) customElements.define("aside-suggestion", Suggestion); // two of our scripts may be on a foreign page

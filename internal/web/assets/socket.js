@@ -6,6 +6,7 @@
 const ACK_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 15_000;
+const RENEW_MS = 250;
 
 export class RequestError extends Error {
   constructor(code, message) {
@@ -52,6 +53,18 @@ export class Socket {
     this.#ws = ws;
     ws.onmessage = (e) => this.#receive(e.data);
     ws.onclose = (e) => this.#lost(ws, e);
+  }
+
+  // renew puts another token in use: once nobody waits for an answer, the
+  // connection is made anew with it.
+  renew(token) {
+    this.#token = token;
+    if (this.#stopped || this.#ws?.readyState !== WebSocket.OPEN) return;
+    if (this.#waiting.size) return void setTimeout(() => token === this.#token && this.renew(token), RENEW_MS);
+    const before = this.#ws;
+    this.#ws = null;
+    before.close(1000);
+    this.connect();
   }
 
   close() {

@@ -49,14 +49,26 @@ export function drawSignIn(host, state, actions) {
       ? [h("p", { class: "form-error", role: "alert" }, icon("offline"), s.error), h("button", { class: "button", on: { click: () => actions.start() } }, "Try again")]
       : h("p", { class: "quiet", role: "status" }, "Opening your desk…")));
   }
-  render(host, h("form", { class: "sign-in", key: "form", on: { submit: (e) => { e.preventDefault(); actions.signIn(new FormData(e.target).get("token").trim()); } } },
+  const form = tokenForm(s, actions, !s.provider);
+  if (!s.provider) return render(host, form);
+  render(host, h("div", { class: "sign-in", key: "provider" },
     h("p", { class: "wordmark is-large", "aria-hidden": "true" }, h("i", null, "a"), "side"),
     h("h1", null, "Sign in to your desk"),
+    s.error && h("p", { class: "form-error", role: "alert" }, icon("alert"), s.error),
+    h("a", { class: "button primary", href: s.provider }, "Sign in with your company account"),
+    h("details", { class: "sign-in-token", key: "token" }, h("summary", null, icon("chevron"), "Use a token instead"), form)));
+}
+
+// tokenForm asks for a pasted token; alone on the page it is the whole sign-in.
+function tokenForm(s, actions, alone) {
+  return h("form", { class: "sign-in" + (alone ? "" : " is-inside"), key: "form", on: { submit: (e) => { e.preventDefault(); actions.signIn(new FormData(e.target).get("token").trim()); } } },
+    alone && h("p", { class: "wordmark is-large", "aria-hidden": "true" }, h("i", null, "a"), "side"),
+    alone && h("h1", null, "Sign in to your desk"),
     h("p", null, "Paste a token for an agent. On the server’s machine, this makes one:"),
     h("pre", { class: "command", tabindex: "0" }, "aside token --role agent"),
     h("label", { for: "token" }, "Token"),
     h("input", { id: "token", name: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "token-note" }),
-    s.error && h("p", { class: "form-error", role: "alert" }, icon("alert"), s.error),
+    alone && s.error && h("p", { class: "form-error", role: "alert" }, icon("alert"), s.error),
     h("p", { id: "token-note", class: "quiet" }, "It is kept until this tab is closed, and only in it."),
-    h("button", { class: "button primary", type: "submit" }, "Sign in")));
+    h("button", { class: alone ? "button primary" : "button", type: "submit" }, "Sign in"));
 }

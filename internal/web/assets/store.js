@@ -190,6 +190,10 @@ function live(c, f, at, state) {
       return suggestion(c, d.suggestion_id, (s) => over(s) ? s : { ...s, phase: "drafting", text: s.text + d.text });
     case "suggestion.superseded":
       return suggestion(c, d.suggestion_id, (s) => over(s) ? s : { ...s, phase: "superseded", superseded_by: d.by_seq });
+    case "suggestion.failed": // not in the log: it could not be kept, or was left out under load
+      return done(c, d);
+    case "conversation.erased":
+      return { ...newChat(c.id), opened: c.opened, closed: true, entries: [{ kind: "closed", seq: 0, resolution: "erased" }] };
     case "typing":
       return { ...c, typing: d.role === "agent" && (!d.name || d.name === state.session.name) ? c.typing : { role: d.role, name: d.name ?? "", text: d.text ?? "", at } };
     case "presence":

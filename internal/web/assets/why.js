@@ -7,8 +7,9 @@ export class WhyDialog {
   #dialog = h("dialog", { class: "dialog why", "aria-labelledby": "why-title" });
   #asked = 0;
 
-  constructor() {
-    document.body.append(this.#dialog);
+  // host is where the dialog stands: the page, or a shadow tree with our styles.
+  constructor(host = document.body) {
+    host.append(this.#dialog);
   }
 
   // show opens at once with what is known and fills in the rest when load

@@ -157,6 +157,18 @@ export function renderingKeepsWhatDidNotChange() {
   host.remove();
 }
 
+export function erasedIsForgotten() {
+  const s = run([...start, ...begun, ready(2), frame("conversation.erased", {})]);
+  equal([chat(s).entries.map((e) => e.kind), Object.keys(chat(s).suggestions), chat(s).lastSeq, chat(s).closed], [["closed"], [], 0, true], "after");
+  const again = run([turn(1, "customer", "anew")], s);
+  equal([chat(again).entries.at(-1).text, chat(again).closed], ["anew", false], "it begins anew");
+}
+
+export function leftOutIsSaid() {
+  const s = run([...start, frame("suggestion.failed", { id: "s9", for_seq: 1, state: "failed", reason: "Too many customers are writing at once." })]);
+  equal([chat(s).suggestions.s9.phase, chat(s).suggestions.s9.reason, chat(s).lastSeq], ["failed", "Too many customers are writing at once.", 1], "the card");
+}
+
 export function waitsGrowAndAreJittered() {
   equal([1, 2, 3, 9].map((n) => backoff(n, () => 0)), [250, 500, 1000, 7500], "shortest");
   equal([1, 2, 3, 9].map((n) => backoff(n, () => 1)), [500, 1000, 2000, 15000], "longest");

@@ -51,6 +51,7 @@ export function reduce(state, action) {
 function frame(state, f, at) {
   const d = f.data ?? {};
   if (f.type === "typing") return d.role === "customer" ? state : { ...state, typing: { role: d.role, name: d.name ?? "", at } };
+  if (f.type === "conversation.erased") return { ...initial(), session: state.session, link: state.link, loaded: true };
   if (!f.seq || f.seq <= state.lastSeq) return state; // a repeat
   const next = { ...state, lastSeq: f.seq };
   switch (f.type) {

@@ -1,0 +1,95 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/assist"
+)
+
+// Session is one agent's sign-in in one browser.
+type Session struct {
+	ID        string
+	Subject   string
+	Name      string
+	Authority string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   *time.Time // nil: it goes on
+}
+
+// keptSession is how long an over session stays in the table: who was signed in
+// when can be asked for as long.
+const keptSession = 90 * 24 * time.Hour
+
+// AddSession stores a new session for as long as it lives, and forgets those that
+// were over long ago.
+func (db *DB) AddSession(ctx context.Context, s Session, life time.Duration) error {
+	const add = `INSERT INTO sessions (id, subject, name, authority, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)`
+	const forget = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < now() - $1::interval LIMIT 100)`
+	return db.turns.do(ctx, "add a session", func(ctx context.Context, conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, add, s.ID, s.Subject, s.Name, s.Authority, life); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, forget, keptSession)
+		return err
+	})
+}
+
+// SessionGoesOn says whether a session is neither ended nor over. The error of one
+// that is not has the code assist.Unauthenticated.
+func (db *DB) SessionGoesOn(ctx context.Context, id string) error {
+	const sql = `SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now())`
+	goesOn := false
+	err := db.turns.doAgain(ctx, "look for a session", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, sql, id).Scan(&goesOn)
+	})
+	if err == nil && !goesOn {
+		return assist.Errorf(assist.Unauthenticated, "your session has ended: sign in again")
+	}
+	return err
+}
+
+// EndSession ends one session; one that has ended stays so.
+func (db *DB) EndSession(ctx context.Context, id string) error {
+	const sql = `UPDATE sessions SET ended_at = now() WHERE id = $1 AND ended_at IS NULL`
+	return db.turns.doAgain(ctx, "end a session", func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql, id)
+		return err
+	})
+}
+
+// EndSessions ends all sessions of an agent and counts them.
+func (db *DB) EndSessions(ctx context.Context, subject string) (n int64, err error) {
+	const sql = `UPDATE sessions SET ended_at = now() WHERE subject = $1 AND ended_at IS NULL AND expires_at > now()`
+	err = db.turns.do(ctx, "end the sessions of an agent", func(ctx context.Context, conn *pgx.Conn) error {
+		tag, err := conn.Exec(ctx, sql, subject)
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+// Sessions lists those that go on, the newest first, at most 1,000.
+func (db *DB) Sessions(ctx context.Context) (list []Session, err error) {
+	const sql = `SELECT id, subject, name, authority, created_at, expires_at, ended_at FROM sessions
+		WHERE ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC, id LIMIT 1000`
+	err = db.turns.doAgain(ctx, "list sessions", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		list, err = collect(ctx, conn, pgx.RowToStructByPos[Session], sql)
+		return err
+	})
+	return list, err
+}
+
+// EndedSessions lists the sessions that were ended, not merely over, within the
+// last while.
+func (db *DB) EndedSessions(ctx context.Context, within time.Duration) (ids []string, err error) {
+	const sql = `SELECT id FROM sessions WHERE ended_at > now() - $1::interval`
+	err = db.turns.doAgain(ctx, "list ended sessions", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		ids, err = collect(ctx, conn, pgx.RowTo[string], sql, within)
+		return err
+	})
+	return ids, err
+}
