@@ -1,8 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo fuzz vuln chaos soak screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
+KILLS ?= 50
+CRASHES ?= 10
+SOAK ?= 10m
 SIZES ?= 10k 100k
 
 help: ## list the targets
@@ -52,6 +55,13 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 vuln: ## ask the vulnerability database about what is called (says so where it cannot be reached)
 	@sh deploy/vuln.sh
+
+chaos: setup ## the long fault runs: KILLS (50), CRASHES (10) of PostgreSQL, 200 dropped clients, 5,000 reconnects
+	@go test ./internal/app -run '^(TestKills|TestCrashes|TestDeploys)$$' -kills $(KILLS) -crashes $(CRASHES) -v -count 1 -timeout 1h
+	@go test ./internal/ws -run '^(TestRandomDrops|TestReconnectStorm)$$' -drops 200 -storm 5000 -v -count 1
+
+soak: setup ## load and crashes for SOAK (10m); prints the slopes of memory and goroutines
+	@go test ./internal/app -run '^TestSoak$$' -soak $(SOAK) -v -count 1 -timeout 24h
 
 clean: ## remove what was built (data directories stay)
 	rm -rf bin

@@ -44,13 +44,16 @@ var allowed = map[string][]string{
 	"internal/web":            {"internal/assist", "internal/auth"},
 	"internal/connect":        {"internal/assist"},
 	"internal/ingest":         {"internal/assist", "internal/lex", "internal/llm", "internal/retrieve"},
-	"internal/postgres":       {"internal/assist", "internal/chat", "internal/retrieve", "migrations"},
+	"internal/postgres":       {"internal/assist", "internal/chat", "internal/connect/deliver", "internal/retrieve", "migrations"},
 	"internal/postgres/local": {},
 	"internal/replay":         {"internal/assist"},
 	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
 	"internal/app":            {"*"},
 
 	"internal/connect/libredesk": {"internal/assist", "internal/connect"},
+	"internal/connect/chatwoot":  {"internal/assist", "internal/connect", "internal/connect/deliver"},
+	"internal/connect/generic":   {"internal/assist", "internal/connect", "internal/connect/deliver"},
+	"internal/connect/deliver":   {"internal/assist"},
 }
 
 // owners says who may import a dependency that must stay in one place.

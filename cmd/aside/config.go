@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/connect/chatwoot"
+	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
 )
 
@@ -75,6 +77,30 @@ func serving(o *options, cfg *app.Config) {
 	o.StringVar(&cfg.Rollout, "rollout", "", "write a `share` of the conversations with a variant, such as reply@short=10 (percent)")
 	o.fromEnv("rollout", "ASIDE_ROLLOUT")
 	connectLibredesk(o, &cfg.Libredesk)
+	connectChatwoot(o, &cfg.Chatwoot)
+	connectHook(o, &cfg.Hook)
+}
+
+func connectChatwoot(o *options, c *chatwoot.Config) {
+	o.StringVar(&c.URL, "chatwoot-url", "", "`URL` of Chatwoot, to suggest replies for its chats")
+	o.fromEnv("chatwoot-url", "ASIDE_CHATWOOT_URL")
+	o.Int64Var(&c.Account, "chatwoot-account", 0, "`number` of the account there")
+	o.fromEnv("chatwoot-account", "ASIDE_CHATWOOT_ACCOUNT")
+	o.BoolVar(&c.Notes, "chatwoot-notes", false, "post each suggestion there as a private note")
+	o.fromEnv("chatwoot-notes", "ASIDE_CHATWOOT_NOTES")
+	o.secretVar(&c.Secret, "ASIDE_CHATWOOT_SECRET", "that Chatwoot signs the account's webhook with")
+	o.secretVar(&c.PathSecret, "ASIDE_CHATWOOT_PATH_SECRET", "ends the webhook's address, for a Chatwoot that does not sign (before 4.11.2)")
+	o.secretVar(&c.Token, "ASIDE_CHATWOOT_TOKEN", "a user's access token, to read what was missed")
+	o.secretVar(&c.BotToken, "ASIDE_CHATWOOT_BOT_TOKEN", "the agent bot's access token, for answers and notes")
+	o.secretVar(&c.BotSecret, "ASIDE_CHATWOOT_BOT_SECRET", "that Chatwoot signs the bot's webhook with")
+	o.secretVar(&c.Agents, "ASIDE_CHATWOOT_AGENTS", "agents' own tokens for their replies, one \"SUBJECT TOKEN\" a line; best as a file")
+}
+
+func connectHook(o *options, c *generic.Config) {
+	o.secretVar(&c.Secret, "ASIDE_HOOK_SECRET", "signs the webhook pair of any other chat tool, both ways")
+	o.secretVar(&c.URL, "ASIDE_HOOK_URL", "where suggestions go, signed")
+	o.secretVar(&c.ZendeskSecret, "ASIDE_HOOK_ZENDESK_SECRET", "that Zendesk signs its webhook with")
+	o.secretVar(&c.IntercomSecret, "ASIDE_HOOK_INTERCOM_SECRET", "the client secret of the Intercom app")
 }
 
 func connectLibredesk(o *options, c *libredesk.Config) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aside-project/aside/internal/connect/chatwoot"
+	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/prompt"
 )
@@ -34,6 +36,8 @@ type Config struct {
 	WidgetSecret string // with which the host's site signs who its customers are; "": they are anonymous
 
 	Libredesk libredesk.Config
+	Chatwoot  chatwoot.Config
+	Hook      generic.Config
 
 	URL         string // where browsers reach the server; needed for OIDC
 	OIDC        OIDC
@@ -96,9 +100,7 @@ func (c Config) Validate() error {
 	if _, err := prompt.ParseRollout(c.Rollout); err != nil {
 		faults = append(faults, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err))
 	}
-	if err := c.Libredesk.Validate(); err != nil {
-		faults = append(faults, err)
-	}
+	faults = append(faults, c.Libredesk.Validate(), c.Chatwoot.Validate(), c.Hook.Validate())
 	for _, o := range c.Origins {
 		if !strings.HasPrefix(o, "http://") && !strings.HasPrefix(o, "https://") {
 			faults = append(faults, fmt.Errorf("--origins (ASIDE_ORIGINS): %q must start with http:// or https://", o))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -11,8 +12,12 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/connect"
+	"github.com/aside-project/aside/internal/connect/chatwoot"
+	"github.com/aside-project/aside/internal/connect/deliver"
+	"github.com/aside-project/aside/internal/connect/generic"
 	"github.com/aside-project/aside/internal/connect/libredesk"
 	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/web"
 	"github.com/aside-project/aside/internal/ws"
 )
 
@@ -30,6 +35,16 @@ func newTools(cfg Config, chats connect.Chats, db *postgres.DB, log *slog.Logger
 			return nil, fmt.Errorf("connect Libredesk: %w", err)
 		}
 		ts = append(ts, t)
+	}
+	if cfg.Chatwoot.On() {
+		t, err := chatwoot.New(cfg.Chatwoot, chats, db, db, chatwoot.Options{Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("connect Chatwoot: %w", err)
+		}
+		ts = append(ts, t)
+	}
+	if cfg.Hook.On() {
+		ts = append(ts, generic.New(cfg.Hook, chats, db, db, generic.Options{Logger: log}))
 	}
 	return ts, nil
 }
@@ -50,6 +65,44 @@ func (ts tools) hooks() map[string]http.Handler {
 		h[t.Name()] = t
 	}
 	return h
+}
+
+// pages are what browsers open of the tools' own.
+func (ts tools) pages() map[string]http.Handler {
+	pages := map[string]http.Handler{}
+	for _, t := range ts {
+		if p, ok := t.(interface {
+			Pages() map[string]http.Handler
+		}); ok {
+			maps.Copy(pages, p.Pages())
+		}
+	}
+	return pages
+}
+
+// outgoing is what goes out to the tools, for the page of deliveries.
+type outgoing struct{ db *postgres.DB }
+
+var _ web.Deliveries = outgoing{}
+
+// List implements web.Deliveries.
+func (o outgoing) List(ctx context.Context, state string, limit int) (list []web.Delivery, err error) {
+	found, err := o.db.Deliveries(ctx, deliver.State(state), limit)
+	for _, d := range found {
+		list = append(list, shownDelivery(d))
+	}
+	return list, err
+}
+
+// Replay implements web.Deliveries. The queue finds it within seconds.
+func (o outgoing) Replay(ctx context.Context, id string) (web.Delivery, error) {
+	d, err := o.db.ReplayDelivery(ctx, id)
+	return shownDelivery(d), err
+}
+
+func shownDelivery(d deliver.Delivery) web.Delivery {
+	return web.Delivery{ID: d.ID, Tool: d.Tool, Conversation: d.Conversation, Kind: d.Kind, State: string(d.State), Attempts: d.Attempts,
+		Error: d.Error, CreatedAt: d.CreatedAt, NextAt: d.NextAt, DoneAt: d.DoneAt}
 }
 
 // signOn says who came to the panel from a tool's link.

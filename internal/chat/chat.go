@@ -11,6 +11,10 @@
 //   - A conversation has at most one suggestion run. A newer customer turn, a
 //     reply, an agent's turn or closing ends it at once; what an ended run still
 //     does is never published.
+//   - A run that somebody watched and nobody watches any more ends half a second
+//     later, and the model is paid no further; whoever comes back has it made
+//     anew. One that nobody ever watched runs to its end: a tool reports chats
+//     that an agent may open later, and finds the suggestion there.
 //   - Nothing here sends a draft. Only SendReply speaks for an agent, and only
 //     for the agent who calls it. The bot speaks as the bot, only in
 //     conversations that no person has, and never once one does: what it is
@@ -41,9 +45,10 @@ type Store interface {
 	// do SendReply and Close.
 	AddTurn(ctx context.Context, by assist.Identity, t assist.NewTurn, run Lease) (Stored, error)
 	// SendReply stores an agent's reply, what became of the suggestion, and
-	// their events, in one transaction. The agent takes the conversation when
-	// nobody has it. A suggestion that is not stored, or not this
-	// conversation's, is no reason to keep the reply back: it is sent without.
+	// their events, in one transaction. A suggestion has one outcome: that of the
+	// first reply which came from it or did without it. The agent takes the
+	// conversation when nobody has it. A suggestion that is not stored, or not
+	// this conversation's, is no reason to keep the reply back: it is sent without.
 	SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (Stored, error)
 	// AddSuggestion stores a finished suggestion. Ready, abstained and failed
 	// ones get an event, which leaves out Prompt.Text; superseded ones do not and
@@ -95,6 +100,13 @@ type Leaser interface {
 	Renew(ctx context.Context, run Lease, of []Orphan) error
 	// Release ends a lease whose turn needs no suggestion.
 	Release(ctx context.Context, of Orphan) error
+}
+
+// Opener is what a Store has too that can open a conversation in one round trip.
+type Opener interface {
+	// Open gives a conversation and its kept events after seq, in order, at most
+	// limit, as agents and tools may see them.
+	Open(ctx context.Context, conversation string, after int64, limit int) (assist.Conversation, []assist.Event, error)
 }
 
 // Lease says which process works on a suggestion, and until when others leave it

@@ -24,6 +24,8 @@ type live struct {
 	bot      *run               // the bot's, from the customer's turn to its answer
 	latest   *assist.Suggestion // as far as it is known; never changed, only replaced
 	customer time.Time          // when the customer's last turn was stored
+	viewers  int                // who look at it through this process, customers aside
+	left     *run               // the last run, when it ended because everybody had left
 	typed    time.Time          // when the customer last typed something not yet sent
 }
 

@@ -26,6 +26,29 @@ func (s *Service) Conversation(ctx context.Context, who assist.Identity, id stri
 	return c, nil
 }
 
+// Open gives a conversation and its events after seq, at most limit: what somebody
+// who comes back needs, for one question to the database. Customers' events are
+// read as the public role, which is a second one when they missed something.
+func (s *Service) Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (c assist.Conversation, events []assist.Event, err error) {
+	if err := mayRead(who, id); err != nil {
+		return c, nil, err
+	}
+	if who.Actor == assist.ActorCustomer || s.opener == nil {
+		c, err = s.Conversation(ctx, who, id)
+		if err == nil && after < c.LastSeq {
+			events, err = s.Events(ctx, who, id, after, limit)
+		}
+		return c, events, err
+	}
+	ctx, done := s.storing(ctx)
+	defer done()
+	c, events, err = s.opener.Open(ctx, id, max(after, 0), limit)
+	if err != nil {
+		return c, nil, fmt.Errorf("open conversation %s after %d: %w", id, after, err)
+	}
+	return c, events, nil
+}
+
 // Queue lists at most 200 conversations that are not closed, longest waiting
 // first. Agents only.
 func (s *Service) Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error) {

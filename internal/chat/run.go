@@ -273,6 +273,7 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 	over, instant, stored, shown := r.over, r.instant, r.stored, r.shown
 	g.SupersededBy = r.bySeq
 	l.mu.Unlock()
+	left := false
 	switch {
 	case over && (!instant || stored):
 		return nil
@@ -280,6 +281,12 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 		g.State = assist.SuggestionSuperseded
 	case context.Cause(r.ctx) == errStopping:
 		return nil
+	case context.Cause(r.ctx) == errLeft && g.State == assist.SuggestionSuperseded:
+		left = true
+		g.State, g.Reason = assist.SuggestionFailed, "everybody had left before it was written; it is written anew for whoever comes back"
+		if g.Draft == nil {
+			g.Draft = g.Instant
+		}
 	case g.State != assist.SuggestionReady && g.State != assist.SuggestionAbstained && g.State != assist.SuggestionFailed:
 		s.log.Error("the suggester returned an unfinished suggestion", "conversation", l.id, "suggestion", r.id, "state", g.State)
 		g.State, g.Reason = assist.SuggestionFailed, "something went wrong on our side while drafting"
@@ -301,8 +308,15 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 	if l.running == r {
 		l.running = nil
 	}
+	if l.left = nil; left {
+		l.left = r
+	}
+	back := left && l.viewers > 0 // while this was being stored
 	l.mu.Unlock()
 	s.publish(l, e, nil)
+	if back {
+		s.spawn(func() { s.resume(l.id) })
+	}
 	if g.State == assist.SuggestionAbstained {
 		s.addGap(ctx, *g)
 	}

@@ -55,6 +55,7 @@ type Options struct {
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
 	LeaseFor   time.Duration // 0: 3.5 s with a Leaser, else 2 min
 	SweepEvery time.Duration // how often leases are renewed and orphans looked for; 0: 1 s
+	LeaveGrace time.Duration // how long a watched run goes on when everybody has left; 0: 500 ms
 	SoftStop   time.Duration // how long Stop lets suggestions finish; 0: 3 s
 	StoreFor   time.Duration // bound of one call to the store; 0: 10 s
 	RetryPause time.Duration // before a suggestion is stored again, doubled each time; 0: 100 ms
@@ -71,6 +72,7 @@ type Options struct {
 type Service struct {
 	store     Store
 	leaser    Leaser // nil when the store has none
+	opener    Opener // nil when the store has none
 	suggester Suggester
 	bus       Publisher
 	log       *slog.Logger
@@ -100,11 +102,13 @@ var (
 	errAnswered   = errors.New("answered")
 	errClosed     = errors.New("the conversation was closed")
 	errStopping   = errors.New("the server is stopping")
+	errLeft       = errors.New("everybody who watched has left")
 )
 
 // New makes a Service. A nil suggester makes no suggestions.
 func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	leaser, _ := store.(Leaser)
+	opener, _ := store.(Opener)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -121,6 +125,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	}
 	o.LeaseFor = cmp.Or(o.LeaseFor, 2*time.Minute)
 	o.SweepEvery = cmp.Or(o.SweepEvery, time.Second)
+	o.LeaveGrace = cmp.Or(o.LeaveGrace, 500*time.Millisecond)
 	o.SoftStop = cmp.Or(o.SoftStop, 3*time.Second)
 	o.StoreFor = cmp.Or(o.StoreFor, 10*time.Second)
 	o.RetryPause = cmp.Or(o.RetryPause, 100*time.Millisecond)
@@ -130,7 +135,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MostReads = cmp.Or(o.MostReads, 20_000)
 	o.MaxLine = cmp.Or(o.MaxLine, 1024)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
-	s := &Service{store: store, leaser: leaser, suggester: suggester, bus: bus, log: o.Logger, opts: o,
+	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, bus: bus, log: o.Logger, opts: o,
 		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), handed: make(chan struct{}, 4),
 		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
 		stopping: make(chan struct{}), chats: map[string]*live{}, reads: map[string]*reading{}, roles: maps.Clone(o.Roles)}
@@ -199,14 +204,24 @@ func (s *Service) put(l *live) {
 	l.touched = s.opts.Now()
 }
 
-// forget drops conversations that nobody uses and nobody touched for a while.
+// forget drops conversations that nobody uses and nobody touched for a while. Of
+// those that are only looked at it drops what was said.
 func (s *Service) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.opts.Now().Add(-s.opts.IdleFor)
 	for id, l := range s.chats {
-		if l.users == 0 && l.touched.Before(old) {
+		switch {
+		case !l.touched.Before(old):
+		case l.users == 0:
 			delete(s.chats, id)
+		default:
+			l.mu.Lock()
+			if l.users == l.viewers && l.log.whole {
+				l.log.turns, l.log.steps, l.latest = nil, nil, nil
+				l.log.doubt()
+			}
+			l.mu.Unlock()
 		}
 	}
 }

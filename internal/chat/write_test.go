@@ -43,6 +43,8 @@ func TestPermissions(t *testing.T) {
 			_, err := h.SendReply(ctx, w, assist.NewReply{Conversation: "conv_1", ClientID: clientID(), Text: "x"})
 			return err
 		}, [5]assist.Code{assist.Forbidden, assist.Forbidden, ok, assist.Forbidden, assist.Forbidden}},
+		{"conversation.open", func(w assist.Identity) error { _, _, err := h.Open(ctx, w, "conv_1", 0, 10); return err },
+			[5]assist.Code{ok, assist.Forbidden, ok, ok, assist.Forbidden}},
 		{"typing", func(w assist.Identity) error {
 			role := assist.Role("")
 			if w.Actor == assist.ActorSource {

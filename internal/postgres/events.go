@@ -65,6 +65,35 @@ func (db *DB) Events(ctx context.Context, who assist.Identity, conversation stri
 	return events, err
 }
 
+// Open implements chat.Opener.
+func (db *DB) Open(ctx context.Context, conversation string, after int64, limit int) (c assist.Conversation, events []assist.Event, err error) {
+	const sql = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = $1`
+	if limit <= 0 || limit > mostEvents {
+		limit = mostEvents
+	}
+	err = db.turns.doAgain(ctx, "open conversation "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
+		var found []assist.Conversation
+		var b pgx.Batch
+		b.Queue(sql, conversation).Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, scanConversation)
+			return err
+		})
+		b.Queue(agentEvents, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
+			events, err = pgx.CollectRows(rows, agentEvent(conversation))
+			return err
+		})
+		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return noConversation(conversation)
+		}
+		c = found[0]
+		return nil
+	})
+	return c, events, err
+}
+
 func agentEvent(conversation string) pgx.RowToFunc[assist.Event] {
 	return func(row pgx.CollectableRow) (assist.Event, error) {
 		e := assist.Event{Conversation: conversation}

@@ -18,6 +18,7 @@ import (
 
 var (
 	_ chat.Store     = (*DB)(nil)
+	_ chat.Opener    = (*DB)(nil)
 	_ retrieve.Index = (*DB)(nil)
 )
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"net"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,61 +179,6 @@ func TestPublicURL(t *testing.T) {
 	if info, err := mistaken.Info(t.Context()); err != nil || info.PublicUser != "" || !strings.Contains(info.PublicError, "row-level security") {
 		t.Errorf("%+v, %v", info, err)
 	}
-}
-
-// relay stands between client and server. Told to, it lets a statement through to
-// the server and cuts the connection instead of passing on the answer that has
-// the given command tag: the client cannot know whether it happened.
-type relay struct {
-	cut atomic.Pointer[string] // the tag; nil after it cut
-}
-
-func (r *relay) cuts(answer []byte) bool {
-	tag := r.cut.Load()
-	return tag != nil && strings.Contains(string(answer), *tag+"\x00") && r.cut.CompareAndSwap(tag, nil)
-}
-
-func (r *relay) serve(t *testing.T, server *pgx.ConnConfig) string {
-	network, address := "tcp", fmt.Sprintf("%s:%d", server.Host, server.Port)
-	if strings.HasPrefix(server.Host, "/") {
-		network, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", server.Host, server.Port)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			behind, err := net.Dial(network, address)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			wg.Go(func() { io.Copy(behind, client); behind.Close() })
-			wg.Go(func() {
-				defer client.Close()
-				defer behind.Close()
-				buf := make([]byte, 64<<10)
-				for {
-					n, err := behind.Read(buf)
-					if err != nil || r.cuts(buf[:n]) {
-						return
-					}
-					if _, err := client.Write(buf[:n]); err != nil {
-						return
-					}
-				}
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(server.User, server.Password), Host: l.Addr().String(), Path: server.Database, RawQuery: "sslmode=disable"}
-	return u.String()
 }
 
 // The answer to a commit is lost: the write is tried again and answers what was

@@ -40,6 +40,12 @@ func TestCustomerEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conv, opened, err := db.Open(t.Context(), "c1", 1, 0)
+	if c, _ := db.Conversation(t.Context(), "c1"); err != nil || cmp.Diff(all[1:], opened) != "" || cmp.Diff(c, conv) != "" {
+		t.Errorf("opened after 1: %+v, %d of %d events, %v", conv, len(opened), len(all), err)
+	}
+	_, _, err = db.Open(t.Context(), "nowhere", 0, 0)
+	wantCode(t, err, assist.NotFound)
 	var want []assist.Event // what the live events would have shown
 	for _, e := range all {
 		if e.Data = nil; e.Public != nil {

@@ -160,14 +160,15 @@ const setOutcome = `UPDATE suggestions SET state = $3, reply_seq = $4, edit_dist
 // used is a suggestion that a reply follows or ignores.
 type used struct {
 	id     string
+	over   bool     // an earlier reply said what became of it
 	drafts []string // its draft and its instant draft, if it has them
 }
 
 // usedSuggestion finds the suggestion a reply names, or the newest one when it
 // names none and that is ready; nil when there is nothing to say about any.
 func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, error) {
-	const named = `SELECT id, body FROM suggestions WHERE conversation_id = $1 AND id = $2`
-	const newest = `SELECT id, body FROM (SELECT id, body, state FROM suggestions WHERE conversation_id = $1
+	const named = `SELECT id, body, reply_seq > 0 FROM suggestions WHERE conversation_id = $1 AND id = $2`
+	const newest = `SELECT id, body, false FROM (SELECT id, body, state FROM suggestions WHERE conversation_id = $1
 		ORDER BY for_seq DESC, created_at DESC LIMIT 1) s WHERE state = 'ready' AND $2 = ''`
 	sql := named
 	if r.SuggestionID == "" {
@@ -175,7 +176,7 @@ func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, e
 	}
 	var u used
 	var body []byte
-	err := tx.QueryRow(ctx, sql, r.Conversation, r.SuggestionID).Scan(&u.id, &body)
+	err := tx.QueryRow(ctx, sql, r.Conversation, r.SuggestionID).Scan(&u.id, &body, &u.over)
 	if err == pgx.ErrNoRows {
 		return nil, nil
 	}

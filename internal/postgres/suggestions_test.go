@@ -181,12 +181,17 @@ func TestSendReply(t *testing.T) {
 		t.Errorf("a colleague's reply took the conversation: %q", s.Agent)
 	}
 
+	s, err = send(ann, "2", "Returns are free.", "s2") // at the same moment as bob
+	if err != nil || len(s.Events) != 1 || s.Turn.SuggestionID != "s2" {
+		t.Errorf("a second reply from one suggestion: %+v, %v", s.Events, err)
+	}
+
 	ready("s3")
 	s, err = send(ann, "3", "No.", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = assist.SuggestionOutcome{SuggestionID: "s3", State: assist.SuggestionDismissed, ReplySeq: 9, By: "ann"}
+	want = assist.SuggestionOutcome{SuggestionID: "s3", State: assist.SuggestionDismissed, ReplySeq: 10, By: "ann"}
 	if d := cmp.Diff(want, outcome(t, s.Events)); d != "" {
 		t.Error(d)
 	}

@@ -185,7 +185,9 @@ func sameAction(a, b *assist.Action) bool {
 
 // SendReply implements chat.Store. A suggestion that is not stored, or not of this
 // conversation, is forgotten rather than the agent's words held up. A reply that
-// names none dismisses the conversation's newest suggestion if that is ready.
+// names none dismisses the conversation's newest suggestion if that is ready. The
+// first reply decides what became of a suggestion: a second one that came from it,
+// a colleague's at the same moment say, is stored as that and changes nothing.
 func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewReply) (chat.Stored, error) {
 	var s chat.Stored
 	const insert = `INSERT INTO turns (conversation_id, seq, role, author, client_key, name, text, at, suggestion_id)
@@ -215,7 +217,7 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 		c.write(insert, r.Conversation, t.Seq, t.Author, key, t.Name, t.Text, t.At, t.SuggestionID)
 		events := []assist.Event{assist.TurnAdded(r.Conversation, t)}
 		c.event(events[0], "")
-		if used != nil {
+		if used != nil && !used.over {
 			o := used.outcome(r.Text, r.SuggestionID != "")
 			o.ReplySeq, o.By = t.Seq, by.Subject
 			e := assist.NewEvent(assist.EventSuggestionOutcome, r.Conversation, c.next(), o)

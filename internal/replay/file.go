@@ -22,11 +22,15 @@ type script struct {
 	turns        []turn
 }
 
+// key is what the server tells a repeat by.
+func (t turn) key() string { return assist.NewTurn{ExternalID: t.external}.Key() }
+
 // turn is one turn.add.
 type turn struct {
 	id       string // of the frame
 	external string
 	customer bool
+	text     string
 	data     json.RawMessage
 }
 
@@ -82,7 +86,7 @@ func parse(line []byte, run string) (script, []string, error) {
 		if err != nil {
 			return script{}, nil, fmt.Errorf("turn %d: %w", i+1, err)
 		}
-		s.turns = append(s.turns, turn{id: fmt.Sprintf("t%d", i+1), external: d.ExternalID, customer: d.Role == assist.RoleCustomer, data: data})
+		s.turns = append(s.turns, turn{id: fmt.Sprintf("t%d", i+1), external: d.ExternalID, customer: d.Role == assist.RoleCustomer, text: text, data: data})
 	}
 	return s, notes, nil
 }

@@ -46,6 +46,7 @@ type frame struct {
 type player struct {
 	run     *run
 	script  script
+	told    Observer
 	sentAll func() // gives up the place among the senders; may be called twice
 	seat    *seat  // with rate
 
@@ -77,7 +78,7 @@ type draft struct {
 
 func newPlayer(r *run, s script, sentAll func()) *player {
 	p := &player{
-		run: r, script: s, sentAll: sentAll,
+		run: r, script: s, sentAll: sentAll, told: r.Observe(s.conversation),
 		sent: make([]time.Time, len(s.turns)), acked: make([]int64, len(s.turns)), tries: make([]int, len(s.turns)), again: make([]time.Time, len(s.turns)),
 		byFrame: map[string]int{}, log: map[int64]string{}, drafts: map[string]*draft{},
 	}
@@ -164,7 +165,7 @@ func (p *player) insist(ctx context.Context, f func(context.Context, *socket) er
 // converse sends what is left to send and listens until all is acked and the
 // last suggestion is there.
 func (p *player) converse(ctx context.Context, s *socket) error {
-	if err := s.send(frame{Type: "conversation.open", ID: "open", Conversation: p.script.conversation, Data: after(p.last)}); err != nil {
+	if err := p.open(s, p.last); err != nil {
 		return err
 	}
 	for i := range p.next {
@@ -225,6 +226,11 @@ func (p *player) converse(ctx context.Context, s *socket) error {
 	}
 }
 
+func (p *player) open(s *socket, seq int64) error {
+	p.told.Opened(seq)
+	return s.send(frame{Type: "conversation.open", ID: "open", Conversation: p.script.conversation, Data: after(seq)})
+}
+
 func after(seq int64) json.RawMessage { return fmt.Appendf(nil, `{"after":%d}`, seq) }
 
 // unacked is the first turn that was sent and not acked, -1 when there is none.
@@ -264,6 +270,7 @@ func (p *player) sendAgain(s *socket) error {
 func (p *player) sendTurn(s *socket, i int) error {
 	p.asked = time.Now()
 	t := p.script.turns[i]
+	p.told.Turn(t.key(), t.text)
 	return s.send(frame{Type: "turn.add", ID: t.id, Conversation: p.script.conversation, Data: t.data})
 }
 
@@ -278,6 +285,7 @@ func (p *player) take(s *socket, f frame) error {
 	if f.Conversation != p.script.conversation {
 		return nil // welcome, or not ours
 	}
+	p.told.Saw(f.Type, f.Seq, f.Data)
 	p.record(f)
 	p.recordDraft(f)
 	return nil
@@ -295,6 +303,7 @@ func (p *player) takeAck(s *socket, f frame) error {
 		p.run.tally.wrong("%s: an ack without a seq", p.script.conversation)
 		return errOver
 	}
+	p.told.OK(p.script.turns[i].key(), d.Seq)
 	switch {
 	case p.acked[i] == 0:
 		p.acked[i], p.heard = d.Seq, f.at
@@ -306,7 +315,7 @@ func (p *player) takeAck(s *socket, f frame) error {
 		return nil
 	}
 	p.reopen = false
-	return s.send(frame{Type: "conversation.open", ID: "open", Conversation: p.script.conversation, Data: after(p.last)})
+	return p.open(s, p.last)
 }
 
 // takeError sends a turn that was refused for now again, after a pause, and goes
@@ -338,6 +347,9 @@ func (p *player) takeError(f frame) error {
 		return nil
 	}
 	p.acked[i], p.heard = refused, f.at
+	if !forNow {
+		p.told.Fail(p.script.turns[i].key())
+	}
 	return nil
 }
 
@@ -485,7 +497,7 @@ func (p *player) readBack(ctx context.Context, s *socket) error {
 		p.heard, p.log = heard, live
 		return err
 	}
-	if err := s.send(frame{Type: "conversation.open", ID: "open", Conversation: p.script.conversation, Data: after(0)}); err != nil {
+	if err := p.open(s, 0); err != nil {
 		return again(err)
 	}
 	patience := min(quietEnd, p.run.Ack)
@@ -512,12 +524,14 @@ func (p *player) readBack(ctx context.Context, s *socket) error {
 				return again(fmt.Errorf("%w: it cannot be read back: %s: %s", errOver, code, message))
 			}
 			if f.Conversation == p.script.conversation {
+				p.told.Saw(f.Type, f.Seq, f.Data)
 				p.record(f)
 			}
 		case <-quiet.C:
 			if p.reads++; p.last < end && p.reads < readTries {
 				return again(errors.New("the read-back lacks events"))
 			}
+			p.told.SawAll()
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

@@ -21,6 +21,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,30 @@ type Options struct {
 	Patience    time.Duration // without anything from the server, until a conversation is given up; 0: 60 s
 	Progress    func(Report)  // called about twice a second, without times; nil: never
 	Logger      *slog.Logger  // nil: none
+
+	// Observe gives who is told what the player of a conversation does and sees,
+	// in that order, from the player's goroutine; nil: nobody.
+	Observe func(conversation string) Observer
 }
+
+// Observer keeps a player's own log.
+type Observer interface {
+	Opened(after int64)                               // the conversation was opened on a new connection
+	Turn(key, text string)                            // a turn is being sent, maybe again; key as assist.NewTurn.Key
+	OK(key string, seq int64)                         // it was acknowledged
+	Fail(key string)                                  // it was refused for good
+	Saw(kind string, seq int64, data json.RawMessage) // an event came
+	SawAll()                                          // the last opening read the conversation to its end
+}
+
+type nobody struct{}
+
+func (nobody) Opened(int64)                       {}
+func (nobody) Turn(string, string)                {}
+func (nobody) OK(string, int64)                   {}
+func (nobody) Fail(string)                        {}
+func (nobody) Saw(string, int64, json.RawMessage) {}
+func (nobody) SawAll()                            {}
 
 // Report is what was seen. Times are milliseconds from a turn's (intended) send.
 type Report struct {
@@ -93,6 +117,9 @@ func Run(ctx context.Context, o Options, r io.Reader) (Report, error) {
 	setDefault(&o.Patience, 60*time.Second)
 	if o.Run == "" {
 		o.Run = "replay-" + strings.ToLower(rand.Text()[:10])
+	}
+	if o.Observe == nil {
+		o.Observe = func(string) Observer { return nobody{} }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

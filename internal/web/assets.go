@@ -60,7 +60,7 @@ func AssetRoutes(development bool) map[string]http.Handler {
 	script := files["widget.js"]
 	script.cache = "public, max-age=300" // on every page of a shop: not asked for each time
 	routes := map[string]http.Handler{"GET /{$}": files["index.html"], "GET /widget": files["widget.html"], "GET /widget.js": script,
-		"GET /panel.js": files["embed/entry.js"]}
+		"GET /panel.js": files["embed/entry.js"], "GET /deliveries": files["deliveries.html"]}
 	if development {
 		routes["GET /storybook"] = files["storybook.html"]
 		routes["GET /storybook/widget"] = files["storybook-widget.html"]

@@ -121,7 +121,7 @@ var schemaTypes = map[string]any{
 	"Draft": assist.Draft{}, "Sentence": assist.Sentence{}, "Citation": assist.Citation{}, "NextStep": assist.NextStep{},
 	"PolicyRef": assist.PolicyRef{}, "Option": assist.Option{}, "Verdict": assist.Verdict{}, "PromptRef": assist.PromptRef{},
 	"Usage": assist.Usage{}, "Timings": assist.Timings{}, "SuggestionOutcome": assist.SuggestionOutcome{}, "StepChange": assist.StepChange{},
-	"Document": assist.Document{},
+	"Document": assist.Document{}, "Delivery": Delivery{},
 }
 
 func TestSchemasAreTheGoTypes(t *testing.T) {

@@ -118,6 +118,8 @@ type Options struct {
 	Knowledge     Knowledge
 	WS            http.Handler
 	Hooks         map[string]http.Handler // by the chat tool's name; may be nil
+	Deliveries    Deliveries              // nil: nothing goes out
+	Pages         map[string]http.Handler // of chat tools, by ServeMux pattern; may be nil
 	Metrics       http.Handler
 	Verify        func(token string) (assist.Identity, error)
 	Ready         func(context.Context) []Part
@@ -183,6 +185,8 @@ func (s *server) routes() []route {
 		{"DELETE", "/v1/conversations/{id}", s.handle(s.eraseConversation)},
 		{"DELETE", "/v1/customers/{id...}", s.handle(s.eraseCustomer)},
 		{"POST", "/v1/revocations", s.handle(s.revoke)},
+		{"GET", "/v1/deliveries", s.handle(s.deliveries)},
+		{"POST", "/v1/deliveries/{id}/replay", s.handle(s.replayDelivery)},
 		{"PUT", "/v1/documents/{id...}", s.handle(s.putDocument)},
 		{"GET", "/v1/documents/{id...}", s.handle(s.document)},
 		{"DELETE", "/v1/documents/{id...}", s.handle(s.deleteDocument)},

@@ -237,6 +237,7 @@ func newWorld(change ...func(*Options)) *world {
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
 		},
+		Deliveries: oneDelivery{},
 		Hooks: map[string]http.Handler{"tool": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/v1/hooks/tool" && r.URL.Path != "/v1/hooks/tool/below" {
 				w.WriteHeader(http.StatusTeapot)
@@ -475,6 +476,10 @@ var matrix = []struct {
 	{"POST /v1/conversations/{id}/turns", request{path: "/v1/conversations/conv_2/turns", body: customerTurn}, 403, 403, 201, 403, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_1"}, 200, 403, 403, 200, 401, 401},
 	{"GET /v1/suggestions/{id}", request{path: "/v1/suggestions/sug_2"}, 404, 403, 403, 404, 401, 401},
+	{"GET /v1/deliveries", request{path: "/v1/deliveries?state=dead"}, 200, 403, 403, 200, 401, 401},
+	{"GET /v1/deliveries", request{path: "/v1/deliveries?state=lost"}, 400, 403, 403, 400, 401, 401},
+	{"POST /v1/deliveries/{id}/replay", request{path: "/v1/deliveries/dlv_1/replay"}, 200, 403, 403, 200, 401, 401},
+	{"POST /v1/deliveries/{id}/replay", request{path: "/v1/deliveries/dlv_2/replay"}, 404, 403, 403, 404, 401, 401},
 	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool"}, 202, 202, 202, 202, 202, 202}, // its own handler says who
 	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/tool/below"}, 202, 202, 202, 202, 202, 202},
 	{"POST /v1/hooks/{tool...}", request{path: "/v1/hooks/another"}, 404, 404, 404, 404, 404, 404},

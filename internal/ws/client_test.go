@@ -41,11 +41,19 @@ type house struct {
 
 func open(t testing.TB, edit func(*ws.Options)) *house {
 	t.Helper()
+	return openWith(t, nil, edit)
+}
+
+func openWith(t testing.TB, prepare func(*memstore.Store), edit func(*ws.Options)) *house {
+	t.Helper()
 	signer, err := auth.NewSigner([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &house{t: t, store: memstore.New(time.Now), bus: pubsub.New[assist.Event](), signer: signer}
+	if prepare != nil {
+		prepare(h.store)
+	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	h.chat = chat.New(h.store, nil, h.bus, chat.Options{Logger: quiet})
 	o := ws.Options{Service: h.chat, Bus: h.bus, Bearer: auth.Bearer, Verify: signer.Verify, Logger: quiet}

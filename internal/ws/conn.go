@@ -45,6 +45,7 @@ type conn struct {
 	mu      sync.Mutex
 	views   map[string]*view
 	cancels []func() // subscriptions
+	leaves  []func() // of Watch
 	queue   bool     // the queue is open
 }
 
@@ -94,11 +95,30 @@ func (c *conn) serve() {
 		cancel()
 	}
 	c.lanes.wait()
+	c.leave()
 	if gone {
 		_ = c.socket.Close() // the other side is gone; there is nobody to tell
 		return
 	}
 	c.hangUp()
+}
+
+// leave says that this connection looks at nothing any more. A server that stops
+// sends everybody away, who will be back: that is not leaving.
+func (c *conn) leave() {
+	c.s.mu.Lock()
+	stopping := c.s.closing
+	c.s.mu.Unlock()
+	c.mu.Lock()
+	leaves := c.leaves
+	c.leaves = nil
+	c.mu.Unlock()
+	if stopping {
+		return
+	}
+	for _, leave := range leaves {
+		leave()
+	}
 }
 
 // hangUp waits a moment for the other side to hang up first: closing with unread

@@ -58,6 +58,12 @@ func (c *conn) open(f frame) (any, error) {
 		})
 	}
 	c.put(item{view: v, open: &opening{f, d.After}}, false)
+	if fresh && c.who.Actor != assist.ActorCustomer && c.s.opts.Watch != nil {
+		leave := c.s.opts.Watch(f.Conversation)
+		c.mu.Lock()
+		c.leaves = append(c.leaves, leave)
+		c.mu.Unlock()
+	}
 	if fresh && c.who.Actor == assist.ActorAgent {
 		c.s.arrive(c, f.Conversation)
 	}

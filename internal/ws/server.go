@@ -58,6 +58,7 @@ type Service interface {
 	RequestHandoff(ctx context.Context, who assist.Identity, conversation, id, text string) (int64, error)
 	Close(ctx context.Context, who assist.Identity, conversation, resolution string) (int64, error)
 	Conversation(ctx context.Context, who assist.Identity, id string) (assist.Conversation, error)
+	Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (assist.Conversation, []assist.Event, error)
 	Queue(ctx context.Context, who assist.Identity) ([]assist.Conversation, error)
 	Events(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) ([]assist.Event, error)
 }
@@ -75,6 +76,7 @@ type Options struct {
 	Bus     Bus
 	Bearer  func(*http.Request) (string, error)         // finds the token; auth.Bearer
 	Verify  func(token string) (assist.Identity, error) // believes it or not; auth.Signer.Verify
+	Watch   func(conversation string) (leave func())    // told who looks at a conversation and sees suggestions; must not block; nil: nobody
 	Revoked func(assist.Identity) error                 // why it is no longer good, from memory: asked of every socket every 2 s; nil: all stay good
 	Address func(*http.Request) string                  // whose request it is, for limits; "" or nil: not limited, as is this machine
 	Origins []string                                    // allowed besides the server's own: "https://shop.example"

@@ -24,7 +24,7 @@ type opening struct {
 // live. The view is subscribed already: what was published since waits behind
 // this in the outbox, and what is both there and in the log is written once.
 func (c *conn) deliverOpening(v *view, o *opening) error {
-	conv, err := c.s.opts.Service.Conversation(c.ctx, c.who, v.conversation)
+	conv, events, err := c.s.opts.Service.Open(c.ctx, c.who, v.conversation, o.after, page)
 	if err != nil && assist.CodeOf(err) != assist.NotFound {
 		return c.answerOpening(o, err)
 	}
@@ -35,12 +35,15 @@ func (c *conn) deliverOpening(v *view, o *opening) error {
 	v.opened = true
 	// Somebody who has seen more than there is was told by another log.
 	v.last = min(max(o.after, 0), conv.LastSeq)
-	if v.last < conv.LastSeq {
+	if err := c.writeEvents(v, events); err != nil {
+		return err
+	}
+	if len(events) == page {
 		if err := c.catchUp(v); err != nil {
 			return err
 		}
-		v.last = max(v.last, conv.LastSeq) // for a customer the rest was not public
 	}
+	v.last = max(v.last, conv.LastSeq) // for a customer the rest was not public
 	return nil
 }
 
@@ -82,19 +85,27 @@ func (c *conn) catchUp(v *view) error {
 			c.close(slow, "the conversation could not be read: reconnect and resume")
 			return fmt.Errorf("%w: %w", errClosed, err)
 		}
-		for _, e := range events {
-			if e.Seq <= v.last {
-				continue
-			}
-			v.last = e.Seq
-			if err := c.writeEvent(e); err != nil {
-				return err
-			}
+		if err := c.writeEvents(v, events); err != nil {
+			return err
 		}
 		if len(events) < page {
 			return nil
 		}
 	}
+}
+
+// writeEvents writes those of the log's events that the view has not seen.
+func (c *conn) writeEvents(v *view, events []assist.Event) error {
+	for _, e := range events {
+		if e.Seq <= v.last {
+			continue
+		}
+		v.last = e.Seq
+		if err := c.writeEvent(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeEvent writes an event as this identity may see it, if at all.

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
@@ -12,8 +13,10 @@ import (
 // opens when breakAfter of the last breakWindow calls failed; then one call per
 // probeEvery goes through, and the first that works closes it.
 //
-// A call failed when the server gave nothing: an answer cut in the middle, a
-// refusal, a rate limit or a caller who left say nothing about the next call.
+// A call failed when the server gave nothing, were it only because it is too busy
+// and stayed so over all tries: asking on would keep it busy, so it is left alone
+// for as long as it asked. An answer cut in the middle, a refusal or a caller who
+// left say nothing about the next call.
 type breaker struct {
 	now func() time.Time
 
@@ -23,12 +26,15 @@ type breaker struct {
 	failed int
 	open   bool
 	probe  time.Time // when open: the earliest next call
+	pause  time.Duration
+	why    *fault // what callers are told while it is open
 }
 
 const (
 	breakWindow = 10
 	breakAfter  = 5
 	probeEvery  = 5 * time.Second
+	leastPause  = time.Second
 )
 
 func newBreaker(now func() time.Time) *breaker { return &breaker{now: now} }
@@ -42,9 +48,9 @@ func (b *breaker) allow() error {
 	}
 	now := b.now()
 	if now.Before(b.probe) {
-		return &fault{kind: llm.ErrDown, why: "it failed so often that it is left alone for some seconds"}
+		return b.why
 	}
-	b.probe = now.Add(probeEvery)
+	b.probe = now.Add(b.pause)
 	return nil
 }
 
@@ -52,12 +58,15 @@ func (b *breaker) allow() error {
 // by it.
 func (b *breaker) record(err error) (changed bool) {
 	worked := err == nil || errors.Is(err, llm.ErrTooLong) || errors.Is(err, llm.ErrRejected)
-	failed := errors.Is(err, llm.ErrDown) || errors.Is(err, llm.ErrFirstToken) || errors.Is(err, llm.ErrNotAModel)
+	failed := errors.Is(err, llm.ErrDown) || errors.Is(err, llm.ErrRateLimited) || errors.Is(err, llm.ErrFirstToken) || errors.Is(err, llm.ErrNotAModel)
 	if !worked && !failed {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if failed {
+		b.because(err)
+	}
 	if b.open {
 		if worked {
 			b.open, b.failed, b.last = false, 0, [breakWindow]bool{}
@@ -73,9 +82,20 @@ func (b *breaker) record(err error) (changed bool) {
 		b.failed++
 	}
 	if b.failed >= breakAfter {
-		b.open, b.probe = true, b.now().Add(probeEvery)
+		b.open, b.probe = true, b.now().Add(b.pause)
 	}
 	return b.open
+}
+
+// because notes what callers are told and how long the server is left alone: as
+// long as it asked when it is busy.
+func (b *breaker) because(err error) {
+	b.pause, b.why = probeEvery, &fault{kind: llm.ErrDown, why: "it failed so often that it is left alone for some seconds"}
+	var f *fault
+	if errors.Is(err, llm.ErrRateLimited) && errors.As(err, &f) {
+		b.pause = max(cmp.Or(f.after, probeEvery), leastPause)
+		b.why = &fault{kind: llm.ErrRateLimited, why: "it was busy so often that it is left alone for some seconds"}
+	}
 }
 
 // closed reports whether calls go through as usual.

@@ -9,7 +9,8 @@
 //     filter (llm.ErrRejected). The text that came before an error is kept.
 //   - Nothing is repeated after the first piece of text. Before it, a busy server
 //     is asked again twice, a failing one once, and a server that failed five of
-//     the last ten calls is left alone, but for one call every five seconds.
+//     the last ten calls is left alone, but for one call every five seconds, or as
+//     soon as a busy one asked for.
 //   - What a server does not understand (json_schema, json_object,
 //     stream_options, temperature, max_tokens) is left out, once learned for good.
 //   - The server is not trusted: lines, answers and errors have a size, and its

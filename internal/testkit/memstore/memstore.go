@@ -19,6 +19,7 @@ import (
 var (
 	_ chat.Store  = (*Store)(nil)
 	_ chat.Leaser = (*Store)(nil)
+	_ chat.Opener = (*Store)(nil)
 )
 
 // Store is an in-memory chat.Store. It is safe for concurrent use.
@@ -170,7 +171,7 @@ func (s *Store) SendReply(ctx context.Context, by assist.Identity, n assist.NewR
 	t, e := c.addTurn(assist.Turn{Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: n.Text, At: now, SuggestionID: n.SuggestionID}, now)
 	c.keys[key] = written{turn: t, suggestion: n.SuggestionID}
 	events := []assist.Event{e}
-	if g, ok := s.suggestions[n.SuggestionID]; ok && g.Draft != nil {
+	if g, ok := s.suggestions[n.SuggestionID]; ok && g.Draft != nil && g.State != assist.SuggestionEdited && g.State != assist.SuggestionAccepted {
 		g.State = assist.SuggestionEdited
 		if g.Draft.Text == n.Text {
 			g.State = assist.SuggestionAccepted
@@ -466,6 +467,48 @@ func (s *Store) Events(ctx context.Context, who assist.Identity, id string, afte
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// Open implements chat.Opener.
+func (s *Store) Open(ctx context.Context, id string, after int64, limit int) (assist.Conversation, []assist.Event, error) {
+	if err := s.enter(ctx, "Open"); err != nil {
+		return assist.Conversation{}, nil, err
+	}
+	defer s.mu.Unlock()
+	c, err := s.find(id)
+	if err != nil {
+		return assist.Conversation{}, nil, err
+	}
+	var out []assist.Event
+	for _, e := range c.events {
+		if e.Seq > after && len(out) < limit {
+			out = append(out, e)
+		}
+	}
+	return c.Conversation, out, nil
+}
+
+// Keyed is a turn with the key it was sent under.
+type Keyed struct {
+	Turn assist.Turn
+	Key  string
+}
+
+// Turns gives every conversation's turns, in order.
+func (s *Store) Turns() map[string][]Keyed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string][]Keyed{}
+	for id, c := range s.chats {
+		keys := map[int64]string{}
+		for key, w := range c.keys {
+			keys[w.turn.Seq] = key[1]
+		}
+		for _, t := range c.turns {
+			out[id] = append(out[id], Keyed{t, keys[t.Seq]})
+		}
+	}
+	return out
 }
 
 // Suggestion implements chat.Store.

@@ -1,0 +1,557 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/postgres"
+	"github.com/aside-project/aside/internal/replay"
+	"github.com/aside-project/aside/internal/testkit/invariant"
+	"github.com/aside-project/aside/internal/testkit/scripted"
+	"github.com/aside-project/aside/internal/testkit/testdb"
+)
+
+// The long versions of the tests below; make chaos and make soak set them.
+var (
+	killCount  = flag.Int("kills", 3, "how often the server is killed under load")
+	soakFor    = flag.Duration("soak", 0, "how long the server is held under load and crashes of PostgreSQL")
+	crashCount = flag.Int("crashes", 1, "how often PostgreSQL is crashed under load")
+)
+
+// faultyModel is a model's server that fails in every way there is, about one
+// answer in seven; the others stream for a while, so that there is always
+// something under way.
+func faultyModel(t *testing.T) string {
+	t.Helper()
+	bad := []scripted.Mode{scripted.Busy, scripted.Fail, scripted.Cut, scripted.Reset, scripted.BadEvent, scripted.NoDone,
+		scripted.LeftOpen, scripted.BadAnswer, scripted.HTML, scripted.Hostile, scripted.Stall, scripted.Hang}
+	pace := func(m scripted.Mode) http.Handler {
+		return scripted.New(scripted.Script{Behaviour: scripted.Behaviour{Mode: m, FirstToken: 40 * time.Millisecond, TokensPerSecond: 400}})
+	}
+	good := pace(scripted.Answer)
+	var handlers []http.Handler
+	for _, m := range bad {
+		handlers = append(handlers, good, good, good, good, good, good, pace(m))
+	}
+	var mu sync.Mutex
+	n := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		h := handlers[n%len(handlers)]
+		n++
+		mu.Unlock()
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return srv.URL + "/v1"
+}
+
+// chaos is a server process under load, with everybody's own log.
+type chaos struct {
+	t      *testing.T
+	cfg    app.Config
+	url    string // of the database
+	cmd    *exec.Cmd
+	desks  []*clerk
+	home   func() // the desks go home
+	served chan time.Time
+	token  string // of the source
+	probe  *invariant.History
+	probes int
+
+	mu        sync.Mutex
+	histories []*invariant.History
+	done      chan struct{}
+	report    replay.Report
+	err       error
+}
+
+const chaosTurns = 12 // of each conversation
+
+// recordings writes conversations until w is closed by its reader or n are told.
+func recordings(w io.Writer, n int) error {
+	for c := range n {
+		var b strings.Builder
+		fmt.Fprintf(&b, `{"_id":"chat-%d","turns":[`, c)
+		for i := range chaosTurns {
+			role, text := "customer", fmt.Sprintf("Question %d: the zipper of my jacket broke, what about a refund?", i)
+			if i%3 == 2 {
+				role, text = "agent", "Let me look that up for you."
+			}
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"turn":%d,"role":%q,"text":%q}`, i+1, role, text)
+		}
+		b.WriteString("]}\n")
+		if _, err := io.WriteString(w, b.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unleash starts a server process, its agents, and conversations at a rate of
+// turns per second.
+func unleash(t *testing.T, name, url string, conversations int, rate float64) *chaos {
+	t.Helper()
+	schema := "aside_app_" + name
+	db := testdb.OpenWith(t, postgres.Config{URL: url, Schema: schema})
+	ingestPages(t, db)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := app.Default()
+	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, l.Addr().String(), ""
+	cfg.Model = app.Endpoint{BaseURL: faultyModel(t), Model: "scripted"}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := cfg.Signer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(who assist.Identity) string {
+		token, err := signer.Sign(who, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	c := &chaos{t: t, cfg: cfg, url: url, served: make(chan time.Time, 1), done: make(chan struct{}), token: sign(source),
+		probe: invariant.NewHistory(source, "probe")}
+	c.histories = append(c.histories, c.probe)
+	c.cmd = launch(t, cfg)
+	c.desks, c.home = crowd(t, 6, "ws://"+cfg.Listen+"/v1/ws", sign)
+	reader, writer := io.Pipe()
+	go func() { _ = writer.CloseWithError(recordings(writer, conversations)) }() // ends with its reader
+	go func() {
+		defer close(c.done)
+		defer reader.Close()
+		c.report, c.err = replay.Run(t.Context(), replay.Options{
+			URL: "http://" + cfg.Listen, Token: c.token, Concurrency: 32, Rate: rate, Ack: 5 * time.Second,
+			Wait:    2 * time.Second, // those who wait for a suggestion that a kill took along must not hold the others up
+			Observe: c.observe,
+		}, reader)
+	}()
+	t.Cleanup(func() { <-c.done })
+	return c
+}
+
+// observe gives a conversation of the replay its history, which also says that
+// turns are served.
+func (c *chaos) observe(conversation string) replay.Observer {
+	h := invariant.NewHistory(source, conversation)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.histories = append(c.histories, h)
+	return served{h, c.served}
+}
+
+type served struct {
+	*invariant.History
+	at chan<- time.Time
+}
+
+// SawAll is not the end here: an agent may still send.
+func (s served) SawAll() {}
+
+func (s served) OK(key string, seq int64) {
+	s.History.OK(key, seq)
+	select {
+	case s.at <- time.Now():
+	default:
+	}
+}
+
+// firstTurn sends a turn on a connection of its own as soon as the server takes
+// one, and gives how long after began it was acknowledged. The load's own clients
+// may all be waiting for something else.
+func (c *chaos) firstTurn(began time.Time) time.Duration {
+	c.t.Helper()
+	c.mu.Lock()
+	c.probes++
+	n := assist.NewTurn{Conversation: "probe", ClientID: fmt.Sprint(c.probes), Role: assist.RoleCustomer, Text: "Is anybody there?"}
+	c.mu.Unlock()
+	c.probe.Turn(n.Key(), n.Text)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	defer cancel()
+	slow := time.AfterFunc(2*time.Second, c.explain)
+	defer slow.Stop()
+	for ctx.Err() == nil {
+		if seq, err := c.sendTurn(ctx, n); err == nil {
+			c.probe.OK(n.Key(), seq)
+			return time.Since(began)
+		}
+		pause(ctx, 5*time.Millisecond)
+	}
+	c.t.Fatal("no turn was served within 30 s")
+	return 0
+}
+
+func (c *chaos) sendTurn(ctx context.Context, n assist.NewTurn) (seq int64, err error) {
+	conn, err := dialAs(ctx, "ws://"+c.cfg.Listen+"/v1/ws", c.token)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	data := fmt.Appendf(nil, `{"role":%q,"text":%q}`, n.Role, n.Text)
+	if err := conn.WriteJSON(frame{Type: "turn.add", ID: n.ClientID, Conversation: n.Conversation, Data: data}); err != nil {
+		return 0, err
+	}
+	for {
+		var f frame
+		if err := conn.ReadJSON(&f); err != nil {
+			return 0, err
+		}
+		if f.Type == "error" {
+			return 0, errors.New(f.Error.Message)
+		}
+		if f.Type == "ack" {
+			var ack struct {
+				Seq int64 `json:"seq"`
+			}
+			err := json.Unmarshal(f.Data, &ack)
+			return ack.Seq, err
+		}
+	}
+}
+
+// nextServed waits for an ack that came after since; false when the replay ended
+// before.
+func (c *chaos) nextServed(since time.Time) (time.Duration, bool) {
+	for {
+		select {
+		case at := <-c.served:
+			if at.After(since) {
+				return at.Sub(since), true
+			}
+		case <-c.done:
+			return 0, false
+		}
+	}
+}
+
+// lull lets the load run for a random moment; false when it is over.
+func (c *chaos) lull(atLeast, atMost time.Duration) bool {
+	timer := time.NewTimer(atLeast + rand.N(atMost-atLeast))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.done:
+		return false
+	}
+}
+
+// kill ends the server without warning and starts another. It gives how long the
+// first turn took from the start of the new process.
+func (c *chaos) kill() time.Duration {
+	c.t.Helper()
+	if err := c.cmd.Process.Kill(); err != nil {
+		c.t.Fatal(err)
+	}
+	_ = c.cmd.Wait() // says that it was killed
+	began := time.Now()
+	c.cmd = launch(c.t, c.cfg)
+	return c.firstTurn(began)
+}
+
+// explain says what the database's sessions do.
+func (c *chaos) explain() {
+	conn, err := pgx.Connect(context.Background(), c.url)
+	if err != nil {
+		c.t.Logf("nothing is served, and the database does not answer: %v", err)
+		return
+	}
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(context.Background(), `SELECT concat_ws(' ', pid, state, wait_event_type, wait_event, now() - state_change, pg_blocking_pids(pid), left(query, 120))
+		FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
+	if err != nil {
+		c.t.Logf("nothing is served: %v", err)
+		return
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	c.t.Logf("nothing is served; the database's sessions (%v):\n%s", err, strings.Join(lines, "\n"))
+}
+
+// judge lets the load end, waits until all is still, and holds what is stored
+// against everybody's log.
+func (c *chaos) judge() {
+	c.t.Helper()
+	<-c.done
+	if c.err != nil {
+		c.t.Errorf("the replay: %v", c.err)
+	}
+	if c.report.Lost != 0 || c.report.Duplicated != 0 || c.report.Acked != c.report.Turns {
+		c.t.Errorf("the replay lost %d, doubled %d, of %d turns %d were acked", c.report.Lost, c.report.Duplicated, c.report.Turns, c.report.Acked)
+	}
+	c.home()
+	for _, d := range c.desks {
+		d.settle(c.t)
+	}
+	stored := c.still()
+	last := map[string]int64{}
+	suggestions, reasons := map[assist.SuggestionState]int{}, map[string]int{}
+	for id, conversation := range stored {
+		last[id] = conversation.LastSeq
+		for _, s := range conversation.Suggestions {
+			suggestions[s.State]++
+			reasons[s.Model+" "+s.Reason]++
+		}
+	}
+	clicks, drops := 0, 0
+	for _, d := range c.desks {
+		d.readAll(c.t, last)
+		clicks, drops = clicks+d.clicks, drops+d.drops
+		for _, h := range d.chats {
+			c.histories = append(c.histories, h)
+		}
+	}
+	invariant.Report(c.t, stored, c.histories)
+	load, _ := os.ReadFile("/proc/loadavg")
+	c.t.Logf("%d conversations, %d turns at %.0f/s, %d clicks, %d lost connections of agents, suggestions %v %v, load %.14s",
+		len(stored), c.report.Turns, c.report.TurnsPerS, clicks, drops, suggestions, reasons, load)
+}
+
+// still waits until no suggestion is at work and gives what is stored then.
+func (c *chaos) still() invariant.Stored {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(200 * time.Millisecond); ; {
+		stored, err := invariant.Read(ctx, c.url, c.cfg.Schema)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		busy := 0
+		for _, conversation := range stored {
+			if conversation.RunSeq > 0 {
+				busy++
+			}
+		}
+		if busy == 0 {
+			tick.Stop()
+			return stored
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			c.t.Errorf("%d suggestions are at work a minute after the last turn", busy)
+			return stored
+		}
+	}
+}
+
+// stop ends the server as a deploy does.
+func (c *chaos) stop() {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		c.t.Errorf("the server did not stop cleanly: %v", err)
+	}
+}
+
+func spread(times []time.Duration) string {
+	if len(times) == 0 {
+		return "none"
+	}
+	slices.Sort(times)
+	ms := func(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+	return fmt.Sprintf("p50 %s, worst %s of %d", ms(times[(len(times)-1)/2]), ms(times[len(times)-1]), len(times))
+}
+
+// TestKills is F18: the server is killed without warning at random moments, with
+// turns, replies and suggestions under way and a model that fails in every way.
+func TestKills(t *testing.T) {
+	kills, conversations := *killCount, 100
+	if testing.Short() {
+		kills = 1
+	}
+	if kills > 10 {
+		conversations = 35 * kills // more than a minute of load for fifty
+	}
+	c := unleash(t, "kills", testdb.URL(t), conversations, 200)
+	if _, ok := c.nextServed(time.Now()); !ok {
+		t.Fatalf("nothing was served: %v", c.err)
+	}
+	var first []time.Duration
+	for range kills {
+		if !c.lull(50*time.Millisecond, 1500*time.Millisecond) {
+			break
+		}
+		first = append(first, c.kill())
+	}
+	if len(first) < kills {
+		t.Errorf("the load was over after %d of %d kills", len(first), kills)
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%d kills; first turn served after a start: %s", len(first), spread(first))
+}
+
+// TestDeploys is F19: the server is told to stop while everybody works, sends its
+// clients away to come back, finishes what it can and ends by itself; the next one
+// goes on. Nothing is lost, and suggestions that were under way are finished.
+func TestDeploys(t *testing.T) {
+	c := unleash(t, "deploys", testdb.URL(t), 40, 150)
+	if _, ok := c.nextServed(time.Now()); !ok {
+		t.Fatalf("nothing was served: %v", c.err)
+	}
+	var away []time.Duration
+	for range 2 {
+		if !c.lull(300*time.Millisecond, time.Second) {
+			break
+		}
+		watcher, err := dialAs(t.Context(), "ws://"+c.cfg.Listen+"/v1/ws", c.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		c.stop()
+		for err == nil {
+			_, _, err = watcher.ReadMessage()
+		}
+		watcher.Close()
+		if !websocket.IsCloseError(err, 4001) {
+			t.Errorf("a client was sent away with %v", err)
+		}
+		c.cmd = launch(t, c.cfg)
+		c.firstTurn(began)
+		away = append(away, time.Since(began))
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%d deploys; from the signal to the next first turn: %s", len(away), spread(away))
+}
+
+// TestCrashes is F10: PostgreSQL goes down without a checkpoint, under load, and
+// comes back. Nothing that was acknowledged is lost, and Aside goes on by itself.
+func TestCrashes(t *testing.T) {
+	crashes, conversations := *crashCount, 60
+	if crashes > 3 {
+		conversations = 60 * crashes
+	}
+	db := testdb.Own(t, true)
+	c := unleash(t, "crashes", db.URL(), conversations, 200)
+	if _, ok := c.nextServed(time.Now()); !ok {
+		t.Fatalf("nothing was served: %v", c.err)
+	}
+	var back, down []time.Duration
+	for range crashes {
+		if !c.lull(500*time.Millisecond, 2*time.Second) {
+			break
+		}
+		began := time.Now()
+		db.Crash(t)
+		db.Start(t)
+		accepts := time.Now()
+		back, down = append(back, c.firstTurn(accepts)), append(down, accepts.Sub(began))
+	}
+	if len(back) < crashes {
+		t.Errorf("the load was over after %d of %d crashes", len(back), crashes)
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%d crashes; PostgreSQL itself was away: %s; first turn served after it was back: %s", len(back), spread(down), spread(back))
+}
+
+// TestSoak is make soak: load and crashes of PostgreSQL for as long as asked, with
+// one server process, whose memory and goroutines are held against time.
+func TestSoak(t *testing.T) {
+	if *soakFor == 0 {
+		t.Skip("make soak runs it")
+	}
+	const rate = 100
+	db := testdb.Own(t, true)
+	c := unleash(t, "soak", db.URL(), int(soakFor.Seconds()*rate/chaosTurns)+1, rate)
+	var minutes, rss, goroutines []float64
+	began, crashed := time.Now(), time.Now()
+	var back []time.Duration
+	for c.lull(time.Second, 1001*time.Millisecond) {
+		if m, ok := c.gauge("process_resident_memory_bytes"); ok {
+			g, _ := c.gauge("go_goroutines")
+			minutes, rss, goroutines = append(minutes, time.Since(began).Minutes()), append(rss, m/(1<<20)), append(goroutines, g)
+		}
+		if time.Since(crashed) > 30*time.Second {
+			db.Crash(t)
+			db.Start(t)
+			crashed = time.Now()
+			back = append(back, c.firstTurn(crashed))
+		}
+	}
+	c.judge()
+	c.stop()
+	t.Logf("%s; %d crashes, back after: %s", time.Since(began).Round(time.Second), len(back), spread(back))
+	for _, s := range []struct {
+		what   string
+		values []float64
+	}{{"resident memory, MiB", rss}, {"goroutines", goroutines}} {
+		if len(s.values) > 1 {
+			half := len(s.values) / 2 // the first half warms caches
+			t.Logf("%s: %.0f at first, %.0f at the end, at most %.0f, slope %+.2f a minute in the second half",
+				s.what, s.values[0], s.values[len(s.values)-1], slices.Max(s.values), slope(minutes[half:], s.values[half:]))
+		}
+	}
+}
+
+// gauge reads one number of the server's metrics.
+func (c *chaos) gauge(name string) (float64, bool) {
+	client := http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	res, err := client.Get("http://" + c.cfg.Listen + "/metrics")
+	if err != nil {
+		return 0, false
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			return v, err == nil
+		}
+	}
+	return 0, false
+}
+
+// slope is that of the line nearest to the points.
+func slope(x, y []float64) float64 {
+	var sx, sy, sxx, sxy, n float64
+	for i := range x {
+		sx, sy, sxx, sxy, n = sx+x[i], sy+y[i], sxx+x[i]*x[i], sxy+x[i]*y[i], n+1
+	}
+	if d := n*sxx - sx*sx; d != 0 {
+		return (n*sxy - sx*sy) / d
+	}
+	return 0
+}
