@@ -15,11 +15,11 @@ func defineEvalAbstention(o *options, cfg *app.Config) runner {
 	data.define(o)
 	o.StringVar(&data.withdraw, "withdraw", "", "`file` of documents to leave out and the questions that then have no answer")
 	var opt measure.AbstentionOptions
-	o.Float64Var(&opt.Threshold, "threshold", 0, "evidence `below` which to abstain, 0 to 1; without it the shipped one")
+	o.Float64Var(&opt.Threshold, "threshold", 0, "evidence `below` which to abstain, 0 to 1; without it the one the bot ships with")
 	o.BoolVar(&opt.Curve, "curve", false, "also say what other thresholds would do")
 
 	var write string
-	o.StringVar(&write, "write", "", "`file` for the threshold that answers most while at most one in twenty questions without an answer gets one")
+	o.StringVar(&write, "write", "", "`file` for the threshold that answers most while at most one in twenty questions without an answer gets one; the bot follows threshold.json beside bot.yaml")
 
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) > 0 {

@@ -52,6 +52,11 @@ func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*a
 	if change != nil {
 		change(&cfg)
 	}
+	if cfg.Bot != "" { // knowledge of one page is sure of nothing
+		if err := db.PutBotSettings(t.Context(), "mode: "+cfg.Bot+"\nthreshold: 0.2\n", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	a, err := app.New(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)

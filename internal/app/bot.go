@@ -50,7 +50,7 @@ type made struct {
 
 // Run implements bot.Suggester.
 func (s *botSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
-	threshold := s.set().Threshold
+	threshold := s.set().AnswerFrom() // weaker ones cost no tokens: the bot would not give their answers
 	now := s.now.Load()
 	if now == nil || now.threshold != threshold {
 		now = &made{threshold, s.make(threshold)}
@@ -103,8 +103,8 @@ func (c botCounter) Count(ctx context.Context, m assist.Moment, l bot.Limits) (f
 	return c.db.CountBot(ctx, bot.Day(time.Now()), counts)
 }
 
-// PutBotSettings reads bot.yaml out of the folders that are ingested and stores
-// it. A malformed file is refused with its line; without one the settings in
+// PutBotSettings reads bot.yaml, and the threshold found for it, out of the folders
+// that are ingested and stores them. A malformed file is refused with its line; without one the settings in
 // force stay.
 func PutBotSettings(ctx context.Context, db *postgres.DB, paths []string) error {
 	for _, dir := range paths {
@@ -113,7 +113,11 @@ func PutBotSettings(ctx context.Context, db *postgres.DB, paths []string) error 
 		if err != nil {
 			continue // no folder, or no bot in it
 		}
-		if _, err := bot.Parse(body); err != nil {
+		_, err = bot.Parse(body)
+		if calibration, none := os.ReadFile(filepath.Join(dir, bot.ThresholdFile)); err == nil && none == nil {
+			body, err = bot.WithThreshold(body, calibration)
+		}
+		if err != nil {
 			return assist.Errorf(assist.Invalid, "%s, %v; the settings in force stay as they are", file, err)
 		}
 		return db.PutBotSettings(ctx, string(body), file)

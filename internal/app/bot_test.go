@@ -178,7 +178,7 @@ func TestBotFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Stop)
-	if err := db.PutBotSettings(t.Context(), fmt.Sprintf("mode: answer\nlimits: {day: 1000000, tokens: %d}\n", tokens), "flood"); err != nil {
+	if err := db.PutBotSettings(t.Context(), fmt.Sprintf("mode: answer\nthreshold: 0.2\nlimits: {day: 1000000, tokens: %d}\n", tokens), "flood"); err != nil {
 		t.Fatal(err)
 	}
 	signer, err := cfg.Signer()

@@ -167,6 +167,7 @@ type Suggestion struct {
 	Instruction      string          `json:"instruction,omitempty"` // what the agent asked for: "shorter"
 	Question         Question        `json:"question"`
 	Hits             []Hit           `json:"hits"`
+	Evidence         float64         `json:"evidence,omitempty"` // how sure it is that the hits answer, 0..1
 	Instant          *Draft          `json:"instant,omitempty"`
 	Draft            *Draft          `json:"draft,omitempty"` // the best draft there is: the model's, else the instant one
 	Steps            []NextStep      `json:"steps,omitempty"`

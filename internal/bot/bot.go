@@ -134,7 +134,11 @@ func (b *Bot) Reply(ctx context.Context, m assist.Moment) assist.BotReply {
 // decide runs the pipeline with a customer's eyes.
 func (b *Bot) decide(ctx context.Context, set Settings, m assist.Moment) Decision {
 	m.Audience, m.Agent, m.Steps, m.Instruction = assist.AudiencePublic, assist.Identity{}, nil, ""
-	return Decide(b.opt.Suggester.Run(ctx, m, unwatched{}), set.Topics)
+	s := b.opt.Suggester.Run(ctx, m, unwatched{})
+	if d := Decide(s, set.Topics); d.Answer == "" || s.Evidence >= set.AnswerFrom() {
+		return d
+	}
+	return Decision{Code: assist.HandoffNoEvidence, Reason: fmt.Sprintf("What was found is too weak to answer from: evidence %.2f, an answer needs %.2f.", s.Evidence, set.AnswerFrom())}
 }
 
 // whisper hands over with what the bot would have said, for the agent only.

@@ -3,6 +3,7 @@ package bot
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/retrieve"
 )
 
 // SettingsFile is the name of the file with the bot's settings, beside the
@@ -45,8 +47,11 @@ type Settings struct {
 	Hours     *Hours // nil: people are always there
 	Away      string // said out of hours; "": its own words
 	Limits    Limits
-	Threshold float64 // evidence an answer needs, 0..1; 0: the shipped default
+	Threshold float64 // evidence an answer needs, above 0 to 1; 0: retrieve.DefaultAnswerFrom
 }
+
+// AnswerFrom is the evidence that an answer needs, 0..1.
+func (s Settings) AnswerFrom() float64 { return cmp.Or(s.Threshold, retrieve.DefaultAnswerFrom) }
 
 // Topics say which documents the bot may answer from. A document is allowed when
 // Allow names it, or is empty, and Deny does not.
@@ -130,6 +135,30 @@ func Parse(data []byte) (Settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// ThresholdFile is the name, beside SettingsFile, of the threshold that "aside eval
+// abstention --write" found.
+const ThresholdFile = "threshold.json"
+
+// WithThreshold gives bot.yaml with the calibrated threshold. One that bot.yaml
+// names itself stands.
+func WithThreshold(settings, calibration []byte) ([]byte, error) {
+	s, err := Parse(settings)
+	if err != nil || s.Threshold != 0 {
+		return settings, err
+	}
+	var c struct {
+		Threshold float64 `json:"threshold"`
+	}
+	if err := json.Unmarshal(calibration, &c); err != nil || c.Threshold <= 0 || c.Threshold >= 1 {
+		return nil, fmt.Errorf("%s has no threshold between 0 and 1; write it anew with: aside eval abstention --write %s", ThresholdFile, ThresholdFile)
+	}
+	settings = fmt.Appendf(slices.Clone(settings), "\nthreshold: %g # %s\n", c.Threshold, ThresholdFile)
+	if _, err := Parse(settings); err != nil {
+		return nil, fmt.Errorf("the threshold of %s does not fit below %s; write it there as threshold: %g", ThresholdFile, SettingsFile, c.Threshold)
+	}
+	return settings, nil
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?line (\d+): (.*)`)

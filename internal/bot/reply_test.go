@@ -23,19 +23,22 @@ func (p *pages) Run(_ context.Context, m assist.Moment, _ assist.Watcher) assist
 	h := assist.Hit{Passage: assist.Passage{ID: "p", DocumentID: "returns", Text: "Returns are free within 30 days."}, Title: "Returns", Kind: assist.KindFAQ, Section: "returns",
 		Audience: assist.AudiencePublic, URL: "https://shop.example/returns"}
 	text := h.Text
+	evidence := 0.9
 	switch low := strings.ToLower(last); {
 	case strings.Contains(low, "exchange"):
 		h.Text = "Exchanges are free within 60 days."
 		text = h.Text
 	case strings.Contains(low, "broken"):
 		return assist.Suggestion{State: assist.SuggestionFailed}
+	case strings.Contains(low, "perhaps"):
+		evidence = 0.7
 	case strings.Contains(low, "moon"):
 		text = "Keep it for free forever."
 	case !strings.Contains(low, "return"):
 		return assist.Suggestion{State: assist.SuggestionAbstained}
 	}
 	d := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text, Citations: []assist.Citation{{PassageID: "p", Quote: text}}}})
-	return assist.Suggestion{ID: "s", State: assist.SuggestionReady, Hits: []assist.Hit{h}, Draft: &d}
+	return assist.Suggestion{ID: "s", State: assist.SuggestionReady, Hits: []assist.Hit{h}, Evidence: evidence, Draft: &d}
 }
 
 type full string
@@ -78,6 +81,9 @@ func TestReply(t *testing.T) {
 		text    string // part of what the customer hears; "-": nothing
 	}{
 		{"answers", answering, nil, talk("c: How do I return it?"), "", "Returns are free within 30 days."},
+		{"weak evidence", answering, nil, talk("c: Perhaps my boat can be returned?"), assist.HandoffNoEvidence, "can't answer that reliably"},
+		{"a threshold of its own", with(func(s *Settings) { s.Threshold = 0.7 }), nil, talk("c: Perhaps my boat can be returned?"), "", "Returns are free"},
+		{"a stricter one", with(func(s *Settings) { s.Threshold = 0.95 }), nil, talk("c: How do I return it?"), assist.HandoffNoEvidence, "can't answer that reliably"},
 		{"no evidence", answering, nil, talk("c: Do you sell boats?"), assist.HandoffNoEvidence, "can't answer that reliably"},
 		{"blocked", answering, nil, talk("c: What about the moon?"), assist.HandoffBlocked, "passing you to a person"},
 		{"fault", answering, nil, talk("c: Something broken happened"), assist.HandoffFault, "passing you to a person"},

@@ -22,7 +22,13 @@ func readBot(fsys fs.FS, dir string) (bot.Settings, error) {
 	}
 	s := bot.Settings{Limits: bot.DefaultLimits}
 	if err == nil {
-		if s, err = bot.Parse(raw); err != nil {
+		if calibration, none := fs.ReadFile(fsys, path.Join(dir, bot.ThresholdFile)); none == nil {
+			raw, err = bot.WithThreshold(raw, calibration)
+		}
+		if err == nil {
+			s, err = bot.Parse(raw)
+		}
+		if err != nil {
 			return s, fmt.Errorf("%s/%s, %w", dir, bot.SettingsFile, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,14 +41,15 @@ const MostWrong = 0.05
 
 // AbstentionOptions say how to measure.
 type AbstentionOptions struct {
-	Threshold float64 // evidence below which to abstain; 0: the shipped one
+	Threshold float64 // evidence below which to abstain; 0: retrieve.DefaultAnswerFrom
 	Curve     bool
 }
 
 // Abstention searches for every query that says whether it is answerable. Where
 // the service would stay quiet it hands over, but the evidence counts all the same.
 func Abstention(ctx context.Context, k Knowledge, c Corpus, queries []Query, right Qrels, opt AbstentionOptions) (r AbstentionReport, err error) {
-	retriever := retrieve.New(k, nil, retrieve.Options{WeakBelow: opt.Threshold})
+	retriever := retrieve.New(k, nil, retrieve.Options{})
+	threshold := cmp.Or(opt.Threshold, retrieve.DefaultAnswerFrom)
 	queries = slices.DeleteFunc(slices.Clone(queries), func(q Query) bool { return q.Answerable == nil })
 	outcomes := make([]abstention, len(queries))
 	err = each(ctx, len(queries), func(ctx context.Context, i int) error {
@@ -60,7 +62,7 @@ func Abstention(ctx context.Context, k Knowledge, c Corpus, queries []Query, rig
 		}
 		ids := c.ids(res.Hits)
 		outcomes[i] = abstention{answerable: *queries[i].Answerable, evidence: res.Evidence, quiet: quiet,
-			answered: !quiet && !res.Weak, right: len(ids) > 0 && right[queries[i].ID][ids[0]]}
+			answered: !quiet && len(ids) > 0 && res.Evidence >= threshold, right: len(ids) > 0 && right[queries[i].ID][ids[0]]}
 		return nil
 	})
 	if err != nil {
@@ -146,7 +148,7 @@ func calibrate(outcomes []abstention, most float64) AbstentionPoint {
 }
 
 // Calibration is a threshold found on a company's own questions, as a file keeps
-// it.
+// it: bot.ThresholdFile where the bot is to follow it.
 type Calibration struct {
 	AbstentionPoint
 	Answerable   int `json:"answerable"` // questions that it was found on
@@ -167,21 +169,6 @@ func WriteCalibration(file string, r AbstentionReport) error {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
-}
-
-// ReadCalibration reads what WriteCalibration wrote.
-func ReadCalibration(file string) (c Calibration, err error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return c, err
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, fmt.Errorf("%s: this is not a calibrated threshold: %w", file, err)
-	}
-	if c.Threshold <= 0 || c.Threshold > 1 {
-		return c, fmt.Errorf("%s: the threshold is %g; it must be above 0 and at most 1", file, c.Threshold)
-	}
-	return c, nil
 }
 
 // auroc is the chance that one of yes is above one of no; both are sorted.

@@ -1,11 +1,14 @@
 package measure
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/aside-project/aside/internal/bot"
 )
 
 func TestCalibrate(t *testing.T) {
@@ -25,24 +28,33 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
+// TestCalibrationFile: what is written is what the bot then follows.
 func TestCalibrationFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "threshold.json")
+	file := filepath.Join(t.TempDir(), bot.ThresholdFile)
 	r := AbstentionReport{Answerable: 40, Unanswerable: 30, Calibrated: AbstentionPoint{Threshold: 0.41, Answered: 0.7, RightPage: 0.9, WronglyAnswered: 0.04}}
 	if err := WriteCalibration(file, r); err != nil {
 		t.Fatal(err)
 	}
-	c, err := ReadCalibration(file)
-	if d := cmp.Diff(Calibration{r.Calibrated, 40, 30}, c); d != "" || err != nil {
-		t.Errorf("%v -want +got\n%s", err, d)
+	calibration, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for settings, want := range map[string]float64{"mode: answer": 0.41, "mode: answer\nthreshold: 0.9\n": 0.9} {
+		body, err := bot.WithThreshold([]byte(settings), calibration)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := bot.Parse(body); err != nil || s.AnswerFrom() != want || s.Mode != bot.Answer {
+			t.Errorf("%q: %v %v, want %v", settings, s.AnswerFrom(), err, want)
+		}
 	}
 	r.Unanswerable = 3
 	if err := WriteCalibration(file, r); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Errorf("three questions: %v", err)
 	}
-	dir := files(t, map[string]string{"a": "{", "b": `{"threshold": 7}`})
-	for name, want := range map[string]string{"a": "not a calibrated threshold", "b": "the threshold is 7"} {
-		if _, err := ReadCalibration(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", name, err)
+	for _, broken := range []string{"{", `{"threshold": 7}`, `{}`} {
+		if _, err := bot.WithThreshold([]byte("mode: answer"), []byte(broken)); err == nil || !strings.Contains(err.Error(), "write it anew") {
+			t.Errorf("%s: %v", broken, err)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (p *pile) Search(_ context.Context, scope retrieve.Scope, q assist.Question
 			break
 		}
 	}
-	r.Weak = len(r.Hits) == 0
+	r.Weak, r.Evidence = len(r.Hits) == 0, 1
 	return r, nil
 }
 

@@ -22,7 +22,10 @@ func (db *DB) Customers() Customers { return Customers{db} }
 // Customers is a retrieve.Index that cannot read internal rows.
 type Customers struct{ db *DB }
 
-var _ retrieve.Index = Customers{}
+var (
+	_ retrieve.Index    = Customers{}
+	_ retrieve.Recaller = Customers{}
+)
 
 // view is the database with the bot's pool in the place of both that read
 // knowledge, and none that could do anything else.
@@ -43,6 +46,11 @@ func (c Customers) Lexical(ctx context.Context, s retrieve.Scope, q retrieve.Lex
 // Dense implements retrieve.Index.
 func (c Customers) Dense(ctx context.Context, s retrieve.Scope, model string, vector []float32) ([]assist.Hit, error) {
 	return c.view().Dense(ctx, publicly(s), model, vector)
+}
+
+// Recall implements retrieve.Recaller.
+func (c Customers) Recall(ctx context.Context, s retrieve.Scope, passage string, terms []int32) ([]int32, error) {
+	return c.view().Recall(ctx, publicly(s), passage, terms)
 }
 
 // Document implements retrieve.Index.

@@ -116,9 +116,17 @@ func (g *grams) clear() {
 }
 
 // like is how alike the question and the passage's best sentence are, 0..1.
-func (g *grams) like(h assist.Hit) (best float64) {
+func (g *grams) like(h assist.Hit) float64 {
+	best, _, _ := g.nearest(h)
+	return best
+}
+
+// nearest gives the passage's sentence that is most like the question, or its
+// title, how alike they are, and how alike the next one is.
+func (g *grams) nearest(h assist.Hit) (best, next float64, nearest string) {
 	text := h.Text[:min(len(h.Text), likeBytes)]
 	read := func(sentence string, title float64) {
+		like := 0.0
 		total := g.add(sentence, 1)
 		if title > 0 {
 			total += g.add(h.Title, title)
@@ -130,7 +138,12 @@ func (g *grams) like(h assist.Hit) (best float64) {
 					dot += float64(q) * math.Sqrt(float64(g.count[k]))
 				}
 			}
-			best = max(best, dot/math.Sqrt(total))
+			like = min(dot/math.Sqrt(total), 1)
+		}
+		if like > best {
+			best, next, nearest = like, best, sentence
+		} else {
+			next = max(next, like)
 		}
 		g.clear()
 	}
@@ -138,7 +151,7 @@ func (g *grams) like(h assist.Hit) (best float64) {
 	for _, s := range lex.Sentences(text) {
 		read(s.In(text), likeTitle)
 	}
-	return min(best, 1)
+	return best, next, nearest
 }
 
 // reread raises those of the best passages that say something like the question,
@@ -163,7 +176,23 @@ func reread(q assist.Question, hits []assist.Hit) (first read) {
 		hits[i] = reads[i].hit
 		hits[i].Ranks.Lexical = i + 1
 	}
-	return reads[0]
+	first = reads[0]
+	if g != nil {
+		first.alike = g.alike(first.hit)
+	}
+	return first
+}
+
+// alike is how alike the passage's sentence that is most like the question is to
+// the next one of the same passage.
+func (g *grams) alike(h assist.Hit) float64 {
+	_, _, sentence := g.nearest(h)
+	own := newGrams(assist.Question{Text: sentence})
+	if own == nil {
+		return 0
+	}
+	_, next, _ := own.nearest(h)
+	return next
 }
 
 // read is a passage that was read: what its words scored, and how like the
@@ -172,4 +201,5 @@ type read struct {
 	hit   assist.Hit
 	words float64
 	like  float64
+	alike float64 // its sentence that is most like the question, to the next one
 }

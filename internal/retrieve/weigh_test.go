@@ -130,18 +130,22 @@ func FuzzLikeness(f *testing.F) {
 	})
 }
 
-// TestEvidence: more of each sign is more evidence, and habit takes some back.
+// TestEvidence: more of each sign is more evidence, but habit and a page whose
+// sentences are alike take some back.
 func TestEvidence(t *testing.T) {
-	s := signs{amount: 1.5, like: 0.5, cover: 0.7, habit: 0.2}
+	s := signs{amount: 1.5, like: 0.5, cover: 0.7, habit: 0.2, alike: 0.4, parted: 0.5}
 	base := evidence(s)
 	for name, c := range map[string]struct {
-		s    signs
-		more bool
+		change func(*signs)
+		more   bool
 	}{
-		"amount": {signs{2, 0.5, 0.7, 0.2}, true}, "like": {signs{1.5, 0.6, 0.7, 0.2}, true},
-		"cover": {signs{1.5, 0.5, 0.8, 0.2}, true}, "habit": {signs{1.5, 0.5, 0.7, 0.4}, false},
+		"amount": {func(s *signs) { s.amount = 2 }, true}, "like": {func(s *signs) { s.like = 0.6 }, true},
+		"cover": {func(s *signs) { s.cover = 0.8 }, true}, "habit": {func(s *signs) { s.habit = 0.4 }, false},
+		"alike": {func(s *signs) { s.alike = 0.6 }, false}, "parted": {func(s *signs) { s.parted = 1 }, true},
 	} {
-		if got := evidence(c.s); (got > base) != c.more || got <= 0 || got >= 1 {
+		changed := s
+		c.change(&changed)
+		if got := evidence(changed); (got > base) != c.more || got <= 0 || got >= 1 {
 			t.Errorf("%s: %v, before %v", name, got, base)
 		}
 	}

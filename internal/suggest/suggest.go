@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -161,6 +162,7 @@ func (r *run) search(ctx context.Context) error {
 		return err
 	}
 	r.Hits, r.KnowledgeVersion, r.weak = found.Hits, found.KnowledgeVersion, found.Weak || len(found.Hits) == 0
+	r.Evidence = math.Round(found.Evidence*1000) / 1000
 	r.Timings.Passages = r.since()
 	return nil
 }

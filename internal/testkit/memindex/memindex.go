@@ -47,7 +47,10 @@ type posting struct {
 	tf      float64
 }
 
-var _ retrieve.Index = (*Index)(nil)
+var (
+	_ retrieve.Index   = (*Index)(nil)
+	_ retrieve.Sampler = (*Index)(nil)
+)
 
 // New indexes documents by their passages' terms.
 func New(docs []assist.Document) *Index {
@@ -193,6 +196,20 @@ func (x *Index) best(scope retrieve.Scope, scores []float64, set func(*assist.Hi
 		hits = append(hits, h)
 	}
 	return hits
+}
+
+// Sample implements retrieve.Sampler.
+func (x *Index) Sample(_ context.Context, scope retrieve.Scope, n int) (hits []assist.Hit, err error) {
+	var seen []assist.Hit
+	for _, p := range x.passages {
+		if visible(p.doc, scope) {
+			seen = append(seen, p.hit)
+		}
+	}
+	for i := range min(n, len(seen)) {
+		hits = append(hits, seen[i*len(seen)/min(n, len(seen))])
+	}
+	return hits, nil
 }
 
 // Document implements retrieve.Index.

@@ -33,7 +33,7 @@ export class WhyDialog {
       h("div", { class: "dialog-body", tabindex: "0", role: "region", "aria-label": "Details" },
         part("What was asked", user("p", { class: "why-question" }, s.question?.text || "–"), s.instruction && h("p", { class: "quiet" }, "with the request: ", user("bdi", null, s.instruction))),
         (s.question?.terms ?? []).length > 0 && part("What was looked for", terms(s.question.terms)),
-        part(`What was found (${plural((s.hits ?? []).length, "passage")})`, hits(s.hits ?? [])),
+        part(`What was found (${plural((s.hits ?? []).length, "passage")})`, hits(s.hits ?? []), s.evidence > 0 && h("p", { class: "quiet" }, `evidence ${s.evidence.toFixed(2)} of 1: how sure it is that they answer`)),
         part("Checks", checks(s)),
         s.timings && part("Time", timings(s.timings)),
         part("Prompt", s.prompt
