@@ -111,6 +111,15 @@ func TestAuthorisationHTTP(t *testing.T) {
 		{"GET /metrics", "/metrics", "", open(200)},
 		{"GET /v1/ws", "/v1/ws", "", [6]int{403, 400, 400, 400, 403, 401}}, // nobody: neither an origin nor a token
 		{"GET /v1/session", "/v1/session", "", open(401)},
+		{"DELETE /v1/session", "/v1/session", "", open(404)},
+		{"GET /v1/signin", "/v1/signin", "", open(404)},
+		{"GET /v1/signin/callback", "/v1/signin/callback", "", open(404)},
+		{"POST /v1/hooks/{tool}", "/v1/hooks/none", "{}", open(404)},
+		{"GET /v1/deliveries", "/v1/deliveries", "", [6]int{401, 403, 200, 403, 200, 401}},
+		{"POST /v1/deliveries/{id}/replay", "/v1/deliveries/none/replay", "", [6]int{401, 403, 404, 403, 404, 401}},
+		{"OPTIONS /v1/status", "/v1/status", "", open(204)},
+		{"OPTIONS /v1/conversations/{id}", "/v1/conversations/" + mine, "", open(204)},
+		{"OPTIONS /v1/suggestions/{id}", "/v1/suggestions/x", "", open(204)},
 		{"POST /v1/widget/session", "/v1/widget/session", "{}", open(200)},
 		{"OPTIONS /v1/widget/session", "/v1/widget/session", "", open(204)},
 		{"GET /v1/status", "/v1/status", "", [6]int{401, 403, 200, 403, 200, 401}},
@@ -134,14 +143,13 @@ func TestAuthorisationHTTP(t *testing.T) {
 		{"DELETE /v1/conversations/{id}", "/v1/conversations/" + theirs, "", [6]int{401, 403, 403, 403, 204, 401}},
 	}
 	var known []string
-	fresh := func(n int) string { // a customer whose rate nobody has used up
-		who := dana(mine)
-		who.Subject = fmt.Sprint("dana-", n)
+	fresh := func(who assist.Identity, n int) string { // whose rate nobody has used up
+		who.Subject = fmt.Sprint(who.Subject, n)
 		return tokenOf(t, cfg, who)
 	}
 	for n, l := range lines {
 		known = append(known, l.route)
-		tokens["customer"] = fresh(n)
+		tokens["customer"], tokens["maintainer"] = fresh(dana(mine), n), fresh(ci, n)
 		method, _, _ := strings.Cut(l.route, " ")
 		var words []string
 		for i, role := range roles {
@@ -157,7 +165,7 @@ func TestAuthorisationHTTP(t *testing.T) {
 			t.Errorf("%s: the refusal names the thing: %s", l.route, words)
 		}
 	}
-	tokens["customer"] = fresh(len(lines))
+	tokens["customer"] = fresh(dana(mine), len(lines))
 	// Somebody else's conversation and one that is not there are refused alike.
 	_, other := call(t, "GET", a.URL()+"/v1/conversations/conv-x", tokens["customer"], "")
 	_, absent := call(t, "GET", a.URL()+"/v1/conversations/"+mine+"x", tokens["customer"], "")

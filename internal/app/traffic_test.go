@@ -125,6 +125,10 @@ func TestTrafficIsAsDescribed(t *testing.T) {
 	agent.until(func(f frame) bool { return f.Type == "suggestion.abstained" || f.Type == "suggestion.ready" })
 	agent.send("conversation.close", "cc", id, object{"resolution": "solved"})
 	customer.saw("conversation.closed")
+	if code, body := call(t, "DELETE", a.URL()+"/v1/conversations/"+id, tokenOf(t, cfg, ci), ""); code != 204 {
+		t.Fatalf("erase: %d %s", code, body)
+	}
+	agent.saw("conversation.erased")
 	unseen := frames.Unseen()
 	slices.Sort(unseen)
 	// These need a model that fails or a customer who is quicker than the server.
