@@ -257,7 +257,7 @@ func TestBotFlood(t *testing.T) {
 	wg.Wait()
 	took := time.Since(began)
 	late := time.Now().Add(2 * time.Minute)
-	counts := map[string]int64{}
+	var counts map[string]int64
 	for {
 		var err error
 		if counts, err = db.BotBacklog(t.Context()); err != nil {
