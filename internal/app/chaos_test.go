@@ -486,7 +486,7 @@ func TestCrashes(t *testing.T) {
 	t.Logf("%d crashes; PostgreSQL itself was away: %s; first turn served after it was back: %s", len(back), spread(down), spread(back))
 }
 
-// TestSoak is make soak: load and crashes of PostgreSQL for as long as asked, with
+// TestSoak is the second half of make soak: load and crashes of PostgreSQL for as long as asked, with
 // one server process, whose memory and goroutines are held against time.
 func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
