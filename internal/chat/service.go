@@ -61,7 +61,7 @@ type Options struct {
 
 	Bot      Bot           // nil: customers go straight to people
 	BotPause time.Duration // how long a customer must have paused before the bot answers; 0: BurstPause
-	BotRuns  int           // answers of the bot at work at a time; 0: 16
+	BotRuns  int           // answers of the bot at work at a time; 0: 4
 	BotQueue int           // answers at work or in line; beyond it people are asked at once; 0: 512
 
 	BurstPause time.Duration // how long a burst must pause before the model is called; 0: 1.2 s
@@ -131,7 +131,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.Owner = cmp.Or(o.Owner, "node_"+randomID())
 	o.BurstPause = cmp.Or(o.BurstPause, 1200*time.Millisecond)
 	o.BotPause = cmp.Or(o.BotPause, o.BurstPause)
-	o.BotRuns = cmp.Or(o.BotRuns, 16)
+	o.BotRuns = cmp.Or(o.BotRuns, 4)
 	o.BotQueue = cmp.Or(o.BotQueue, 512)
 	if leaser != nil {
 		o.LeaseFor = cmp.Or(o.LeaseFor, 3500*time.Millisecond)
@@ -149,7 +149,7 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MaxLine = cmp.Or(o.MaxLine, 1024)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), handed: make(chan struct{}, 4),
+		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), handed: make(chan struct{}, 1),
 		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
 		stopping: make(chan struct{}), chats: map[string]*live{}, reads: map[string]*reading{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {
