@@ -418,6 +418,7 @@ func TestStoreDown(t *testing.T) {
 	h := newHouse(t, "Words.", nil)
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
+	h.desk.Settle() // what tells of the new conversation comes by itself, and would be refused too
 	var mu sync.Mutex
 	down, tries := true, make(chan struct{}, 100)
 	h.gate(func(_ context.Context, method string) error {

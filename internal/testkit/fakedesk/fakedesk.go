@@ -89,6 +89,7 @@ type Desk struct {
 	clock   time.Time
 	sockets map[*websocket.Conn]map[string]bool
 	refused []int // statuses of deliveries that were not taken
+	sending int   // deliveries without an answer yet
 	wg      sync.WaitGroup
 	changed chan struct{}
 }
@@ -164,6 +165,16 @@ func (d *Desk) Messages(uuid string) (out []Message) {
 		}
 	}
 	return out
+}
+
+// Settle waits until every delivery has been answered.
+func (d *Desk) Settle() {
+	d.t.Helper()
+	d.Wait("the answers to all deliveries", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.sending == 0
+	})
 }
 
 // Wait waits until the fake is as ok wants it.
@@ -330,7 +341,14 @@ func (d *Desk) tell(event string, payload any) {
 		return
 	}
 	hook, secret := d.hook, d.secret
+	d.sending++
 	d.wg.Go(func() {
+		defer func() {
+			d.mu.Lock()
+			d.sending--
+			d.moved()
+			d.mu.Unlock()
+		}()
 		req, err := http.NewRequest(http.MethodPost, hook, bytes.NewReader(body))
 		if err != nil {
 			d.t.Error(err)
