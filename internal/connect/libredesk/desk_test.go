@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -303,6 +304,37 @@ func TestChatsFromBefore(t *testing.T) {
 		if turns[i].Text != want {
 			t.Errorf("turn %d is %q, want %q", i+1, turns[i].Text, want)
 		}
+	}
+}
+
+// TestMissedWhileDown: what came while Aside was down is read at its start, also
+// when somebody read the list a moment before.
+func TestMissedWhileDown(t *testing.T) {
+	var cfg Config
+	var o Options
+	h := newHouse(t, "Words.", func(c *Config, op *Options) { op.SweepEvery = time.Hour; cfg, o = *c, *op })
+	h.desk.Write(chatA, "one")
+	h.waitTurns(1)
+	if err := h.tool.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.desk.Drop(func(string) bool { return true })
+	h.desk.Write(chatA, "two")
+	if _, err := h.marks.Once(t.Context(), name, "sweep:"+strconv.FormatInt(time.Now().UnixNano()/int64(time.Hour), 10)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Start()
+	t.Cleanup(func() {
+		if err := again.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if turns := h.waitTurns(2); turns[1].Text != "two" {
+		t.Errorf("the transcript: %+v", turns)
 	}
 }
 
