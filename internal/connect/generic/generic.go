@@ -51,7 +51,7 @@ const (
 const (
 	window  = 5 * time.Minute       // how far a timestamp may be from now
 	maxBody = 256 << 10             // bytes
-	patient = 30 * time.Millisecond // how long a handler waits for the disk; on a busy machine it learns late that it is over
+	patient = 40 * time.Millisecond // how long a handler waits for the disk
 
 	followAgain  = time.Hour // a chat that goes on is followed anew this often
 	mostFollowed = 10_000    // chats remembered as followed
