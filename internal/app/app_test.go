@@ -143,7 +143,7 @@ func connect(t *testing.T, a *app.App, cfg app.Config, who assist.Identity) *cli
 func dial(t *testing.T, a *app.App, token string) *client {
 	t.Helper()
 	url := "ws" + strings.TrimPrefix(a.URL(), "http") + "/v1/ws"
-	d := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: 5 * time.Second}
+	d := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: time.Minute}
 	conn, _, err := d.DialContext(t.Context(), url, http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -187,7 +187,7 @@ func (c *client) saw(typ string) frame {
 func (c *client) next(wanted func(frame) bool) frame {
 	c.t.Helper()
 	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			c.t.Fatal(err)
 		}
 		var f frame

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,6 +28,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/replay"
+	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/invariant"
 	"github.com/aside-project/aside/internal/testkit/scripted"
 	"github.com/aside-project/aside/internal/testkit/testdb"
@@ -124,16 +124,9 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 	schema := "aside_app_" + name
 	db := testdb.OpenWith(t, postgres.Config{URL: url, Schema: schema})
 	ingestPages(t, db)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := app.Default()
-	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, l.Addr().String(), ""
+	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, testkit.Address(t), ""
 	cfg.Model = app.Endpoint{BaseURL: faultyModel(t), Model: "scripted"}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
 	signer, err := cfg.Signer()
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +194,7 @@ func (c *chaos) firstTurn(began time.Time) time.Duration {
 	n := assist.NewTurn{Conversation: "probe", ClientID: fmt.Sprint(c.probes), Role: assist.RoleCustomer, Text: "Is anybody there?"}
 	c.mu.Unlock()
 	c.probe.Turn(n.Key(), n.Text)
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	slow := time.AfterFunc(2*time.Second, c.explain)
 	defer slow.Stop()
@@ -212,7 +205,7 @@ func (c *chaos) firstTurn(began time.Time) time.Duration {
 		}
 		pause(ctx, 5*time.Millisecond)
 	}
-	c.t.Fatal("no turn was served within 30 s")
+	c.t.Fatal("no turn was served within a minute")
 	return 0
 }
 

@@ -99,7 +99,7 @@ func await(t *testing.T, ids <-chan string) string {
 	select {
 	case id := <-ids:
 		return id
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was delivered")
 		return ""
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/replay"
+	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/natsd"
 	"github.com/aside-project/aside/internal/testkit/scripted"
 	"github.com/aside-project/aside/internal/testkit/testdb"
@@ -233,18 +234,11 @@ func launchFleet(t *testing.T, name string, n int, change func(*app.Config)) *fl
 	ingestPages(t, db)
 	var addresses []string
 	for i := range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		cfg := app.Default()
-		cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = f.url, schema, secret, l.Addr().String(), ""
+		cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = f.url, schema, secret, testkit.Address(t), ""
 		cfg.NATS = f.nats.URL(i)
 		if change != nil {
 			change(&cfg)
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
 		}
 		addresses = append(addresses, cfg.Listen)
 		f.cfgs = append(f.cfgs, cfg)

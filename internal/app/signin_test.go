@@ -244,7 +244,7 @@ func socket(t *testing.T, base, token string) *websocket.Conn {
 // ended waits for the close code that ends a socket.
 func ended(t *testing.T, conn *websocket.Conn) int {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for {

@@ -196,7 +196,7 @@ func (c *counter) serveWS(w http.ResponseWriter, r *http.Request) {
 
 // write is called with the lock held: one writer at a time.
 func (c *counter) write(s *websocket.Conn, v any) {
-	_ = s.SetWriteDeadline(time.Now().Add(5 * time.Second)) // a dead one is noticed by its reader
+	_ = s.SetWriteDeadline(time.Now().Add(time.Minute)) // a dead one is noticed by its reader
 	_ = s.WriteJSON(v)
 }
 
