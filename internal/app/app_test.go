@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -44,7 +45,7 @@ func server(t *testing.T, change func(*app.Config)) (*app.App, app.Config) {
 // serverLogging is server with a log.
 func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*app.App, app.Config) {
 	t.Helper()
-	schema := "aside_app_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
+	schema := schemaOf(t.Name())
 	db := testdb.OpenWith(t, postgres.Config{Schema: schema})
 	ingestPages(t, db)
 	cfg := app.Default()
@@ -70,6 +71,11 @@ func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*a
 		t.Fatal(err)
 	}
 	return a, cfg
+}
+
+// schemaOf names a test's schema in this process.
+func schemaOf(test string) string {
+	return fmt.Sprintf("aside_app_%d_%s", os.Getpid(), strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(test)))
 }
 
 // ingestPages brings in one public and one internal page.
