@@ -600,7 +600,8 @@ func TestConsole(t *testing.T) {
 		tab := openDesk(t, browser, d)
 		const scroll = `document.querySelector(".transcript-scroll")`
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".turn").length === 41`), chrome.Eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
-			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0`))
+			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0; requestAnimationFrame(() => requestAnimationFrame(() => { window.scrolled = true; }))`),
+			chrome.Eventually(`window.scrolled`)) // and the page has been told
 		d.turn(assist.RoleCustomer, "news")
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
 		if top := chrome.Ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {

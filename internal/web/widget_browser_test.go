@@ -493,6 +493,8 @@ func TestWidgetTabs(t *testing.T) {
 	chrome.Run(t, two, see("has ended"))
 	chrome.Run(t, one, see("has ended"), press(".again"), chrome.Eventually(`!`+el(".write")+`.hidden`), write("again"))
 	chrome.Run(t, two, chrome.Eventually(saidAll+`.join() === "Hello! Ask me anything.,again"`))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.talks) != 2 {
 		t.Errorf("%d conversations, want 2", len(c.talks))
 	}
