@@ -69,9 +69,10 @@ class Suggestion extends HTMLElement {
   #body(state, chat, s, st, past, a, now) {
     if (!chat) return h("div", { class: "panel-quiet" }, h("p", null, "Open a conversation. What your pages say about it appears here."));
     const notice = modelNotice(state, s);
-    if (!s || s.question?.quiet) return [notice, quiet(state, chat, s, st, now), steps(chat, a)];
+    const chosen = state.status?.model?.state === "none" && s?.phase !== "failed"; // nothing is amiss: it stands below what helps
+    if (!s || s.question?.quiet) return [!chosen && notice, quiet(state, chat, s, st, now), steps(chat, a), chosen && notice];
     if (past) {
-      return [notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
+      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
         ? ["Sent. ", "Aside listens for ", user("bdi", null, customerName(state.queue.byId[chat.id], chat) || "the customer"), "’s answer."]
         : [user("bdi", null, chat.answered.name || "A colleague"), " answered this message. The draft is folded away."])),
         steps(chat, a), this.#folded(chat, chat.shown, "Draft for the last message"), quietLine(s, a)];
@@ -80,7 +81,7 @@ class Suggestion extends HTMLElement {
     return [
       newer && h("div", { class: "panel-banner", key: "newer" }, icon("clock"), h("span", null, newer),
         h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("newer")), on: { click: () => a.showNext() } }, "Show", kbd(pretty(a.chord("newer"))))),
-      notice,
+      !chosen && notice,
       s.phase === "abstained" && this.#nothing(s, a),
       this.#sources(s, a, now),
       this.#draft(state, s, st, a),
@@ -88,6 +89,7 @@ class Suggestion extends HTMLElement {
       steps(chat, a),
       s.anticipates && s.phase !== "superseded" && h("section", { class: "part anticipates", key: "next" }, h("h3", null, "Likely next question"), user("p", null, s.anticipates)),
       chat.folded && this.#folded(chat, chat.folded, "Draft for the message before"),
+      chosen && notice,
       quietLine(s, a),
     ];
   }
@@ -299,7 +301,7 @@ function options(s, a) {
       return h("button", { class: "option" + (chosen ? " is-chosen" : ""), key: o.id, "aria-pressed": String(chosen), title: o.policy?.quote || o.policy?.title || "", "aria-keyshortcuts": ariaChord(a.chord("option_" + (i + 1))), on: { click: () => a.option(i) } },
         user("span", { class: "option-title" }, o.title),
         o.detail && user("span", { class: "option-detail" }, o.detail),
-        o.cost && user("span", { class: "option-cost" }, o.cost),
+        o.cost && !o.title.includes(o.cost) && user("span", { class: "option-cost" }, o.cost),
         o.authority && o.authority !== "you" && h("span", { class: "option-authority" }, icon("lock"), h("span", null, "needs ", user("bdi", null, o.authority))));
     })));
 }
@@ -319,12 +321,17 @@ function steps(chat, a) {
           on: { change: (e) => a.step(x.id, e.target.checked ? "done" : "todo"), keydown: (e) => stepKey(e, x, a) } }),
         h("span", { class: "step-kind" }, KINDS[x.kind] ?? x.kind),
         h("span", { class: "step-words" }, user("span", { class: "step-text" }, x.text),
-          x === current && x.policy?.quote && user("q", { class: "step-quote" }, x.policy.quote),
+          x.policy?.title && user("span", { class: "step-policy", title: x.policy.quote ?? "" }, x.policy.title),
+          x === current && x.policy?.quote && !saysNoMore(x.policy.quote, x.text) && user("q", { class: "step-quote" }, x.policy.quote),
           (x === current || STATES[x.state]) && x.why && user("span", { class: "step-quote step-why" }, x.why)),
-        STATES[x.state]
-          ? h("span", { class: "step-policy step-state", title: x.policy?.title ?? "" }, icon(x.state === "impossible" ? "alert" : "clock"), STATES[x.state])
-          : user("span", { class: "step-policy", title: x.policy?.quote ?? "" }, x.policy?.title ?? "")),
+        STATES[x.state] && h("span", { class: "step-policy step-state" }, icon(x.state === "impossible" ? "alert" : "clock"), STATES[x.state])),
       x === current && h("button", { class: "link step-skip", title: `Skip this step (${pretty(a.chord("skip_step"))})`, "aria-keyshortcuts": ariaChord(a.chord("skip_step")), on: { click: () => a.step(x.id, "skipped") } }, "Skip")))));
+}
+
+// saysNoMore holds for a rule that is the step's own words, but for the name of a button.
+function saysNoMore(quote, text) {
+  const words = (t) => t.replace(/\[[^\]]*\]/g, "").replace(/[\s.]+/g, " ").trim();
+  return words(quote) === words(text);
 }
 
 function stepKey(e, x, a) {

@@ -18,6 +18,12 @@ export function groups(state) {
   ].filter((g) => g.items.length);
 }
 
+// waiting counts the customers who wait: for the agent, and for anyone.
+export function waiting(state) {
+  const count = (id) => groups(state).find((g) => g.id === id)?.items.length ?? 0;
+  return { yours: count("yours"), anyone: count("waiting") };
+}
+
 const time = (at) => (at ? new Date(at).getTime() : 0);
 
 export const unread = (state, c) =>
