@@ -72,9 +72,10 @@ class Composer extends HTMLElement {
   }
 
   ownWords() {
-    const last = this.#draft.own.at(-1);
+    const at = this.#draft.own.findLastIndex((x) => x.text !== this.#text.value); // the browser's undo may have been there already
+    const last = this.#draft.own[at];
     if (!last) return;
-    this.#draft.own = this.#draft.own.slice(0, -1);
+    this.#draft.own = this.#draft.own.slice(0, at);
     this.#draft.suggestionID = last.suggestionID;
     this.#write(last.text, true);
   }
@@ -231,8 +232,8 @@ function bannerFor(state, chat, composer, a, now) {
   return h("div", { class: "banner is-" + st.kind, key: "draft" },
     h("p", { class: "banner-words" }, icon(st.kind === "check" ? "alert" : "pen"), h("span", null, words)),
     h("span", { class: "banner-buttons" },
-      h("button", { class: "button small", on: { click: () => a.insert() } }, "Insert", kbd(composer.focused ? pretty(a.chord("accept")) : pretty(a.chord("insert")))),
-      h("button", { class: "button small plain", on: { click: () => a.dismiss() } }, "Dismiss", kbd(pretty(a.chord("dismiss"))))));
+      h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("insert")), on: { click: () => a.insert() } }, "Insert", kbd(composer.focused ? pretty(a.chord("accept")) : pretty(a.chord("insert")))),
+      h("button", { class: "button small plain", "aria-keyshortcuts": ariaChord(a.chord("dismiss")), on: { click: () => a.dismiss() } }, "Dismiss", kbd(pretty(a.chord("dismiss"))))));
 }
 
 customElements.define("aside-composer", Composer);

@@ -3,7 +3,7 @@
 // with the state and the dock with the draft's buttons stay.
 
 import { clockTime, h, icon, kbd, millis, render, safeHref, shortDate, span, user } from "./dom.js";
-import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, standing, streaming, waitingNote } from "./select.js";
+import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, spelled, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
 const FIRST_SOURCES = 3;
@@ -162,7 +162,8 @@ class Suggestion extends HTMLElement {
     const verdicts = shownVerdicts(s);
     const places = sentences(draft, verdicts, span);
     const numbers = new Map(s.hits.map((hit, i) => [hit.passage_id, i + 1]));
-    const note = draft.origin === "knowledge" ? "in your pages’ own words" : !verdicts.length ? "every claim has its source" : "";
+    const cites = draft.sentences.some((x) => x.citations?.length);
+    const note = draft.origin === "knowledge" ? (cites ? "in your pages’ own words" : "nothing in it needs a source") : !verdicts.length ? "every claim has its source" : "";
     return h("section", { class: "part draft", key: "draft", "aria-label": "Draft" },
       h("h3", null, "Draft", note ? h("span", { class: "part-note" }, note) : kbd(pretty(a.chord("focus_draft")))),
       h("div", { class: "paper" },
@@ -215,7 +216,7 @@ class Suggestion extends HTMLElement {
     const flagged = s.mark?.verdict === "bad";
     return h("section", { class: "part nothing", key: "nothing" },
       h("p", { class: "nothing-lead" }, s.reason || "Nothing in the knowledge carries an answer to this."),
-      terms.length > 0 && h("p", { class: "terms" }, h("span", { class: "quiet" }, "Looked for "), terms.map((t) => user("span", { class: "term" }, t.text))),
+      terms.length > 0 && h("p", { class: "terms" }, h("span", { class: "quiet" }, "Looked for "), [...new Set(terms.map((t) => spelled(t.text, s.question.text)))].map((t) => user("span", { class: "term" }, t))),
       h("div", { class: "nothing-buttons" },
         h("button", { class: "button small", on: { click: () => a.ask("ask the customer for what is missing") } }, "Ask the customer…"),
         h("button", { class: "button small", disabled: flagged, on: { click: () => a.feedback("bad", "off_topic") } }, icon("flag"), flagged ? "Gap flagged" : "Flag gap")));
