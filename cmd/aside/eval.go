@@ -38,7 +38,7 @@ func (f *evalFlags) define(o *options, cfg *app.Config) {
 	chatModel(o, cfg)
 	o.StringVar(&f.prompt, "prompt", "", "test this `prompt` of ours, such as reply@terse, instead of the suites' own")
 	o.StringVar(&f.prompts, "prompts", "", "`folder` of prompt files (default: prompts here, else those built in)")
-	o.StringVar(&f.provider, "provider", "", "who writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
+	o.StringVar(&f.provider, "provider", "", "`who` writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
 	o.StringVar(&f.filter, "filter", "", "only cases whose name or description matches this `pattern`")
 	o.IntVar(&f.repeat, "repeat", 0, "ask each case so `many` times (default: as the suites say, else 1)")
 	o.IntVar(&f.concurrency, "concurrency", 0, "cases at a time (default: as the suites say, else 4)")

@@ -289,7 +289,7 @@ function reasons(verdicts) {
   const list = [...new Map(verdicts.map((v) => [v.reason, v])).values()];
   if (!list.length) return null;
   return h("ul", { class: "reasons" }, list.map((v) => h("li", { class: "is-" + v.outcome, key: v.reason },
-    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
+    icon(v.check === "audience" ? "lock" : "alert"), user("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
 }
 
 function options(s, a) {
@@ -363,7 +363,7 @@ function modelNotice(state, s) {
     down: ["Written drafts are paused.", "The model does not answer. Sources, next steps and the instant draft stay."],
     over_budget: ["Today’s budget for drafts is used up.", "Sources, next steps and the instant draft stay."],
   }[m?.state] ?? ["The draft could not be written.", "Sources, next steps and the instant draft stay."];
-  return h("div", { class: "notice", key: "notice" }, icon("pause"), h("p", null, h("b", null, words[0]), " ", words[1], failed && s.reason ? h("span", { class: "notice-reason" }, " " + s.reason) : null));
+  return h("div", { class: "notice", key: "notice" }, icon("pause"), h("p", null, h("b", null, words[0]), " ", failed && s.reason ? h("span", { class: "notice-reason" }, s.reason) : words[1]));
 }
 
 // draftTime is how long the draft on the card took, in milliseconds.
