@@ -162,13 +162,8 @@ func loadPrompts(dir string) (*prompt.Set, error) {
 func loadSuites(names []string) (suites []*eval.Suite, err error) {
 	shipped := sampleFiles()
 	if len(names) == 0 {
-		files, err := fs.Glob(shipped, "suites/*.yaml")
-		if err != nil {
+		if names, err = suiteNames(shipped); err != nil {
 			return nil, err
-		}
-		names = files
-		for i := range names {
-			names[i] = strings.TrimSuffix(filepath.Base(names[i]), ".yaml")
 		}
 	}
 	var faults []error
@@ -182,9 +177,26 @@ func loadSuites(names []string) (suites []*eval.Suite, err error) {
 	return suites, errors.Join(faults...)
 }
 
+// suiteNames are the names of the suites that ship.
+func suiteNames(shipped fs.FS) ([]string, error) {
+	names, err := fs.Glob(shipped, "suites/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("list suites: %w", err)
+	}
+	for i := range names {
+		names[i] = strings.TrimSuffix(filepath.Base(names[i]), ".yaml")
+	}
+	return names, nil
+}
+
 func loadSuite(shipped fs.FS, name string) (*eval.Suite, error) {
 	if !strings.ContainsAny(name, "/.") {
-		return eval.Load(shipped, "suites/"+name+".yaml")
+		file := "suites/" + name + ".yaml"
+		if _, err := fs.Stat(shipped, file); errors.Is(err, fs.ErrNotExist) {
+			names, _ := suiteNames(shipped) // best effort: it only helps the reader
+			return nil, usageError{fmt.Sprintf("there is no suite %q; those that ship are %s; a file of yours is named with its ending", name, strings.Join(names, ", "))}
+		}
+		return eval.Load(shipped, file)
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
