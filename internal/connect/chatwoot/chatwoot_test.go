@@ -117,7 +117,7 @@ func openWith(t testing.TB, db *postgres.DB, cfg chatwoot.Config, s chat.Suggest
 }
 
 func (h *house) stop(t testing.TB) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := h.Tool.Stop(ctx); err != nil {
 		t.Error(err)
@@ -146,7 +146,7 @@ func (h *house) transcript(t testing.TB, conversation string) (lines []string) {
 // until waits for something that others do; what says what is missing.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
@@ -219,13 +219,20 @@ func TestAnyOrderAnyNumber(t *testing.T) {
 	d := newDesk(t)
 	cfg := config(d)
 	cfg.Token, cfg.BotToken, cfg.Notes = "", "", false
-	h := open(t, cfg, nil, 400*time.Millisecond)
-	ways := 1000
+	db := testdb.Open(t)
+	ways, most := 1000, 100 // most at a time: an inbox holds 10,000
 	if testing.Short() {
 		ways = 5
 	}
+	var h *house
 	want := []string{"customer: My zipper broke", "customer: [image]", "agent: Let me look", "agent: From my phone", "customer: Thank you", "agent: Refunded"}
 	for seed := range uint64(ways) {
+		if seed%uint64(most) == 0 {
+			if h != nil {
+				h.stop(t) // works off what is held, in order: the clock is inbox's own test
+			}
+			h = connectTo(t, db, cfg, nil, time.Hour)
+		}
 		display := int64(100 + seed)
 		d.begin(display, "open")
 		d.say(display, 0, "My zipper broke", false, contact)
@@ -245,15 +252,17 @@ func TestAnyOrderAnyNumber(t *testing.T) {
 		}
 		r.Shuffle(len(all), func(a, b int) { all[a], all[b] = all[b], all[a] })
 		for _, s := range all {
-			until(t, "a place in the inbox", func() bool { return d.deliver(h, s) == 202 })
+			if code := d.deliver(h, s); code != 202 {
+				t.Fatalf("seed %d: delivery %s: answered %d", seed, s.id, code)
+			}
 		}
 	}
+	h.stop(t)
 	for seed := range uint64(ways) {
 		id := fmt.Sprintf("chatwoot-7-%d", 100+seed)
-		until(t, id+" is closed", func() bool {
-			c, err := h.db.Conversation(t.Context(), id)
-			return err == nil && c.Status == assist.StatusClosed
-		})
+		if c, err := h.db.Conversation(t.Context(), id); err != nil || c.Status != assist.StatusClosed {
+			t.Errorf("seed %d: %s is %s: %v", seed, id, c.Status, err)
+		}
 		if diff := cmp.Diff(want, h.transcript(t, id)); diff != "" {
 			t.Errorf("seed %d: %s", seed, diff)
 		}

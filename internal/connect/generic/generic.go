@@ -49,9 +49,8 @@ const (
 )
 
 const (
-	window  = 5 * time.Minute       // how far a timestamp may be from now
-	maxBody = 256 << 10             // bytes
-	patient = 40 * time.Millisecond // how long a handler waits for the disk
+	window  = 5 * time.Minute // how far a timestamp may be from now
+	maxBody = 256 << 10       // bytes
 
 	followAgain  = time.Hour // a chat that goes on is followed anew this often
 	mostFollowed = 10_000    // chats remembered as followed
@@ -92,6 +91,9 @@ type Options struct {
 	Now    func() time.Time
 	Client *http.Client
 	Queue  deliver.Options
+	// Patient is how long a handler waits for the disk before it answers that the
+	// turn may not be there yet; 0: 40 ms.
+	Patient time.Duration
 }
 
 // Store is what the connector keeps; postgres.DB is one.
@@ -136,6 +138,7 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	if o.Client == nil {
 		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
+	o.Patient = cmp.Or(o.Patient, 40*time.Millisecond)
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
 	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}, followed: map[string]time.Time{}}
 	t.inbox = connect.NewInbox(connect.InboxOptions{Logger: o.Logger})
@@ -237,7 +240,7 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t.mark(connect.MarkDelivery)
-	late := time.NewTimer(patient)
+	late := time.NewTimer(t.o.Patient)
 	defer late.Stop()
 	for _, turn := range turns {
 		done, err := t.inbox.Put(connect.Delivery{Conversation: prefix + turn.Conversation, At: turn.At, Do: func(ctx context.Context) error { return t.work(ctx, turn) }})
