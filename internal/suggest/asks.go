@@ -26,10 +26,10 @@ const (
 type asker struct{ asks, gives [allKinds]*regexp.Regexp }
 
 // wants are the kinds that a question asks for.
-func (a asker) wants(question string) kinds { return match(a.asks, question) }
+func (a asker) wants(question string) kinds { return match(a.asks, question, ^kinds(0)) }
 
-// has are the kinds that a sentence gives.
-func (a asker) has(sentence string) kinds { return match(a.gives, sentence) }
+// has are those of some kinds that a sentence gives.
+func (a asker) has(sentence string, some kinds) kinds { return match(a.gives, sentence, some) }
 
 // insists are the kinds that a question names outright.
 func (a asker) insists(question string) (k kinds) {
@@ -57,9 +57,9 @@ var (
 	costs = regexp.MustCompile(`(?i)\b(costs?|is free|are free|free of|charge[ds]?|fee|worth|kostet|kosten|kostenlos|coûtent?|gratuite?s?|cuestan?|gratis)\b`)
 )
 
-func match(patterns [allKinds]*regexp.Regexp, text string) (k kinds) {
+func match(patterns [allKinds]*regexp.Regexp, text string, some kinds) (k kinds) {
 	for i, re := range patterns {
-		if re != nil && re.MatchString(text) {
+		if re != nil && some&(1<<i) != 0 && re.MatchString(text) {
 			k |= 1 << i
 		}
 	}

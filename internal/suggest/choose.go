@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -81,33 +82,89 @@ type wish struct {
 	related bool // it has words that the customer did not use
 }
 
-// candidates cuts passages into sentences, in order.
-func candidates(language string, hits []assist.Hit, withPlaces bool) []*candidate {
+// sayings is what was read of a passage: its sentences as they could be said, in
+// the order they stand there. What each gives is found out as it is asked for.
+type sayings struct {
+	heading []string // terms of heading and title
+	all     []saying
+
+	mu     sync.Mutex
+	tested kinds   // of these it is known which sentence gives them
+	gives  []kinds // by sentence
+}
+
+// saying is one sentence of a passage.
+type saying struct {
+	span   lex.Span
+	words  string
+	terms  []string
+	leans  bool
+	aside  bool
+	limits bool
+	places map[string]bool
+}
+
+// sayingsKey says of what sayings are: passages are compared by all of their words,
+// so that what is kept can never be another revision's.
+type sayingsKey struct {
+	language, title, heading, text string
+	withPlaces                     bool
+}
+
+func newSayings(k sayingsKey) *sayings {
+	above := k.title + "\n" + k.heading
+	s := &sayings{heading: lex.Terms(above, k.language)}
+	var where map[string]bool
+	if k.withPlaces {
+		where = places(above)
+	}
+	for _, span := range lex.Sentences(k.text) {
+		text := span.In(k.text)
+		c := saying{span: span, words: speakable(text)}
+		c.terms = lex.Terms(text, k.language)
+		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
+		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
+		if k.withPlaces {
+			if c.places = places(text); len(c.places) == 0 {
+				c.places = where
+			}
+		}
+		s.all = append(s.all, c)
+	}
+	s.gives = make([]kinds, len(s.all))
+	return s
+}
+
+// give says which of some kinds each sentence gives.
+func (s *sayings) give(asks asker, some kinds) []kinds {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fresh := some &^ s.tested; fresh != 0 {
+		now := slices.Clone(s.gives) // the old ones are still being read
+		for i, c := range s.all {
+			now[i] |= asks.has(c.words, fresh)
+		}
+		s.gives, s.tested = now, s.tested|some
+	}
+	return s.gives
+}
+
+// candidates cuts passages into sentences, in order, and tells which give some of
+// the kinds.
+func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool, some kinds) []*candidate {
 	var all []*candidate
 	asks := askers[language]
 	for i, h := range hits {
-		above := h.Title + "\n" + h.Heading
-		heading := lex.Terms(above, language)
-		var where map[string]bool
-		if withPlaces {
-			where = places(above)
-		}
-		var before *candidate
-		for at, span := range lex.Sentences(h.Text) {
-			text := span.In(h.Text)
-			c := &candidate{hit: i, at: at, span: span, words: speakable(text), heading: heading, before: before}
-			if before != nil {
-				before.after = c
-			}
-			before = c
-			c.terms = lex.Terms(text, language)
-			c.has = asks.has(c.words)
-			c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
-			c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
-			if withPlaces {
-				if c.places = places(text); len(c.places) == 0 {
-					c.places = where
-				}
+		key := sayingsKey{language, h.Title, h.Heading, h.Text, withPlaces}
+		read := r.sayings.Of(key, func() *sayings { return newSayings(key) })
+		gives := read.give(asks, some)
+		own := make([]candidate, len(read.all))
+		for at := range own {
+			s, c := &read.all[at], &own[at]
+			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, has: gives[at] & some, heading: read.heading,
+				leans: s.leans, aside: s.aside, limits: s.limits, places: s.places}
+			if at > 0 {
+				c.before, own[at-1].after = &own[at-1], c
 			}
 			all = append(all, c)
 		}

@@ -99,8 +99,12 @@ func known(question string, turns []assist.Turn) bool {
 // that answers best, with the sentence it leans on and the one that limits it,
 // and more of the same page when it is nearly as good and brings something new.
 // The hits' scores are shares of the best one's.
-func answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	all := candidates(language, hits, len(asked[0].places) > 0)
+func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+	some := anAmount // a price nobody asked for counts less
+	for _, w := range asked {
+		some |= w.wants | w.must
+	}
+	all := r.candidates(language, hits, len(asked[0].places) > 0, some)
 	idf := rarity(all)
 	headings := map[string]bool{}
 	for _, c := range all {
