@@ -3,8 +3,6 @@ package retrieve
 import (
 	"strings"
 	"unicode/utf8"
-
-	"github.com/aside-project/aside/internal/lex"
 )
 
 const (
@@ -15,16 +13,15 @@ const (
 // quote gives the one to three neighbouring sentences of a text that answer
 // best: those with most of the question's weight. It is a byte-exact piece of
 // the text. A neighbour joins only if it brings something new.
-func quote(text, language string, idf map[string]float64) string {
-	spans := lex.Sentences(text)
+func quote(p *page, idf map[string]float64) string {
+	text := p.key.text
+	spans, terms := p.cut()
 	if len(spans) == 0 {
 		return ""
 	}
-	terms := make([][]string, len(spans))
 	best, most := 0, -1.0
 	for i, s := range spans {
 		sentence := s.In(text)
-		terms[i] = lex.Terms(sentence, language)
 		score := gain(terms[i], idf, nil)
 		if len(terms[i]) < 3 || strings.HasSuffix(sentence, "?") || strings.HasSuffix(sentence, ":") {
 			score /= 2 // a heading or a question is not the answer
