@@ -8,7 +8,7 @@ import (
 )
 
 // mostPages bounds what is kept of passages that were read, about 6 KB each.
-const mostPages = 4096
+const mostPages = 2048
 
 // pageKey is all that a page is read from: what is kept can never be another
 // revision's.
@@ -21,7 +21,8 @@ type page struct {
 
 	cutting   sync.Once
 	sentences []lex.Span
-	terms     [][]string // of each sentence
+	terms     [][]string // of each sentence, once each
+	lengths   []int      // terms of each sentence, repeats included
 
 	having sync.Once
 	words  map[string]bool // terms of title, heading and text
@@ -48,16 +49,25 @@ func (p pages) of(h assist.Hit, language string) *page {
 	return p.kept.Of(key, func() *page { return &page{key: key} })
 }
 
-// cut gives the sentences of the text and their terms.
-func (p *page) cut() ([]lex.Span, [][]string) {
+// cut gives the sentences of the text, the terms of each once, and how many it has
+// with repeats.
+func (p *page) cut() (sentences []lex.Span, terms [][]string, lengths []int) {
 	p.cutting.Do(func() {
 		p.sentences = lex.Sentences(p.key.text)
 		p.terms = make([][]string, len(p.sentences))
 		for i, s := range p.sentences {
-			p.terms[i] = lex.Terms(s.In(p.key.text), p.key.language)
+			met := map[string]bool{}
+			all := lex.Terms(s.In(p.key.text), p.key.language)
+			p.lengths = append(p.lengths, len(all))
+			for _, t := range all {
+				if !met[t] {
+					met[t] = true
+					p.terms[i] = append(p.terms[i], t)
+				}
+			}
 		}
 	})
-	return p.sentences, p.terms
+	return p.sentences, p.terms, p.lengths
 }
 
 // has gives the terms of title, heading and text.

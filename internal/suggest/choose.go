@@ -55,6 +55,7 @@ type candidate struct {
 	span     lex.Span
 	words    string // as it would be said
 	terms    []string
+	unique   []string // terms once each
 	has      kinds
 	heading  []string // terms of the passage's heading and title
 	leans    bool     // it makes no sense without the sentence before
@@ -98,6 +99,7 @@ type saying struct {
 	span   lex.Span
 	words  string
 	terms  []string
+	unique []string
 	leans  bool
 	aside  bool
 	limits bool
@@ -122,6 +124,7 @@ func newSayings(k sayingsKey) *sayings {
 		text := span.In(k.text)
 		c := saying{span: span, words: speakable(text)}
 		c.terms = lex.Terms(text, k.language)
+		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 		if k.withPlaces {
@@ -161,7 +164,7 @@ func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool,
 		own := make([]candidate, len(read.all))
 		for at := range own {
 			s, c := &read.all[at], &own[at]
-			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, has: gives[at] & some, heading: read.heading,
+			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, unique: s.unique, has: gives[at] & some, heading: read.heading,
 				leans: s.leans, aside: s.aside, limits: s.limits, places: s.places}
 			if at > 0 {
 				c.before, own[at-1].after = &own[at-1], c
@@ -553,7 +556,7 @@ func (w wish) terms() []assist.Term {
 func rarity(all []*candidate) map[string]float64 {
 	df := map[string]float64{}
 	for _, c := range all {
-		for _, t := range unique(c.terms) {
+		for _, t := range c.unique {
 			df[t]++
 		}
 	}

@@ -154,6 +154,7 @@ type answer struct {
 	turns    []assist.Turn
 	hits     []assist.Hit
 	language string
+	heard    [][]string // terms of the agents' turns; nil: not yet known
 	chosen   []*candidate
 	size     int
 }
@@ -189,15 +190,20 @@ func (a *answer) told(c *candidate) bool {
 	if said(a.turns, c.words) {
 		return true
 	}
-	terms := unique(c.terms)
+	terms := c.unique
 	if len(terms) < 4 {
 		return false
 	}
-	for _, t := range a.turns {
-		if t.Role != assist.RoleAgent || t.Action != nil {
-			continue
+	if a.heard == nil {
+		a.heard = [][]string{}
+		for _, t := range a.turns {
+			if t.Role == assist.RoleAgent && t.Action == nil {
+				a.heard = append(a.heard, lex.Terms(t.Text, a.language))
+			}
 		}
-		heard, missing := lex.Terms(t.Text, a.language), 0
+	}
+	for _, heard := range a.heard {
+		missing := 0
 		for _, term := range terms {
 			if !slices.Contains(heard, term) {
 				missing++

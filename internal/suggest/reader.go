@@ -8,7 +8,7 @@ import (
 
 // How much a reader keeps.
 const (
-	mostSayings    = 4096 // passages, about 3 KB each
+	mostSayings    = 2048 // passages, about 3 KB each
 	mostProcedures = 512  // documents; those that are no procedures take next to nothing
 )
 
