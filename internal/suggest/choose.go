@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,24 +176,24 @@ func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool,
 
 var (
 	// leans finds sentences that begin by pointing back.
-	leans = regexp.MustCompile(`(?i)^(it|its|they|their|them|this|that|these|those|there|here|such|otherwise|then|in that case|instead|both|the (same|latter|former|change|work|link|amount)|later|also|you can (then|also)|` +
+	leans = lex.MustPattern(`(?i)^(it|its|they|their|them|this|that|these|those|there|here|such|otherwise|then|in that case|instead|both|the (same|latter|former|change|work|link|amount)|later|also|you can (then|also)|` +
 		`er|es|sie (ist|sind|wird|werden|gilt|muss|kann)|dies\p{L}*|das|dann|sonst|andernfalls|` +
 		`elle|elles|il (est|sera|doit)|ils|cela|ce|ces|sinon|ensuite|` +
 		`esto|esta|este|estos|estas|eso|si no|entonces)(\P{L}|$)`)
 	// inside finds those that point back further on.
-	inside = regexp.MustCompile(`(?i)\b(this|these|those) (number|link|page|code|address|addresses|amount|case|cases|form|limit|day|days|e-mail|email|label|fee|time)\b`)
+	inside = lex.MustPattern(`(?i)\b(this|these|those) (number|link|page|code|address|addresses|amount|case|cases|form|limit|day|days|e-mail|email|label|fee|time)\b`)
 	// limits finds sentences that take something back.
-	limits = regexp.MustCompile(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
+	limits = lex.MustPattern(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
 		`außer|jedoch|aber|nur|nicht|sonst|sauf|cependant|mais|toutefois|sinon|salvo|pero|sin embargo)(\P{L}|$)|(?i)\b(does not apply|do not apply|is not included|are not covered|is not refunded)\b`)
 	// pointing finds questions about what was spoken of before.
-	pointing = regexp.MustCompile(`(?i)\b(that|this|it|they|them|those|these)( (cost|back|take|work|go|cover\w*|mean|happen|apply|include\w*|free|possible))?\s*(\?|,|or|$)`)
-	yesNo    = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
-	polar    = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
-	asks     = map[string]*regexp.Regexp{
-		"en": regexp.MustCompile(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
-		"de": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
-		"fr": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
-		"es": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
+	pointing = lex.MustPattern(`(?i)\b(that|this|it|they|them|those|these)( (cost|back|take|work|go|cover\w*|mean|happen|apply|include\w*|free|possible))?\s*(\?|,|or|$)`)
+	yesNo    = lex.MustPattern(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
+	polar    = lex.MustPattern(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
+	asks     = map[string]*lex.Pattern{
+		"en": lex.MustPattern(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
+		"de": lex.MustPattern(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
+		"fr": lex.MustPattern(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
+		"es": lex.MustPattern(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
 	}
 )
 
@@ -318,7 +317,7 @@ func split(question, language string) []string {
 	return []string{question}
 }
 
-var joint = regexp.MustCompile(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
+var joint = lex.MustPattern(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
 // relate adds the words that mean what the text says. All words of one meaning
 // count once.
