@@ -136,6 +136,7 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 	ingestPages(t, db)
 	cfg := app.Default()
 	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, testkit.Address(t), ""
+	cfg.StopWait = time.Minute // a busy machine may need it
 	cfg.Model = app.Endpoint{BaseURL: faultyModel(t), Model: "scripted"}
 	signer, err := cfg.Signer()
 	if err != nil {
@@ -160,7 +161,7 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 		defer close(c.done)
 		defer reader.Close()
 		c.report, c.err = replay.Run(t.Context(), replay.Options{
-			URL: "http://" + cfg.Listen, Token: c.token, Concurrency: 32, Rate: rate, Ack: 5 * time.Second, Patience: 5 * time.Minute,
+			URL: "http://" + cfg.Listen, Token: c.token, Concurrency: 32, Rate: rate, Ack: 30 * time.Second, Patience: 5 * time.Minute,
 			Wait:    2 * time.Second, // those who wait for a suggestion that a kill took along must not hold the others up
 			Observe: c.observe,
 		}, reader)
