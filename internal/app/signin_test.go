@@ -272,6 +272,14 @@ func TestSessionsEnd(t *testing.T) {
 			if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != 200 || !strings.Contains(out.Location, "/end?") {
 				t.Errorf("%d %+v, %v", res.StatusCode, out, err)
 			}
+			back, err := plainClient.Get(out.Location) // it asks "do you want to?" when it is not told whose session is meant
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer back.Body.Close()
+			if at := back.Request.URL.String(); at != base+"/" {
+				t.Errorf("the provider left the browser at %q", at)
+			}
 		},
 		"revoked": func(*visitor) {
 			if n, err := db.EndSessions(t.Context(), "u-17"); err != nil || n == 0 {

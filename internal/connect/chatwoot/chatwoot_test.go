@@ -551,7 +551,7 @@ func TestChecks(t *testing.T) {
 	d := newDesk(t)
 	d.begin(firstDisplay, "open")
 	h := open(t, config(d), nil, 5*time.Millisecond)
-	want := map[string]bool{"chatwoot": true, "chatwoot token": true, "chatwoot webhook": true, "chatwoot bot": true, "chatwoot agents": true, "chatwoot delivery": false}
+	want := map[string]bool{"chatwoot": true, "chatwoot token": true, "chatwoot webhook": true, "chatwoot notes": true, "chatwoot bot": false, "chatwoot agents": true, "chatwoot delivery": false}
 	look := func() {
 		t.Helper()
 		got := map[string]bool{}
@@ -567,13 +567,40 @@ func TestChecks(t *testing.T) {
 	}
 	look()
 	d.say(firstDisplay, 0, "Hello", false, contact)
-	d.deliver(h, d.take()[0])
-	until(t, "the mark", func() bool {
-		at, err := h.db.Marked(t.Context(), "chatwoot", "delivery")
-		return err == nil && !at.IsZero()
+	for n, s := range d.take() { // to the account's webhook, and to the bot's
+		name, key := "chatwoot delivery", "delivery"
+		if n == 1 {
+			name, key = "chatwoot bot", "delivery to the bot"
+		}
+		d.deliver(h, s)
+		until(t, "the mark "+key, func() bool {
+			at, err := h.db.Marked(t.Context(), "chatwoot", key)
+			return err == nil && !at.IsZero()
+		})
+		want[name] = true
+		look()
+	}
+}
+
+// TestMissedWhileDown: what came while Aside was down is read soon after its start,
+// also when somebody read the record a moment before.
+func TestMissedWhileDown(t *testing.T) {
+	d := newDesk(t)
+	d.begin(firstDisplay, "open")
+	d.say(firstDisplay, 0, "Is anybody there?", false, contact)
+	d.take() // nobody was
+	db := testdb.Open(t)
+	slot := time.Now().UnixNano() / int64(5*time.Minute)
+	for _, s := range []int64{slot, slot + 1} {
+		if _, err := db.Once(t.Context(), "chatwoot", fmt.Sprintf("reconcile:%d", s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := connectTo(t, db, config(d), suggester{}, 5*time.Millisecond)
+	until(t, "what was missed", func() bool {
+		_, err := h.db.Conversation(t.Context(), theirs)
+		return err == nil && slices.Contains(h.transcript(t, theirs), "customer: Is anybody there?")
 	})
-	want["chatwoot delivery"] = true
-	look()
 }
 
 func TestConfig(t *testing.T) {

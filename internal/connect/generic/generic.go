@@ -51,6 +51,9 @@ const (
 const (
 	window  = 5 * time.Minute // how far a timestamp may be from now
 	maxBody = 256 << 10       // bytes
+
+	followAgain  = time.Hour // a chat that goes on is followed anew this often
+	mostFollowed = 10_000    // chats remembered as followed
 )
 
 // Config is what can be set from outside.
@@ -110,12 +113,13 @@ type Tool struct {
 	inbox *connect.Inbox
 	queue *deliver.Queue
 
-	mu      sync.Mutex
-	marked  map[string]time.Time
-	wg      sync.WaitGroup
-	ctx     context.Context
-	cancel  context.CancelFunc
-	stopped sync.Once
+	mu       sync.Mutex
+	marked   map[string]time.Time
+	followed map[string]time.Time // chats the store follows, and since when we know
+	wg       sync.WaitGroup
+	ctx      context.Context
+	cancel   context.CancelFunc
+	stopped  sync.Once
 }
 
 var (
@@ -136,7 +140,7 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	}
 	o.Patient = cmp.Or(o.Patient, 40*time.Millisecond)
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
-	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}}
+	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}, followed: map[string]time.Time{}}
 	t.inbox = connect.NewInbox(connect.InboxOptions{Logger: o.Logger})
 	t.queue = deliver.NewQueue(Name, store, t.sort, t.send, o.Queue)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -308,7 +312,7 @@ func (t *Tool) work(ctx context.Context, turn Turn) error {
 		if _, _, err := t.chats.Receive(ctx, reporter, n); err != nil {
 			return err
 		}
-		if _, err := t.store.FollowChat(ctx, Name, n.Conversation, "", time.Time{}, 0); err != nil {
+		if err := t.follow(ctx, n.Conversation); err != nil {
 			return err
 		}
 	}
@@ -320,6 +324,28 @@ func (t *Tool) work(ctx context.Context, turn Turn) error {
 		_, err = t.chats.Close(ctx, assist.Identity{Subject: Name, Actor: assist.ActorAgent, Name: "webhook"}, n.Conversation, "closed in the chat tool")
 		return err
 	}
+	return nil
+}
+
+// follow has the store follow a chat, so that what was said in it goes out after a
+// crash too. A sender waits for it, so it is not asked of the store at each turn.
+func (t *Tool) follow(ctx context.Context, conversation string) error {
+	now := t.o.Now()
+	t.mu.Lock()
+	known := now.Sub(t.followed[conversation]) < followAgain
+	t.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := t.store.FollowChat(ctx, Name, conversation, "", time.Time{}, 0); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.followed) >= mostFollowed {
+		clear(t.followed)
+	}
+	t.followed[conversation] = now
 	return nil
 }
 

@@ -157,6 +157,10 @@ type received struct {
 func receive(t *testing.T) *receiver {
 	r := &receiver{status: 200, news: make(chan struct{}, 1000)}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method != http.MethodPost { // the doctor, looking whether anybody is here
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			t.Error(err)
@@ -392,6 +396,29 @@ func TestDeadAndReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wait(t, "the replay", func(got []received) bool { return len(got) == 2 && got[1].id == got[0].id })
+}
+
+// TestReceiverIsThere: the doctor sees whether anybody answers where things go out to.
+func TestReceiverIsThere(t *testing.T) {
+	r := receive(t)
+	r.answer(http.StatusUnauthorized) // whatever it answers
+	h := open(t, testdb.Open(t), generic.Config{Secret: secret, URL: r.URL + "/s3cret"}, nil)
+	out := func() (ok bool, words string) {
+		for _, c := range h.Checks(t.Context()) {
+			if c.Name == "webhook out" {
+				return c.OK, c.Detail + c.Fix
+			}
+		}
+		t.Fatal("no such check")
+		return
+	}
+	if ok, words := out(); !ok || len(r.all()) > 0 {
+		t.Errorf("%s; it got %+v", words, r.all())
+	}
+	r.Close()
+	if ok, words := out(); ok || !strings.Contains(words, "nothing answers") || strings.Contains(words, "s3cret") {
+		t.Errorf("%v: %s", ok, words)
+	}
 }
 
 func TestRecipes(t *testing.T) {

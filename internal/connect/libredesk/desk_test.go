@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
+	"github.com/aside-project/aside/internal/connect"
 	"github.com/aside-project/aside/internal/testkit/fakedesk"
 	"github.com/aside-project/aside/internal/testkit/memstore"
 )
@@ -309,6 +311,37 @@ func TestChatsFromBefore(t *testing.T) {
 	}
 }
 
+// TestMissedWhileDown: what came while Aside was down is read at its start, also
+// when somebody read the list a moment before.
+func TestMissedWhileDown(t *testing.T) {
+	var cfg Config
+	var o Options
+	h := newHouse(t, "Words.", func(c *Config, op *Options) { op.SweepEvery = time.Hour; cfg, o = *c, *op })
+	h.desk.Write(chatA, "one")
+	h.waitTurns(1)
+	if err := h.tool.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.desk.Drop(func(string) bool { return true })
+	h.desk.Write(chatA, "two")
+	if _, err := h.marks.Once(t.Context(), name, "sweep:"+strconv.FormatInt(time.Now().UnixNano()/int64(time.Hour), 10)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Start()
+	t.Cleanup(func() {
+		if err := again.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if turns := h.waitTurns(2); turns[1].Text != "two" {
+		t.Errorf("the transcript: %+v", turns)
+	}
+}
+
 func TestStateFollows(t *testing.T) {
 	h := newHouse(t, "Words.", nil)
 	is := func(status assist.Status, agent string) {
@@ -459,16 +492,7 @@ func TestStoreDown(t *testing.T) {
 }
 
 func TestTyping(t *testing.T) {
-	h := newHouse(t, "Words.", func(c *Config, o *Options) {
-		c.Typing = true
-		o.Dial = func(ctx context.Context, url string, header http.Header) (Socket, error) {
-			s, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
-			if err != nil {
-				return nil, err
-			}
-			return socket{s}, nil
-		}
-	})
+	h := newHouse(t, "Words.", func(c *Config, o *Options) { c.Typing, o.Dial = true, dial })
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
 	end := time.After(time.Minute)
@@ -484,6 +508,56 @@ func TestTyping(t *testing.T) {
 		defer h.mu.Unlock()
 		return h.seen[assist.EventTyping] > 0
 	})
+}
+
+func dial(ctx context.Context, url string, header http.Header) (Socket, error) {
+	s, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
+	if err != nil {
+		return nil, err
+	}
+	return socket{s}, nil
+}
+
+// TestRoles: what the role of Aside's agent may do is seen by the doctor, and no
+// more is needed than the page says. From 2.9 on that role cannot write to customers.
+func TestRoles(t *testing.T) {
+	reads := []string{"conversations:read", "conversations:read_all", "messages:read"}
+	for _, tt := range []struct {
+		name string
+		may  []string
+		ok   bool
+		fix  string
+	}{
+		{"2.7", append([]string{"messages:write"}, reads...), true, ""},
+		{"2.9", append([]string{"messages:write_private"}, reads...), true, ""},
+		{"no notes", reads, false, "messages:write_private"},
+		{"sees its own conversations only", []string{"conversations:read", "messages:read", "messages:write"}, false, "conversations:read_all"},
+	} {
+		desk := fakedesk.New(t, fakedesk.Agent{ID: 7, Name: "Aside", Key: "own:secret", May: tt.may})
+		desk.Write(chatA, "Where is my parcel?")
+		c, err := New(Config{URL: desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Notes: true, Typing: true},
+			Options{Marks: newMarks(time.Now), Logger: quiet(), Dial: dial, Every: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]connect.Check{}
+		for _, ch := range c.Checks(t.Context()) {
+			found[ch.Name] = ch
+		}
+		if ch := found["libredesk key"]; ch.OK != tt.ok || !strings.Contains(ch.Fix, tt.fix) {
+			t.Errorf("%s: %+v", tt.name, ch)
+		}
+		if ch := found["libredesk typing"]; !ch.OK {
+			t.Errorf("%s: %+v", tt.name, ch)
+		}
+		_, err = c.send(t.Context(), chatA, c.own, outgoing{Message: "<p>A note</p>", Private: true}, false)
+		if wrote := slices.Contains(tt.may, "messages:write") || slices.Contains(tt.may, "messages:write_private"); (err == nil) != wrote {
+			t.Errorf("%s: the note: %v", tt.name, err)
+		}
+		if _, err := c.send(t.Context(), chatA, c.own, outgoing{Message: "<p>To the customer</p>"}, false); err == nil && tt.name == "2.9" {
+			t.Errorf("%s: Aside's own key wrote to a customer", tt.name)
+		}
+	}
 }
 
 type socket struct{ *websocket.Conn }

@@ -16,7 +16,9 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,6 +62,11 @@ type Agent struct {
 	Email string
 	Key   string // "key:secret"
 	Robot bool
+	May   []string // permissions of the agent's roles; nil: all
+}
+
+func (a Agent) may(permissions ...string) bool {
+	return a.May == nil || slices.ContainsFunc(permissions, func(p string) bool { return slices.Contains(a.May, p) })
 }
 
 type conversation struct {
@@ -469,10 +476,17 @@ func write(w http.ResponseWriter, status int, v any) {
 }
 
 func (d *Desk) me(a Agent, _ *http.Request, _ map[string]any) (any, int) {
-	return map[string]any{"id": a.ID, "first_name": a.Name, "last_name": "", "email": a.Email, "type": "agent", "enabled": true}, http.StatusOK
+	me := map[string]any{"id": a.ID, "first_name": a.Name, "last_name": "", "email": a.Email, "type": "agent", "enabled": true}
+	if a.May != nil {
+		me["permissions"] = a.May
+	}
+	return me, http.StatusOK
 }
 
-func (d *Desk) list(_ Agent, r *http.Request, _ map[string]any) (any, int) {
+func (d *Desk) list(a Agent, r *http.Request, _ map[string]any) (any, int) {
+	if !a.may("conversations:read_all") {
+		return nil, http.StatusForbidden
+	}
 	results := []any{}
 	for _, c := range d.chats {
 		j := d.chatJSON(c)
@@ -530,6 +544,9 @@ func (d *Desk) postMessage(a Agent, r *http.Request, body map[string]any) (any, 
 	}
 	m := &record{Message: Message{Type: "outgoing", HTML: content, Author: a.ID}}
 	m.Private, _ = body["private"].(bool)
+	if !a.may("messages:write") && !(m.Private && a.may("messages:write_private")) {
+		return nil, http.StatusForbidden
+	}
 	m.Echo, _ = body["echo_id"].(string)
 	m.Text = html.UnescapeString(strings.TrimSpace(tags.ReplaceAllString(strings.ReplaceAll(content, "</p>", "\n\n"), "")))
 	pending := "pending"
@@ -550,9 +567,9 @@ func (d *Desk) socket(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	up := websocket.Upgrader{CheckOrigin: func(r *http.Request) bool {
-		o := r.Header.Get("Origin")
-		return strings.HasPrefix(o, "http://127.0.0.1") || strings.HasPrefix(o, "http://localhost") || o == "https://"+r.Host
+	up := websocket.Upgrader{CheckOrigin: func(r *http.Request) bool { // of plain http only "localhost" is believed
+		u, err := url.Parse(r.Header.Get("Origin"))
+		return err == nil && u.Host != "" && (u.Hostname() == "localhost" || u.Scheme == "https" && strings.EqualFold(u.Host, r.Host))
 	}}
 	s, err := up.Upgrade(w, r, nil)
 	if err != nil {
