@@ -143,6 +143,9 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if err == nil && len(lexical) < scope.K && scope.filters() {
 			// What the budget left out may be all that the filter lets through.
 			words = weigh(q.Terms, lexicon, math.MaxInt)
+			if lexicon.Passages > r.opt.Budget {
+				words.query.Wide = words.query.Candidates
+			}
 			lexical, err = r.index.Lexical(gctx, wide, words.query)
 		}
 		if err != nil {
