@@ -73,6 +73,8 @@ func commands() []command {
 		{"ready", "", "Ask the server of this machine whether it can serve: the health check of a container.", defineReady},
 		{"token revoke", "[TOKEN]", "Make tokens worthless: all of a subject, or one. Open sockets close within five seconds.", defineTokenRevoke},
 		{"forget", "", "Erase a conversation, or a customer's, with all that was learned from it.", defineForget},
+		{"vectors", "", "List the embedding models that the knowledge has vectors of.", defineVectors},
+		{"vectors prune", "[MODEL…]", "Delete the vectors of models that served earlier, or of those named; never of the one that serves.", defineVectorsPrune},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
 }
