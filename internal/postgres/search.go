@@ -165,7 +165,7 @@ func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args
 // byLists searches by the lists of terms; false where there are none. It reads more
 // passages when too many of the best turn out not to be for this scope.
 func (db *DB) byLists(ctx context.Context, conn *pgx.Conn, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, listed bool, err error) {
-	n := max(reread, 15*hits(scope))
+	n := max(reread, 10*hits(scope))
 	if !scope.At.IsZero() {
 		n *= pastReread
 	}

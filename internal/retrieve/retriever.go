@@ -354,7 +354,7 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 
 // WideBudget is how many passages the terms may bring of which an index need not
 // read the passages themselves.
-func WideBudget(passages int) int { return max(40_000, passages*2/5) }
+func WideBudget(passages int) int { return max(40_000, passages*3/5) }
 
 // candidate is a term, about how many passages it brings, and how much it says.
 type candidate struct {
