@@ -29,7 +29,7 @@ var publicGrants = []string{
 	`passage_vectors_public`,
 	`learned`,
 	`learned_public`,
-	`posting_blocks`,
+	`posting_blocks (block, upto)`,
 	`postings_public`,
 	`posting_places_public`,
 }

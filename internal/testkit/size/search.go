@@ -157,7 +157,10 @@ func (b *bench) search(ctx context.Context, db *postgres.DB, size, what string, 
 		same += float64(n) / float64(len(best))
 		compared++
 	}
-	same /= float64(max(compared, 1))
+	if compared == 0 {
+		same, compared = 1, 1 // there was nothing to find
+	}
+	same /= float64(compared)
 	row := fmt.Sprintf("%-8s %-32s %5d %7.1f %7.1f %7.1f %7.1f %9.3f %6d", size, what, len(questions), p50, p95, most, cpu, same, fewer)
 	fmt.Fprintln(&b.table, row)
 	fmt.Fprintf(&b.lines, "BenchmarkSearchAtSize/passages=%s/who=%s %d %.0f ns/op %.2f p50-ms %.2f p95-ms %.2f cpu-ms %.4f same10\n",
