@@ -101,11 +101,11 @@ func NewBook(procs []Procedure) *Book {
 		count := map[string]float64{}
 		n := 0.0
 		for _, t := range lex.Terms(p.Title, "en") {
-			count[t] += 3
+			count[meaning(t)] += 3
 			n += 3
 		}
 		for _, t := range lex.Terms(p.Body, "en") {
-			count[t]++
+			count[meaning(t)]++
 			n++
 		}
 		b.long = append(b.long, n)
@@ -277,7 +277,7 @@ func wordless(s Step) bool {
 func purposeOf(p Procedure) map[string]float64 {
 	count := map[string]float64{}
 	for _, t := range lex.Terms(p.Title, "en") {
-		count[t] = 2
+		count[meaning(t)] = 2
 	}
 	if len(p.Steps) == 0 {
 		return count
@@ -287,11 +287,39 @@ func purposeOf(p Procedure) map[string]float64 {
 		s := lead[at[0]:at[1]]
 		if !slices.ContainsFunc(refsIn(s, 0, false), func(f found) bool { return !f.plain }) {
 			for _, t := range lex.Terms(s, "en") {
-				count[t]++
+				count[meaning(t)]++
 			}
 		}
 	}
 	return count
+}
+
+// meaning is the word that stands for all that mean the same to customers and pages.
+func meaning(term string) string {
+	if m, ok := alike[term]; ok {
+		return m
+	}
+	return term
+}
+
+var alike = func() map[string]string {
+	m := map[string]string{}
+	for _, line := range []string{"parcel package shipment", "defective defect broken broke faulty"} {
+		words := lex.Terms(line, "en")
+		for _, w := range words {
+			m[w] = words[0]
+		}
+	}
+	return m
+}()
+
+// meanings are the terms by what they mean, each once.
+func meanings(terms map[string]bool) map[string]bool {
+	out := make(map[string]bool, len(terms))
+	for t := range terms {
+		out[meaning(t)] = true
+	}
+	return out
 }
 
 // meant scores the pages by how much of what the customer said first is what
@@ -299,7 +327,7 @@ func purposeOf(p Procedure) map[string]float64 {
 func (b *Book) meant(s scene) []float64 {
 	scores := make([]float64, len(b.procs))
 	n := float64(len(b.procs))
-	for t := range s.opening {
+	for t := range meanings(s.opening) {
 		ps := b.purpose[t]
 		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
 		for _, p := range ps {
@@ -334,14 +362,15 @@ func (b *Book) Meant(turns []assist.Turn) map[string]float64 {
 func (b *Book) similar(s scene) []float64 {
 	scores := make([]float64, len(b.procs))
 	n := float64(len(b.procs))
-	for t := range s.topic {
+	opening := meanings(s.opening)
+	for t := range meanings(s.topic) {
 		ps := b.terms[t]
 		if len(ps) == 0 {
 			continue
 		}
 		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
 		weight := 0.6
-		if s.opening[t] {
+		if opening[t] {
 			weight = 1
 		}
 		for _, p := range ps {
