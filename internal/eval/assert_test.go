@@ -100,7 +100,11 @@ func TestAssertions(t *testing.T) {
 		return o
 	}
 	botSays := func(answer, reason string) Output {
-		return Output{Suggestion: suggestion(k), Bot: &bot.Decision{Answer: answer, Reason: reason}}
+		d := bot.Decision{Answer: answer, Reason: reason}
+		if answer != "" && answer != "Hello!" {
+			d.Sources = []assist.Source{{Title: "returns"}}
+		}
+		return Output{Suggestion: suggestion(k), Bot: &d}
 	}
 	limits, err := k.guide("", time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), "x")
 	if err != nil {
@@ -172,6 +176,7 @@ func TestAssertions(t *testing.T) {
 		{`{type: hands-over}`, botSays("", "no public page"), botSays("60 days.", "")},
 		{`{type: hands-over, value: public}`, botSays("", "no public page"), botSays("", "anger")},
 		{`{type: abstains}`, botSays("", "no public page"), botSays("60 days.", "")},
+		{`{type: abstains}`, botSays("Hello!", ""), botSays("60 days.", "")},
 		{`{type: superseded, value: old-returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits[0].DocumentID = "old-returns" })},
 		{`{type: acknowledges, value: jacket}`, of(nil), of(say("Hello."))},
 		{`{type: state, value: ready}`, of(nil), of(func(s *assist.Suggestion) { s.State, s.Standing = assist.SuggestionFailed, assist.StandingCheck })},
