@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo bench-numbers fuzz vuln chaos chaos-nodes soak screenshots clean
+.PHONY: help setup run test test-short build lint verify eval bench bench-quality bench-bot bench-size bench-promptfoo agree-promptfoo bench-numbers fuzz vuln chaos chaos-nodes soak screenshots clean
 
 FUZZTIME ?= 10s
 COUNT ?= 6
@@ -57,6 +57,9 @@ bench-numbers: setup build ## measure every number that is promised and print th
 
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside
+
+agree-promptfoo: build ## the tests' promptfoo suites with promptfoo and with aside: every assertion must come out alike (skips without promptfoo)
+	@go run ./internal/testkit/sidebyside agree
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@sh deploy/fuzz.sh $(FUZZTIME)

@@ -35,7 +35,7 @@ type evalFlags struct {
 }
 
 func (f *evalFlags) define(o *options, cfg *app.Config) {
-	chatModel(o, cfg)
+	model(o, cfg)
 	o.StringVar(&f.prompt, "prompt", "", "test this `prompt` of ours, such as reply@terse, instead of the suites' own")
 	o.StringVar(&f.prompts, "prompts", "", "`folder` of prompt files (default: prompts here, else those built in)")
 	o.StringVar(&f.provider, "provider", "", "`who` writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
@@ -103,7 +103,7 @@ func (f *evalFlags) options(s streams, cfg *app.Config) (o eval.Options, err err
 	}
 	o.Prompts = set
 	o.Open = func(baseURL, name string) (llm.ChatModel, error) {
-		c := openai.Config{BaseURL: cfg.Model.BaseURL, APIKey: cfg.Model.APIKey, Model: cfg.Model.Model, Logger: s.log}
+		c := openai.Config{BaseURL: cfg.Model.BaseURL, APIKey: cfg.Model.APIKey, Model: cfg.Model.Model, AllowInsecure: cfg.Model.AllowHTTP, Logger: s.log}
 		if baseURL != "" {
 			c.BaseURL = baseURL
 		}
@@ -114,6 +114,16 @@ func (f *evalFlags) options(s streams, cfg *app.Config) (o eval.Options, err err
 			return nil, errors.New("no model is configured: set ASIDE_LLM_BASE_URL and ASIDE_LLM_MODEL, or use --provider instant")
 		}
 		return openai.New(c)
+	}
+	o.Embed = func(name string) (llm.Embedder, error) {
+		if name == "" && cfg.Embedder.Model == "" {
+			return nil, nil // texts are compared by their terms
+		}
+		return openai.NewEmbedder(openai.Config{
+			BaseURL: cfg.Model.BaseURL, APIKey: cfg.Model.APIKey,
+			EmbeddingBaseURL: cfg.Embedder.BaseURL, EmbeddingAPIKey: cfg.Embedder.APIKey, EmbeddingModel: cmp.Or(name, cfg.Embedder.Model),
+			AllowInsecure: cfg.Model.AllowHTTP, Logger: s.log,
+		})
 	}
 	if !f.noCache {
 		o.Cache = f.cache

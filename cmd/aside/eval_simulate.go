@@ -24,7 +24,7 @@ func (e simulationFailed) Error() string {
 func (simulationFailed) code() int { return exitRegression }
 
 func defineEvalSimulate(o *options, cfg *app.Config) runner {
-	chatModel(o, cfg)
+	model(o, cfg)
 	var f evalFlags
 	o.StringVar(&f.provider, "provider", "instant", "`who` writes the drafts: instant, openai[:chat:MODEL], hostile[:MOOD], script:FAULT")
 	customer := o.String("customer", "", "`who` plays the customers, such as openai:chat:MODEL (default: as scripted)")
@@ -45,7 +45,7 @@ func defineEvalSimulate(o *options, cfg *app.Config) runner {
 		if err != nil {
 			return usageError{err.Error()}
 		}
-		sim := eval.SimOptions{Sample: run.Sample, Prompts: run.Prompts, Provider: run.Providers[0], Judge: run.Judge, Open: run.Open}
+		sim := eval.SimOptions{Sample: run.Sample, Prompts: run.Prompts, Provider: run.Providers[0], Judge: run.Judge, Open: run.Open, Embed: run.Embed}
 		if f.filter != "" {
 			sim.Filter = regexp.MustCompile(f.filter) // f.options has compiled it
 		}

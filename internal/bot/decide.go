@@ -84,12 +84,20 @@ func proven(d assist.Draft, hits []assist.Hit) (assist.Draft, bool) {
 	if len(cited(d, hits)) == 0 {
 		return d, false
 	}
-	for _, v := range check.Values(d.Text) {
-		if v.Kind == check.Commitment {
-			return d, false
+	for _, s := range d.Sentences {
+		for _, v := range check.Values(s.Text) {
+			if v.Kind == check.Commitment && !(v.Rule() && verbatim(s)) {
+				return d, false
+			}
 		}
 	}
 	return d, ownLinks(d.Text, hits)
+}
+
+// verbatim reports whether a sentence is a page's own: "we ship to every country"
+// then says what the page says, and commits nobody.
+func verbatim(s assist.Sentence) bool {
+	return slices.ContainsFunc(s.Citations, func(c assist.Citation) bool { return c.Quote == s.Text })
 }
 
 // cited are the passages a draft stands on, in its order.

@@ -91,9 +91,10 @@ func offered(text string, v Value, limits []Limit) bool {
 		if v.Start < span.Start || v.Start >= span.End {
 			continue
 		}
-		terms := termSet(span.In(text), "en")
+		spoken := lex.Language(text)
+		terms := spokenTerms(span.In(text), spoken)
 		for _, l := range limits {
-			if amount, ok := l.amount(v); ok && amount <= l.Left && mostOf(l.name("en"), terms) {
+			if amount, ok := l.amount(v); ok && amount <= l.Left && slices.ContainsFunc(l.names(spoken), terms.name) {
 				return true
 			}
 		}

@@ -16,9 +16,10 @@ const checkAuthority = "authority"
 // Limit is how much of one gesture the agent may still give this customer
 // without asking anybody. Whoever knows the limits of roles makes these.
 type Limit struct {
-	Gesture  string // its title: "Store credit"
-	Unit     Kind   // Money, Percent, or Number for how many times
-	Currency string // of Money, as in Values' keys: usd, eur; "" for any
+	Gesture  string            // its title: "Store credit"
+	Titles   map[string]string // its titles in other languages, by language; may be nil
+	Unit     Kind              // Money, Percent, or Number for how many times
+	Currency string            // of Money, as in Values' keys: usd, eur; "" for any
 	Left     float64
 	Period   string // in words: "this quarter"; "" when it does not matter
 	Barred   bool   // this role may not give it at all; Left is 0
@@ -32,10 +33,10 @@ func Authority(text string, limits []Limit, hits []assist.Hit) []assist.Verdict 
 	if len(limits) == 0 {
 		return nil
 	}
-	const language = "en" // titles of gestures are written in it
-	names := make([][]string, len(limits))
+	spoken := lex.Language(text)
+	names := make([][]named, len(limits))
 	for i, l := range limits {
-		names[i] = l.name(language)
+		names[i] = l.names(spoken)
 	}
 	var public sources
 	for _, h := range hits {
@@ -46,12 +47,14 @@ func Authority(text string, limits []Limit, hits []assist.Hit) []assist.Verdict 
 	var verdicts []assist.Verdict
 	for n, span := range lex.Sentences(text) {
 		sentence := span.In(text)
-		terms := termSet(sentence, language)
+		terms := spokenTerms(sentence, spoken)
 		var values []Value
 		for i, l := range limits {
-			if !mostOf(names[i], terms) {
+			at := slices.IndexFunc(names[i], terms.name)
+			if at < 0 {
 				continue
 			}
+			name := names[i][at]
 			mark := func(start, end int, words string) {
 				verdicts = append(verdicts, assist.Verdict{
 					Check: checkAuthority, Outcome: assist.Warn, Sentence: n,
@@ -69,7 +72,7 @@ func Authority(text string, limits []Limit, hits []assist.Hit) []assist.Verdict 
 					continue
 				}
 				amounts++
-				if amount > l.Left && !public.grant(v, names[i], language) {
+				if amount > l.Left && !public.grant(v, name.terms, name.language) {
 					mark(v.Start, v.End, clip(sentence[v.Start:v.End], 40))
 				}
 			}
@@ -83,18 +86,14 @@ func Authority(text string, limits []Limit, hits []assist.Hit) []assist.Verdict 
 
 // The words an agent offers with, and those that make a refusal of it.
 var (
-	offering = lex.MustPattern(`(?i)\b(I|we)(['’](ll|ve|d like to|m)| will| can| have| would like to| am| are|['’]re)( also| just| now| already)? (give|giving|given|gave|add|added|adding|offer|offered|offering|send|sent|sending|refund|refunded|refunding|book|booked|booking|upgrade|upgraded|upgrading|grant|granted|granting|credit|credited|issue|issued|arrange|arranged|put|take|taken|waive|waived)\b`)
-	refusal  = lex.MustPattern(`(?i)\b(can ?not|can['’]t|not|won['’]t|unable|unfortunately|ask(ed)? my|check(ed)? with|lead|supervisor|colleague)\b`)
+	offering = lex.MustPattern(`(?i)\b(I|we)(['’](ll|ve|d like to|m)| will| can| have| would like to| am| are|['’]re)( also| just| now| already)? (give|giving|given|gave|add|added|adding|offer|offered|offering|send|sent|sending|refund|refunded|refunding|book|booked|booking|upgrade|upgraded|upgrading|grant|granted|granting|credit|credited|issue|issued|arrange|arranged|put|take|taken|waive|waived)\b|` +
+		`(?:^|\P{L})(?:(?:ich|wir) (?:gebe|geben|gewähre|gewähren|schenke|schenken|schreibe|schreiben|erstatte|erstatten|erlasse|erlassen|biete|bieten|buche|buchen|habe|haben|kann|können|werde|werden|möchte|möchten)|` +
+		`je (?:vous |te )?(?:donne|offre|accorde|rembourse|crédite|peux|vais)|nous (?:vous )?(?:donnons|offrons|accordons|remboursons|créditons|pouvons|allons)|` +
+		`(?:le |les |te )?(?:doy|damos|ofrezco|ofrecemos|concedo|concedemos|reembolso|reembolsamos|abono|abonamos|puedo|podemos|voy a|vamos a)|` +
+		`(?:lhe )?(?:dou|damos|ofereço|oferecemos|concedo|concedemos|reembolso|reembolsamos|posso|podemos|vou|vamos))(?:\P{L}|$)`)
+	refusal = lex.MustPattern(`(?i)\b(can ?not|can['’]t|not|won['’]t|unable|unfortunately|ask(ed)? my|check(ed)? with|lead|supervisor|colleague)\b|` +
+		`(?:^|\P{L})(?:nicht|kein\p{L}*|leider|ne peux|ne pouvons|ne puis|pas|malheureusement|no puedo|no podemos|lamentablemente|não|infelizmente)(?:\P{L}|$)`)
 )
-
-// name gives the words that a sentence must have most of to name the gesture.
-func (l Limit) name(language string) []string {
-	words := distinct(lex.Terms(l.Gesture, language))
-	if l.Unit == Percent { // people write "15%"
-		words = slices.DeleteFunc(words, func(w string) bool { return w == "percent" })
-	}
-	return words
-}
 
 // mostOf reports whether a set holds all of up to two terms, two thirds of more.
 func mostOf(terms []string, set map[string]bool) bool {

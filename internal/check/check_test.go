@@ -164,6 +164,34 @@ func TestGestures(t *testing.T) {
 	golden(t, "gestures.txt", b.String())
 }
 
+// TestGesturesInOtherLanguages: a gesture beyond the limit is found by the words of
+// shops in the five languages, and by the house's own title; a refusal is none.
+func TestGesturesInOtherLanguages(t *testing.T) {
+	credit := Limit{Gesture: "Store credit", Unit: Money, Currency: "usd", Left: 25}
+	shipping := Limit{Gesture: "Refund of the shipping", Unit: Money, Currency: "usd"}
+	percent := Limit{Gesture: "Percent off the next order", Unit: Percent, Left: 10}
+	own := Limit{Gesture: "Thank-you", Titles: map[string]string{"de": "Treuebonus"}, Unit: Money, Currency: "usd", Left: 5}
+	for text, want := range map[string]int{
+		"Ich schreibe Ihnen gerne ein Guthaben von $40 auf Ihr Konto.":                          1,
+		"Ich schreibe Ihnen gerne ein Guthaben von $20 auf Ihr Konto.":                          0,
+		"Wir erstatten Ihnen natürlich die Versandkosten für diese Bestellung.":                 1,
+		"Leider können wir Ihnen die Versandkosten für diese Bestellung nicht erstatten.":       0,
+		"Sie bekommen von uns einen Treuebonus von $9 für die lange Wartezeit.":                 1,
+		"Je vous offre un bon d'achat de $40 pour votre prochaine commande chez nous.":          1,
+		"Nous vous remboursons les frais de livraison de cette commande.":                       1,
+		"Je vous accorde une remise de 15 % sur votre prochaine commande.":                      1,
+		"Le ofrezco un vale de $40 para su próxima compra en nuestra tienda.":                   1,
+		"Le damos un descuento del 15 % en su próximo pedido por las molestias.":                1,
+		"Ofereço um vale de $40 para a sua próxima compra na nossa loja, obrigado.":             1,
+		"Posso dar um desconto de 15 % na sua próxima encomenda, pela espera que teve.":         1,
+		"Die Jacke kostet $400, und der Versand ist in Deutschland innerhalb der Woche fertig.": 0,
+	} {
+		if got := Authority(text, []Limit{credit, shipping, percent, own}, nil); len(got) != want {
+			t.Errorf("%q: %+v, want %d", text, got, want)
+		}
+	}
+}
+
 // TestInside holds what may not leave the house, and what may.
 func TestInside(t *testing.T) {
 	hits := append(slices.Clone(shop), hit("p9", "Runbook", "Refunds by hand", "Open ShipDesk and enter code RX-4471 in refund_queue. The price floor is $61.50 until 3 May. Ask warehouse@inside.example or https://wiki.inside.example/refunds, extension 55512. Never refund more than 45 % without a lead.", assist.AudienceInternal))

@@ -37,6 +37,9 @@ type Value struct {
 	rule    bool   // a commitment that states what is always done: "we refund", not "I have refunded"
 }
 
+// Rule reports whether a commitment only states what is always done.
+func (v Value) Rule() bool { return v.rule }
+
 // Values finds the facts of a text, in order. It reads the text once, word by
 // word; "two weeks" and "14 days" get the same key, and so do "$2,000", "2000
 // dollars" and "2k dollars". Business days are not days.

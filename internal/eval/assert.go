@@ -15,11 +15,13 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/bot"
+	"github.com/aside-project/aside/internal/llm"
 )
 
 // Output is what came out of a case, to be graded.
 type Output struct {
 	Text       string             // the draft's text; "" when there is none
+	Asked      string             // what a plain prompt asked, filled in; "" for ours
 	Suggestion *assist.Suggestion // nil for a plain prompt
 	Latency    time.Duration
 	Tokens     assist.Usage
@@ -35,6 +37,7 @@ type subject struct {
 	know  *Knowledge
 	guide *guide // nil where nobody follows procedures
 	judge func(ctx context.Context, id string, repeat int) (asked, error)
+	embed func(id string) (llm.Embedder, error) // by a provider's id, "" the configured one; nil: there is none
 }
 
 // Grade is what one assertion says of an answer.
@@ -54,21 +57,18 @@ type kind struct {
 // unsupported says why a kind that promptfoo has is not here.
 var unsupported = map[string]string{
 	"javascript": "suites hold no code", "python": "suites hold no code", "ruby": "suites hold no code",
-	"webhook": "nothing is called but the model", "similar": "it needs an embedding model; use icontains-any, or llm-rubric",
-	"factuality":            "use llm-rubric with the reference in its value, or grounded",
-	"context-recall":        "use retrieves: DOCUMENT, which needs no judge",
-	"context-relevance":     "use retrieves: DOCUMENT, which needs no judge",
-	"answer-relevance":      "use llm-rubric",
-	"g-eval":                "use llm-rubric",
-	"model-graded-closedqa": "use llm-rubric", "model-graded-factuality": "use llm-rubric",
-	"context-faithfulness": "use grounded, which needs no judge and misses no sentence",
-	"is-sql":               "there is no reader of SQL here", "contains-sql": "there is no reader of SQL here",
+	"webhook": "nothing is called but the model", "similar:dot": "use similar, which is by cosine", "similar:euclidean": "use similar, which is by cosine",
+	"g-eval": "use llm-rubric", "model-graded-closedqa": "use llm-rubric",
+	"is-sql": "there is no reader of SQL here", "contains-sql": "there is no reader of SQL here",
 	"finish-reason": "a cut answer is an error of the case already", "classifier": "it calls another host",
 	"is-valid-function-call": "no functions are called", "is-valid-openai-function-call": "no functions are called", "is-valid-openai-tools-call": "no tools are called",
-	"rouge-n": "libraries count it differently; use icontains-all or levenshtein", "bleu": "use levenshtein", "gleu": "use levenshtein", "meteor": "use levenshtein",
+	"bleu": "use rouge-n", "gleu": "use rouge-n", "meteor": "use rouge-n",
 	"perplexity": "servers of our kind do not give it", "moderation": "it calls another host",
 	"select-best": "use `aside eval compare`", "human": "use `aside eval compare`",
 }
+
+// aliases are promptfoo's other names of a kind.
+var aliases = map[string]string{"similar:cosine": "similar", "model-graded-factuality": "factuality"}
 
 // Kinds lists the assertions there are.
 func Kinds() []string { return sortedKeys(kinds()) }
@@ -102,8 +102,17 @@ func kinds() map[string]kind {
 		"levenshtein":   {needText, text(levenshtein)},
 		"latency":       {needThreshold, latency},
 		"cost":          {needThreshold, cost},
+		"rouge-n":       {needText, text(rouge)},
+		"similar":       {needTexts, similar},
 		"llm-rubric":    {needText, rubric},
-		"assert-set":    {needSet, nil},
+
+		"factuality":           {needText, factuality},
+		"answer-relevance":     {needNothing, answerRelevance},
+		"context-recall":       {needText, contextRecall},
+		"context-relevance":    {needNothing, contextRelevance},
+		"context-faithfulness": {needNothing, contextFaithfulness},
+
+		"assert-set": {needSet, nil},
 
 		"cites":         {needTexts, aside(cites)},
 		"retrieves":     {needTexts, aside(retrieves)},

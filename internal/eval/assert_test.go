@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/bot"
@@ -97,7 +100,11 @@ func TestAssertions(t *testing.T) {
 		return o
 	}
 	botSays := func(answer, reason string) Output {
-		return Output{Suggestion: suggestion(k), Bot: &bot.Decision{Answer: answer, Reason: reason}}
+		d := bot.Decision{Answer: answer, Reason: reason}
+		if answer != "" && answer != "Hello!" {
+			d.Sources = []assist.Source{{Title: "returns"}}
+		}
+		return Output{Suggestion: suggestion(k), Bot: &d}
 	}
 	limits, err := k.guide("", time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), "x")
 	if err != nil {
@@ -169,10 +176,19 @@ func TestAssertions(t *testing.T) {
 		{`{type: hands-over}`, botSays("", "no public page"), botSays("60 days.", "")},
 		{`{type: hands-over, value: public}`, botSays("", "no public page"), botSays("", "anger")},
 		{`{type: abstains}`, botSays("", "no public page"), botSays("60 days.", "")},
+		{`{type: abstains}`, botSays("Hello!", ""), botSays("60 days.", "")},
 		{`{type: superseded, value: old-returns}`, of(nil), of(func(s *assist.Suggestion) { s.Hits[0].DocumentID = "old-returns" })},
 		{`{type: acknowledges, value: jacket}`, of(nil), of(say("Hello."))},
 		{`{type: state, value: ready}`, of(nil), of(func(s *assist.Suggestion) { s.State, s.Standing = assist.SuggestionFailed, assist.StandingCheck })},
 		{judge(true), plain("Good day."), plain("")},
+
+		{`{type: rouge-n, value: Refunds take five days.}`, plain("Refunds take five days."), plain("A refund takes about a week or so.")},
+		{`{type: similar, value: [Refunds take five days, Exchanges are free], threshold: 0.8, provider: lexical}`, plain("Exchanges: free."), plain("Refunds are free.")},
+		{`{type: factuality, value: Refunds take five days, provider: "openai:chat:careful"}`, plain("Five days."), plain("Nine days.")},
+		{`{type: answer-relevance, provider: {text: "openai:chat:careful", embedding: lexical}}`, plain("Five days."), plain("Nine days.")},
+		{`{type: context-recall, value: Refunds take five days. They go to the card., threshold: 1, provider: "openai:chat:careful"}`, of(nil), of(func(s *assist.Suggestion) { s.Hits = s.Hits[1:] })},
+		{`{type: context-relevance, threshold: 1, provider: "openai:chat:careful"}`, of(func(s *assist.Suggestion) { s.Hits = s.Hits[:1] }), of(nil)},
+		{`{type: context-faithfulness, threshold: 1, provider: "openai:chat:careful"}`, of(say("You can return an unused item.")), of(say("You get $900."))},
 		{`{type: not-contains, value: cat}`, plain("dog"), plain("cat")},
 	}
 	seen := map[string]bool{}
@@ -180,11 +196,12 @@ func TestAssertions(t *testing.T) {
 		t.Run(tt.assert, func(t *testing.T) {
 			a := assertionOf(t, tt.assert)
 			seen[a.Type] = true
+			asks := Case{Vars: map[string]string{"query": "how long do refunds take"}}
 			for _, side := range []struct {
 				out  Output
 				want bool
 			}{{tt.pass, true}, {tt.fail, false}} {
-				g := gradeOne(t.Context(), &a, subject{out: side.out, know: k, guide: limits, judge: judges})
+				g := gradeOne(t.Context(), &a, subject{c: asks, out: side.out, know: k, guide: limits, judge: judges, embed: noVectors})
 				if g.Err != nil || g.Pass != side.want || g.Score < 0 || g.Score > 1 {
 					t.Errorf("%q: %+v, want pass %v", side.out.Text, g, side.want)
 				}
@@ -198,9 +215,10 @@ func TestAssertions(t *testing.T) {
 	}
 }
 
+func noVectors(string) (llm.Embedder, error) { return nil, nil }
+
 // judgesOf gives judges that say what their names say.
 func judgesOf(t *testing.T) func(context.Context, string, int) (asked, error) {
-	p := judgePrompt(t)
 	return func(_ context.Context, id string, _ int) (asked, error) {
 		answer := map[string]string{
 			"openai:chat:true":    `{"reason":"it is","pass":true,"score":0.9}`,
@@ -208,8 +226,53 @@ func judgesOf(t *testing.T) func(context.Context, string, int) (asked, error) {
 			"openai:chat:garbage": `I think it is fine.`,
 			"openai:chat:range":   `{"reason":"","pass":true,"score":7}`,
 		}[id]
-		return asked{model: &llm.Script{Deltas: []string{answer}, Label: id}, prompt: p}, nil
+		m := &llm.Script{Deltas: []string{answer}, Label: id}
+		if id == "openai:chat:careful" {
+			m.Answer = func(r llm.Request) []string { return []string{careful(r.Messages[1].Content)} }
+		}
+		return asked{model: m, prompts: promptSet(t)}, nil
 	}
+}
+
+// fenced gives what stands in the fences of a name.
+func fenced(text, name string) (out []string) {
+	for {
+		_, rest, ok := strings.Cut(text, "<<< "+name+" ")
+		if !ok {
+			return out
+		}
+		code, rest, _ := strings.Cut(rest, "\n")
+		inside, rest, _ := strings.Cut(rest, "\n>>> "+code)
+		out, text = append(out, inside), rest
+	}
+}
+
+// careful judges by rule, in the answer of whichever prompt it is asked: sentences
+// hold when the page of returns is there, or are it; nine days are wrong.
+func careful(asking string) string {
+	returns := "You can return"
+	if list := fenced(asking, "sentence"); len(list) > 0 {
+		var out []string
+		context := strings.Join(fenced(asking, "context"), "")
+		for i, s := range list {
+			holds := strings.Contains(s, returns)
+			if context != "" {
+				holds = strings.Contains(context, returns) && !strings.Contains(s, "$900")
+			}
+			out = append(out, fmt.Sprintf(`{"number":%d,"reason":"so","holds":%v}`, i+1, holds))
+		}
+		return `{"verdicts":[` + strings.Join(out, ",") + `]}`
+	}
+	nine := strings.Contains(strings.Join(fenced(asking, "reply"), ""), "Nine")
+	switch {
+	case len(fenced(asking, "expert")) > 0 && nine:
+		return `{"reason":"nine is not five","category":"contradiction"}`
+	case len(fenced(asking, "expert")) > 0:
+		return `{"reason":"it says so","category":"subset"}`
+	case nine:
+		return `{"question":"how many muses are there"}`
+	}
+	return `{"question":"How long do refunds take?"}`
 }
 
 func TestJudge(t *testing.T) {
@@ -227,7 +290,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	late := func(context.Context, string, int) (asked, error) {
-		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, prompt: judgePrompt(t)}, nil
+		return asked{model: &llm.Script{Err: llm.ErrFirstToken, Label: "slow"}, prompts: promptSet(t)}, nil
 	}
 	if g := grade("x", late); !errors.Is(g.Err, llm.ErrFirstToken) || !strings.Contains(g.Err.Error(), "judge slow") {
 		t.Errorf("a judge that times out: %+v", g)
@@ -237,10 +300,84 @@ func TestJudge(t *testing.T) {
 		if repeat == 3 {
 			text = `{"reason":"","pass":false,"score":0}`
 		}
-		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, prompt: judgePrompt(t), self: true}, nil
+		return asked{model: &llm.Script{Deltas: []string{text}, Label: "odd"}, prompts: promptSet(t), self: true}, nil
 	}
 	if g := grade("x", odd); !g.Pass || g.Score != 0.75 || !strings.Contains(g.Reason, "3 of 4 say pass, agreement 0.75") || !strings.Contains(g.Reason, "its own answer") {
 		t.Errorf("%+v", g)
+	}
+}
+
+// TestGradedHoles: a judge that leaves a sentence out, names one twice or one that
+// is not there, or gives a category of its own, has not judged: an error, never a
+// pass. So is a model of vectors that does not answer.
+func TestGradedHoles(t *testing.T) {
+	s := subject{out: Output{Text: "It is free. It is fast."}, c: Case{Context: []string{"It is free. It is fast."}, Vars: map[string]string{"query": "what is it"}}, embed: noVectors}
+	for assert, answers := range map[string][]string{
+		`{type: context-faithfulness}`: {
+			`{"verdicts":[]}`, `{"verdicts":[{"number":1,"reason":"","holds":true}]}`, `{"verdicts":[{"number":1,"reason":""},{"number":2,"reason":"","holds":true}]}`,
+			`{"verdicts":[{"number":1,"reason":"","holds":true},{"number":1,"reason":"","holds":true}]}`, `{"verdicts":[{"number":1,"reason":"","holds":true},{"number":3,"reason":"","holds":true}]}`,
+		},
+		`{type: factuality, value: It is free.}`: {`{"reason":"x","category":"A"}`, `{}`, "yes"},
+		`{type: answer-relevance}`:               {`{}`, "What is it?"},
+	} {
+		for _, text := range answers {
+			calls := 0
+			s.judge = func(context.Context, string, int) (asked, error) {
+				return asked{model: &llm.Script{Label: "j", Answer: func(llm.Request) []string { calls++; return []string{text} }}, prompts: promptSet(t)}, nil
+			}
+			a := assertionOf(t, assert)
+			a.Not = true // nothing turns an error into a pass
+			if g := a.grade(t.Context(), s); g.Err == nil || g.Pass || calls != 2 {
+				t.Errorf("%s, judge says %s: %+v after %d calls, want an error after 2", assert, text, g, calls)
+			}
+		}
+	}
+	a := assertionOf(t, `{type: similar, value: It is free.}`)
+	s.embed = func(string) (llm.Embedder, error) { return nil, llm.ErrDown }
+	if g := a.grade(t.Context(), s); !errors.Is(g.Err, llm.ErrDown) {
+		t.Errorf("no vectors: %+v, want an error", g)
+	}
+}
+
+// TestSimilar: by the model's vectors where there is one, said by whom.
+func TestSimilar(t *testing.T) {
+	vectors := map[string][]float32{"a": {1, 0}, "b": {0, 2}, "c": {3, 4}}
+	s := subject{out: Output{Text: "c"}, embed: func(id string) (llm.Embedder, error) { return table{id, vectors}, nil }}
+	for assert, want := range map[string]Grade{
+		`{type: similar, value: [a, b], threshold: 0.8, provider: "openai:embedding:e"}`:  {Pass: true, Score: 0.8, Reason: "it is 0.80 like it, by openai:embedding:e; 0.80 is asked for"},
+		`{type: 'similar:cosine', value: a}`:                                              {Score: 0.6, Reason: "it is 0.60 like it, by ; 0.75 is asked for"},
+		`{type: not-similar, value: a, threshold: 0.7, provider: {embedding: "lexical"}}`: {Pass: true, Score: 0.4, Reason: "it is 0.60 like it, by lexical; 0.70 is asked for"},
+	} {
+		a := assertionOf(t, assert)
+		g := a.grade(t.Context(), s)
+		g.Score = math.Round(g.Score*1e6) / 1e6
+		if d := cmp.Diff(want, g); d != "" {
+			t.Errorf("%s: %s", assert, d)
+		}
+	}
+}
+
+// table is a model of vectors with a few words.
+type table struct {
+	name    string
+	vectors map[string][]float32
+}
+
+func (m table) Name() string { return m.name }
+
+func (m table) Embed(_ context.Context, texts []string) (out [][]float32, err error) {
+	for _, t := range texts {
+		out = append(out, m.vectors[t])
+	}
+	return out, nil
+}
+
+// TestRouge: the scores are those that promptfoo 0.123.1 gives.
+func TestRouge(t *testing.T) {
+	for _, tt := range rougeScores {
+		if got := rougeScore(tt.candidate, tt.reference); math.Abs(got-tt.score) > 1e-9 {
+			t.Errorf("%q against %q: %v, promptfoo says %v (%q, %q)", tt.candidate, tt.reference, got, tt.score, treebank(strings.ToLower(tt.candidate)), treebank(strings.ToLower(tt.reference)))
+		}
 	}
 }
 
@@ -253,4 +390,25 @@ func TestAboutSuggestionsOnly(t *testing.T) {
 	if g := a.grade(t.Context(), subject{out: Output{Tokens: assist.Usage{Prompt: 5}}}); g.Err == nil {
 		t.Errorf("a cost without a price: %+v, want an error", g)
 	}
+}
+
+// rougeScores were printed by promptfoo's own functions.
+var rougeScores = []struct {
+	candidate, reference string
+	score                float64
+}{
+	{"the cat sat on the mat", "The cat sat on the mat.", 0.923076923076923},
+	{"It's $14.95, and takes 4:30 hours.", "It costs $14.95 and takes 4:30 hours", 0.7777777777777778},
+	{"We cannot refund it; we'll send \"a new one\" (free).", "We can not refund it. We'll send a new one for free!", 0.6875},
+	{"don't you? I can't, won't...", "you don't? I cannot -- will not", 0.4761904761904762},
+	{"Sent by e.g. U.S. Mail", "sent by mail in the U.S.", 0.7272727272727273},
+	{"the customers' parcels' labels", "the customers' parcels", 0.8},
+	{"gonna wanna gotta go, 'tis 'twas", "going to want to go, it is", 0.30000000000000004},
+	{"", "a", 0},
+	{"Üben wir 3,5 Stück, bitte?", "Wir üben 3,5 Stück", 0.7272727272727272},
+	{"He said \"yes\" and \"no.\"", "He said yes and \"no\".", 0.888888888888889},
+	{"a <b> c {d} [e]", "a b c d e", 0.625},
+	{"100% of #5 & @x", "100 % of # 5 and x", 0.8},
+	{"one, two,three: four", "one two three four", 0.7272727272727272},
+	{"It is I'd, I'm and He's", "I would and I am", 0.39999999999999997},
 }

@@ -82,7 +82,7 @@ func Calibrate(ctx context.Context, judge llm.ChatModel, p *prompt.Prompt, label
 		if l.Conversation != "" && err != nil {
 			return c, fmt.Errorf("a labelled conversation: %w", err)
 		}
-		v, err := asked{model: judge, prompt: p}.verdict(ctx, l.Criterion, turns, l.Reply)
+		v, err := judgeReply(ctx, judge, p, l.Criterion, turns, l.Reply)
 		if ctx.Err() != nil {
 			return c, ctx.Err()
 		}

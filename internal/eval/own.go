@@ -155,7 +155,8 @@ func nextStep(a *Assertion, s subject) Grade {
 func abstains(_ *Assertion, s subject) Grade {
 	g := s.out.Suggestion
 	if b := s.out.Bot; b != nil {
-		return passIf(b.Answer == "", "the bot %s", decided(*b))
+		courtesy := b.Suggestion == nil && len(b.Sources) == 0 // a greeting answers nothing
+		return passIf(b.Answer == "" || courtesy, "the bot %s", decided(*b))
 	}
 	if g.State == assist.SuggestionAbstained || g.Standing == assist.StandingNoSource {
 		return passed("%s", orElse(g.Reason, "it has no source and says so"))

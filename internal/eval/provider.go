@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,6 +61,25 @@ func scriptFaults() map[string]error {
 	}
 }
 
+// lexical is the provider of vectors that has none: texts are compared by their
+// terms, everywhere alike.
+const lexical = "lexical"
+
+// embeddingModel is the model of a provider of vectors, "" for the configured one.
+func embeddingModel(id string) string {
+	rest := strings.TrimPrefix(id, "openai:")
+	return strings.TrimPrefix(strings.TrimPrefix(rest, "embeddings:"), "embedding:")
+}
+
+// embeds reports whether an id names a provider of vectors.
+func embeds(id string) bool {
+	return id == lexical || strings.HasPrefix(id, "openai:embedding:") || strings.HasPrefix(id, "openai:embeddings:")
+}
+
+// EmbedOpener makes a model of vectors. model is "" for the configured one; a nil
+// Embedder says that none is configured.
+type EmbedOpener func(model string) (llm.Embedder, error)
+
 // Opener makes the model of an openai provider. The caller has it, because it
 // knows addresses and keys. model is "" for the configured one.
 type Opener func(baseURL, model string) (llm.ChatModel, error)
@@ -93,8 +114,30 @@ func (echo) Chat(ctx context.Context, r llm.Request, delta func(string)) (llm.Re
 		return llm.Response{}, err
 	}
 	text := r.Messages[len(r.Messages)-1].Content
+	if len(r.Messages) > 1 { // a chat is echoed as the JSON it is
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(chatOf(r.Messages)); err != nil {
+			return llm.Response{}, fmt.Errorf("echo: %w", err)
+		}
+		text = strings.TrimSpace(b.String())
+	}
 	delta(text)
 	return llm.Response{Text: text, Model: "echo", Format: llm.FormatText}, nil
+}
+
+type echoed struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+func chatOf(messages []llm.Message) (out []echoed) {
+	for _, m := range messages {
+		out = append(out, echoed{m.Role, m.Content})
+	}
+	return out
 }
 
 // watched keeps the last fault of a model's calls: suggest.Run reports a fault in

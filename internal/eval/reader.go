@@ -529,7 +529,7 @@ func (r *reader) test(n *yaml.Node, base draftCase) draftCase {
 		"providerOutput": func(n *yaml.Node) { t := r.text(n, "providerOutput"); c.Fixed = &t },
 		"options": func(n *yaml.Node) {
 			r.fields(n, "options", map[string]func(*yaml.Node){
-				"provider":            func(n *yaml.Node) { c.Judge = r.judge(n) },
+				"provider":            func(n *yaml.Node) { c.Judge, c.Embedder = r.graders(n) },
 				"prefix":              func(n *yaml.Node) { c.Prefix = r.text(n, "prefix") },
 				"suffix":              func(n *yaml.Node) { c.Suffix = r.text(n, "suffix") },
 				"repeat":              func(n *yaml.Node) { c.Repeat = r.count(n, "repeat", 1) },
@@ -540,12 +540,29 @@ func (r *reader) test(n *yaml.Node, base draftCase) draftCase {
 	return c
 }
 
-func (r *reader) judge(n *yaml.Node) string {
+// graders reads who grades: a judge, a model of vectors, or {text, embedding}.
+func (r *reader) graders(n *yaml.Node) (judge, embedder string) {
+	n = deep(n)
+	if n.Kind == yaml.MappingNode {
+		r.fields(n, "provider", map[string]func(*yaml.Node){
+			"id":   func(n *yaml.Node) { judge, embedder = r.graders(n) },
+			"text": func(n *yaml.Node) { judge, _ = r.graders(n) },
+			"embedding": func(n *yaml.Node) {
+				if _, embedder = r.graders(n); embedder == "" {
+					r.fault(n, "embedding must be openai:embedding:MODEL or lexical, not %q", n.Value)
+				}
+			},
+		})
+		return judge, embedder
+	}
 	id := r.text(n, "provider")
+	if embeds(id) {
+		return "", id
+	}
 	if err := (Provider{ID: id}).check(); err != nil {
 		r.fault(n, "%v", err)
 	}
-	return id
+	return id, ""
 }
 
 func (r *reader) variables(n *yaml.Node, base []variable) []variable {
@@ -601,9 +618,50 @@ func (r *reader) add(n *yaml.Node, c draftCase) {
 		if d, err := fill(c.Description, vars); err == nil {
 			one.Description = d
 		}
+		one.Context = c.context(vars)
 		r.transcript(n, &one)
+		r.needs(one)
 		r.suite.Cases = append(r.suite.Cases, one)
 	}
+}
+
+// context is what answers were to stand on: a list is one passage each where lists
+// are not spread.
+func (c draftCase) context(vars map[string]string) []string {
+	at := slices.IndexFunc(c.vars, func(v variable) bool { return v.name == "context" })
+	switch {
+	case at < 0:
+		return nil
+	case c.whole:
+		return slices.DeleteFunc(slices.Clone(c.vars[at].values), func(s string) bool { return s == "" })
+	case vars["context"] == "":
+		return nil
+	}
+	return []string{vars["context"]}
+}
+
+// needs finds assertions that a plain prompt's case does not hold enough for; ours
+// have their passages and their question.
+func (r *reader) needs(c Case) {
+	if r.aside() || len(r.faults) >= maxFaults {
+		return
+	}
+	var walk func([]Assertion)
+	walk = func(as []Assertion) {
+		for _, a := range as {
+			walk(a.Set)
+			if a.Type != "context-relevance" && a.Type != "context-faithfulness" {
+				continue
+			}
+			if len(c.Context) == 0 {
+				r.faults = append(r.faults, fmt.Errorf("%s:%d: %s: it needs vars.context, the passages that the answer was to stand on", a.File, a.Line, a.Name()))
+			}
+			if c.Vars["query"] == "" {
+				r.faults = append(r.faults, fmt.Errorf("%s:%d: %s: it needs vars.query, what was asked", a.File, a.Line, a.Name()))
+			}
+		}
+	}
+	walk(c.Asserts)
 }
 
 func (r *reader) transcript(n *yaml.Node, c *Case) {
@@ -673,7 +731,7 @@ func (r *reader) assertion(n *yaml.Node) Assertion {
 		},
 		"metric":   func(n *yaml.Node) { a.Metric = r.text(n, "metric") },
 		"must":     func(n *yaml.Node) { a.Must = r.yes(n, "must") },
-		"provider": func(n *yaml.Node) { a.Judge = r.judge(n) },
+		"provider": func(n *yaml.Node) { a.Judge, a.Embedder = r.graders(n) },
 		"repeats":  func(n *yaml.Node) { a.Repeats = r.count(n, "repeats", 1) },
 		"assert": func(n *yaml.Node) {
 			r.each(n, "assert", func(n *yaml.Node) { a.Set = append(a.Set, r.assertion(n)) })
@@ -713,9 +771,16 @@ func (r *reader) check(n *yaml.Node, a *Assertion) {
 		r.fault(n, "an assertion has no type")
 		return
 	}
+	a.Type = orElse(aliases[a.Type], a.Type)
 	if why, ok := unsupported[a.Type]; ok {
 		r.fault(n, "the assertion %q is not supported: %s", a.Type, why)
 		return
+	}
+	if a.Embedder != "" && a.Judge == "" && a.Type != "similar" && a.Type != "answer-relevance" {
+		r.fault(n, "%s: its provider %s gives vectors, and it asks a judge", a.Name(), a.Embedder)
+	}
+	if a.Judge != "" && a.Type == "similar" {
+		r.fault(n, "similar: its provider must be openai:embedding:MODEL or lexical, not %q", a.Judge)
 	}
 	k, ok := kinds()[a.Type]
 	if !ok {

@@ -100,6 +100,7 @@ type Options struct {
 	Record      *Cassette                       // what openai providers answer is added here
 	Judge       string                          // provider of graded assertions that name none; "": openai
 	Open        Opener                          // makes the models of openai providers
+	Embed       EmbedOpener                     // makes the models of vectors; nil: there are none
 	Retrieve    retrieve.Options                // of the search
 	PriceIn     float64                         // dollars per million tokens
 	PriceOut    float64                         // 0 and 0: not known
@@ -123,7 +124,7 @@ type job struct {
 // the order they ended in. When ctx ends, what is done is returned with its
 // error, and kept in Out.
 func Run(ctx context.Context, suites []*Suite, o Options) (results []Result, err error) {
-	r := runner{o: o, know: map[string]*Knowledge{}, tapes: map[string]*Cassette{}, models: map[string]llm.ChatModel{}}
+	r := runner{o: o, know: map[string]*Knowledge{}, tapes: map[string]*Cassette{}, models: map[string]llm.ChatModel{}, vectors: map[string]llm.Embedder{}}
 	if o.Cache != "" {
 		if r.cache, err = openCache(o.Cache); err != nil {
 			return nil, err
@@ -222,6 +223,8 @@ type runner struct {
 	know   map[string]*Knowledge // by folder
 	tapes  map[string]*Cassette  // by file
 	models map[string]llm.ChatModel
+
+	vectors map[string]llm.Embedder // by a provider's id
 }
 
 func (r *runner) concurrency(suites []*Suite) int {
@@ -358,8 +361,8 @@ func (r *runner) do(ctx context.Context, j job) Result {
 	s := subject{c: j.c, out: out, know: know, guide: g, judge: func(ctx context.Context, id string, repeat int) (asked, error) {
 		id = cmp.Or(id, r.o.Judge, "openai")
 		m, err := r.model(Provider{ID: id, Label: id}, repeat)
-		return asked{m, r.judgePrompt(), id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
-	}}
+		return asked{m, r.o.Prompts, id == j.provider.ID || m != nil && out.Suggestion != nil && m.Name() == out.Suggestion.Model}, err
+	}, embed: r.embedder}
 	res.grade(ctx, j.c, s)
 	if res.Outcome == Failed {
 		res.Cause = causeOf(j.c, res.Asserts, out, know)
@@ -367,16 +370,28 @@ func (r *runner) do(ctx context.Context, j job) Result {
 	return res
 }
 
-// judgePrompt is how judges are asked; nil where there is none.
-func (r *runner) judgePrompt() *prompt.Prompt {
-	if r.o.Prompts == nil {
-		return nil
+// embedder gives the model of vectors; nil where none is configured and none named.
+// Its vectors are not recorded.
+func (r *runner) embedder(id string) (llm.Embedder, error) {
+	if r.o.Embed == nil {
+		if id == "" || id == lexical {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%s: no embedding server is configured", id)
 	}
-	p, err := r.o.Prompts.Get("judge")
-	if err != nil {
-		return nil // said when somebody is asked
+	if id == lexical {
+		return nil, nil
 	}
-	return p
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e, ok := r.vectors[id]; ok {
+		return e, nil
+	}
+	e, err := r.o.Embed(embeddingModel(id))
+	if err == nil {
+		r.vectors[id] = e
+	}
+	return e, err
 }
 
 // grade holds the answer against the case's assertions.
@@ -456,7 +471,11 @@ func (r *runner) answer(ctx context.Context, j job) (out Output, know *Knowledge
 		}
 	}
 	if j.c.Fixed != nil {
-		return Output{Text: *j.c.Fixed}, know, g, nil
+		out.Text = *j.c.Fixed
+		if j.prompt.Plain() {
+			_, out.Asked, err = j.messages()
+		}
+		return out, know, g, err
 	}
 	m, err := r.model(j.provider, j.repeat)
 	if err != nil {
@@ -478,21 +497,29 @@ func (r *runner) plain(ctx context.Context, j job, m llm.ChatModel) (out Output,
 	if j.provider.Temperature != nil {
 		req.Temperature = *j.provider.Temperature
 	}
+	var asking string
+	if req.Messages, asking, err = j.messages(); err != nil {
+		return out, err
+	}
+	began := time.Now()
+	answer, err := m.Chat(ctx, req, func(string) {})
+	out = Output{Text: answer.Text, Asked: asking, Latency: time.Since(began), Tokens: assist.Usage{Prompt: answer.Prompt, Completion: answer.Completion}}
+	return out, err
+}
+
+// messages fills a plain prompt in; asking is its last message.
+func (j job) messages() (out []llm.Message, asking string, err error) {
 	for i := 0; i+1 < len(j.prompt.Messages); i += 2 {
 		text := j.prompt.Messages[i+1]
 		if i == len(j.prompt.Messages)-2 {
 			text = j.c.Prefix + text + j.c.Suffix
 		}
-		text, err := fill(text, j.c.Vars)
-		if err != nil {
-			return out, err
+		if asking, err = fill(text, j.c.Vars); err != nil {
+			return nil, "", err
 		}
-		req.Messages = append(req.Messages, llm.Message{Role: j.prompt.Messages[i], Content: text})
+		out = append(out, llm.Message{Role: j.prompt.Messages[i], Content: asking})
 	}
-	began := time.Now()
-	answer, err := m.Chat(ctx, req, func(string) {})
-	out = Output{Text: answer.Text, Latency: time.Since(began), Tokens: assist.Usage{Prompt: answer.Prompt, Completion: answer.Completion}}
-	return out, err
+	return out, asking, nil
 }
 
 // day is the day the cases are asked on.

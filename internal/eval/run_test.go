@@ -235,7 +235,7 @@ tests:
 	for _, r := range results {
 		got = append(got, fmt.Sprintf("%s %s", r.Outcome, r.Output))
 	}
-	want := []string{"pass Say {{name}} to Bob", "pass Bob", "pass recorded", "pass recorded", "error ", "error "}
+	want := []string{"pass Say {{name}} to Bob", "pass [\n  {\n    \"role\": \"system\",\n    \"content\": \"Be {{name}}\"\n  },\n  {\n    \"role\": \"user\",\n    \"content\": \"Bob\"\n  }\n]", "pass recorded", "pass recorded", "error ", "error "}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -187,6 +187,7 @@ type SimOptions struct {
 	Customer llm.ChatModel // who plays the customers; nil: as scripted
 	Judge    string        // provider of graded assertions that name none
 	Open     Opener
+	Embed    EmbedOpener // nil: texts are compared by their terms
 	Filter   *regexp.Regexp
 	Retrieve retrieve.Options
 	Progress func(SimResult)
@@ -212,8 +213,8 @@ type SimResult struct {
 // that is due. Nothing is sent or stored anywhere. When ctx ends, what was played
 // is returned with its error.
 func Simulate(ctx context.Context, sims []*Simulation, o SimOptions) (results []SimResult, err error) {
-	r := runner{o: Options{Sample: o.Sample, Prompts: o.Prompts, Open: o.Open, Retrieve: o.Retrieve, Judge: o.Judge},
-		know: map[string]*Knowledge{}, tapes: map[string]*Cassette{}, models: map[string]llm.ChatModel{}}
+	r := runner{o: Options{Sample: o.Sample, Prompts: o.Prompts, Open: o.Open, Retrieve: o.Retrieve, Judge: o.Judge, Embed: o.Embed},
+		know: map[string]*Knowledge{}, tapes: map[string]*Cassette{}, models: map[string]llm.ChatModel{}, vectors: map[string]llm.Embedder{}}
 	model, err := r.model(o.Provider, 0)
 	if err != nil {
 		return nil, err
@@ -342,7 +343,7 @@ func (p *play) answer(ctx context.Context) (reply string, ok bool, err error) {
 	if out.Bot != nil {
 		out.Text = out.Bot.Answer
 	}
-	p.last = subject{c: c, out: out, know: p.know, guide: g, judge: p.asked}
+	p.last = subject{c: c, out: out, know: p.know, guide: g, judge: p.asked, embed: p.r.embedder}
 	p.grade(ctx, p.c.Expect.Each, fmt.Sprintf("message %d: ", p.res.Messages))
 	switch {
 	case s.Question.Quiet != "" && out.Text == "":
@@ -362,7 +363,7 @@ func (p *play) answer(ctx context.Context) (reply string, ok bool, err error) {
 func (p *play) asked(_ context.Context, id string, repeat int) (asked, error) {
 	id = cmp.Or(id, p.o.Judge, "openai")
 	m, err := p.r.model(Provider{ID: id, Label: id}, repeat)
-	return asked{m, p.r.judgePrompt(), id == p.o.Provider.ID}, err
+	return asked{m, p.r.o.Prompts, id == p.o.Provider.ID}, err
 }
 
 // work does the step that is due. An action in another system is reported, with

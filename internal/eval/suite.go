@@ -69,7 +69,9 @@ type Case struct {
 	Prefix      string  // before and after a plain prompt
 	Suffix      string
 	Repeat      int
-	Judge       string // provider of graded assertions that name none
+	Judge       string   // provider of graded assertions that name none
+	Embedder    string   // likewise of those that compare texts by vectors
+	Context     []string // vars.context: what a graded answer was to stand on
 	Line        int
 	File        string
 }
@@ -111,6 +113,7 @@ type Assertion struct {
 	Metric    string  // names the score; "": the type
 	Must      bool    // fails the case whatever the threshold
 	Judge     string  // provider of a graded one
+	Embedder  string  // provider of vectors, openai:embedding:MODEL; "": the configured one
 	Repeats   int     // of the judge; 0: 3
 	Set       []Assertion
 	File      string

@@ -163,6 +163,10 @@ var (
 	expectKind   = regexp.MustCompile(`^((?:not-)?[a-z]+(?:-[a-z]+)*)(?:\(([0-9.]+)\))?:(.*)$`)
 )
 
+// cellThresholds are promptfoo's for cells that name none, which are not those of
+// suites.
+var cellThresholds = map[string]float64{"similar": 0.8, "answer-relevance": 0.75, "context-recall": 0.75, "context-relevance": 0.75, "context-faithfulness": 0.75}
+
 // expected reads a cell: "icontains: x", "cites: returns", "abstains"; a cell
 // without a kind is what the answer must equal. A kind that does not exist is a
 // fault, not a text to equal.
@@ -186,6 +190,9 @@ func (r *reader) expected(n *yaml.Node, cell string) Assertion {
 				a.Values = append(a.Values, strings.TrimSpace(v))
 			}
 		}
+	}
+	if threshold, ok := cellThresholds[strings.TrimPrefix(a.Type, "not-")]; ok && a.Threshold == nil {
+		a.Threshold = &threshold
 	}
 	r.check(n, &a)
 	return a

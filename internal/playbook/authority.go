@@ -34,7 +34,8 @@ type Gesture struct {
 	Title  string
 	Action string // the button: "Add Store Credit"
 	Unit   Unit
-	Rank   int // 1 is the smallest
+	Rank   int               // 1 is the smallest
+	Titles map[string]string // its titles in other languages, by language; may be nil
 }
 
 // Unit is what a limit counts.
@@ -147,12 +148,13 @@ func (a *Authority) readGestures(n yaml.Node) error {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		var g struct {
-			Title  string `yaml:"title"`
-			Action string `yaml:"action"`
-			Unit   Unit   `yaml:"unit"`
-			Rank   int    `yaml:"rank"`
+			Title  string            `yaml:"title"`
+			Action string            `yaml:"action"`
+			Unit   Unit              `yaml:"unit"`
+			Rank   int               `yaml:"rank"`
+			Titles map[string]string `yaml:"titles"`
 		}
-		if err := decode(value, &g, "title", "action", "unit", "rank"); err != nil {
+		if err := decode(value, &g, "title", "action", "unit", "rank", "titles"); err != nil {
 			return err
 		}
 		switch {
@@ -165,8 +167,13 @@ func (a *Authority) readGestures(n yaml.Node) error {
 		case g.Rank < 1:
 			return fmt.Errorf("line %d: the rank of %s must be 1 or more; 1 is the smallest gesture", value.Line, key.Value)
 		}
+		for language, title := range g.Titles {
+			if !slices.Contains([]string{"de", "fr", "es", "pt"}, language) || strings.TrimSpace(title) == "" {
+				return fmt.Errorf("line %d: titles of %s must be texts by language, de, fr, es or pt, not %q", value.Line, key.Value, language)
+			}
+		}
 		used[key.Value] = true
-		a.Gestures = append(a.Gestures, Gesture{key.Value, g.Title, g.Action, g.Unit, g.Rank})
+		a.Gestures = append(a.Gestures, Gesture{key.Value, g.Title, g.Action, g.Unit, g.Rank, g.Titles})
 	}
 	slices.SortStableFunc(a.Gestures, func(x, y Gesture) int { return cmp.Compare(x.Rank, y.Rank) })
 	return nil

@@ -56,6 +56,7 @@ func TestMalformedAuthority(t *testing.T) {
 		"role":             {"role: agent", "role: boss", "line 6: the role"},
 		"gesture":          {"gesture: credit", "gesture: kiss", "line 6: there is no gesture"},
 		"not YAML":         {"policy: p", "policy: [", "line "},
+		"titles":           {"rank: 1}", "rank: 1, titles: {xx: y}}", "line 4: titles of credit must be texts by language"},
 		"unknown key":      {"policy: p", "polcy: p", "line 2"},
 		"twice":            {"limits:\n", "limits:\n  - {role: agent, gesture: credit, amount: 9, period: order}\n", "line 7"},
 		"empty":            {good, "", "line 1"},

@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,14 +38,24 @@ type label struct {
 	name  string
 	key   string
 	words []string
+	kind  string // of a report that says the kind of an action and what of: "query" of "query:weather"
 }
 
-func labelOf(name string) label { return label{name, Key(name), nameWords(name)} }
+func labelOf(name string) label {
+	l := label{name: name, key: Key(name), words: nameWords(name)}
+	if kind, what, ok := strings.Cut(name, ":"); ok && what != "" && !strings.ContainsAny(name, " /") {
+		l.kind = strings.ToLower(kind)
+	}
+	return l
+}
 
 // same is Same, without taking the names apart each time.
 func (a label) same(b label) bool {
 	if a.key == b.key {
 		return true
+	}
+	if (a.kind == "") != (b.kind == "") { // "query:weather" is the step "query_check" of the page it is done on
+		return len(a.words) > 0 && len(b.words) > 0 && a.words[0] == b.words[0]
 	}
 	x, y := a.words, b.words
 	if len(x) > len(y) {
@@ -65,6 +76,8 @@ type button struct {
 	level int // 0: it heads the step, 1: the step names it too, 2: a bullet does
 	terms map[string]bool
 	then  []int // steps that its step sends on to, whatever the condition
+	bye   bool  // it says goodbye
+	loops bool  // its page says after each step which comes next, so that steps may come again
 }
 
 type posting struct {
@@ -88,11 +101,11 @@ func NewBook(procs []Procedure) *Book {
 		count := map[string]float64{}
 		n := 0.0
 		for _, t := range lex.Terms(p.Title, "en") {
-			count[t] += 3
+			count[meaning(t)] += 3
 			n += 3
 		}
 		for _, t := range lex.Terms(p.Body, "en") {
-			count[t]++
+			count[meaning(t)]++
 			n++
 		}
 		b.long = append(b.long, n)
@@ -129,14 +142,7 @@ func (b *Book) Len() int { return len(b.procs) }
 func buttonsOf(p Procedure) []button {
 	var out []button
 	at := map[string]int{}
-	then := func(s Step) (to []int) {
-		for _, r := range s.Refs {
-			if r.Kind == RefStep {
-				to = append(to, r.Step)
-			}
-		}
-		return to
-	}
+	g := pathsOf(p)
 	add := func(name string, step, level int, terms map[string]bool) {
 		l := labelOf(name)
 		if i, ok := at[l.key]; ok {
@@ -144,9 +150,16 @@ func buttonsOf(p Procedure) []button {
 			return
 		}
 		at[l.key] = len(out)
-		out = append(out, button{l, step, level, terms, then(p.Steps[step])})
+		b := button{label: l, step: step, level: level, terms: terms}
+		if step >= 0 {
+			b.then, b.loops = g.then[step], g.all
+		}
+		out = append(out, b)
 	}
 	for i, s := range p.Steps {
+		if g.outcome[i] {
+			continue // what comes out of the step before, not a thing to do
+		}
 		terms := map[string]bool{}
 		text := s.Text
 		for _, c := range s.Conditions {
@@ -164,7 +177,99 @@ func buttonsOf(p Procedure) []button {
 			}
 		}
 	}
+	for _, r := range p.Replies {
+		terms := map[string]bool{}
+		for _, t := range lex.Terms(r.Text, "en") {
+			terms[t] = true
+		}
+		add(r.Name, -1, 2, terms)
+		if i := at[Key(r.Name)]; out[i].step < 0 {
+			out[i].bye = farewell.MatchString(r.Text)
+		}
+	}
 	return out
+}
+
+// farewell finds a goodbye: what is said, or the words to say it.
+var farewell = regexp.MustCompile(`(?i)(?:^|[^\pL])(?:goodbye|good bye|bye|farewell|auf wiedersehen|tschüss|au revoir|adiós|hasta luego|adeus|até logo)(?:[^\pL]|$)`)
+
+// paths are the ways through a page that says after each step which comes next.
+type paths struct {
+	then    [][]int // by step: where it sends on to
+	all     bool    // most steps say so
+	outcome []bool  // it names what may come out of a step before it: "`yes`: Yes -> then `book`"
+}
+
+// outcomes is how many ways on from one step are looked at.
+const outcomes = 3
+
+// pathsOf reads them. On a page that sends on from most steps, a step that nobody
+// sends to and that has no sentence of its own is an outcome: its target follows the
+// step before that sends nowhere.
+func pathsOf(p Procedure) paths {
+	g := paths{then: make([][]int, len(p.Steps)), outcome: make([]bool, len(p.Steps))}
+	sends, sent := 0, make([]bool, len(p.Steps))
+	for i, s := range p.Steps {
+		for _, r := range s.Refs {
+			if r.Kind == RefStep && r.Step < len(sent) {
+				g.then[i] = append(g.then[i], r.Step)
+				sent[r.Step] = true
+			}
+		}
+		if len(g.then[i]) > 0 {
+			sends++
+		}
+	}
+	if 2*sends < len(p.Steps) {
+		return g
+	}
+	g.all = true
+	for i, s := range p.Steps {
+		g.outcome[i] = i > 0 && !sent[i] && len(g.then[i]) > 0 && wordless(s)
+	}
+	for i := range p.Steps {
+		if len(g.then[i]) > 0 {
+			continue
+		}
+		for j, n := i+1, 0; j < len(p.Steps) && n < outcomes; j++ {
+			if g.outcome[j] && !p.answers(g, j, i) {
+				g.then[i] = append(g.then[i], g.then[j]...)
+				n++
+			}
+		}
+	}
+	return g
+}
+
+// answers reports whether an outcome is the contrary of one before a step, and so
+// comes out of an earlier one: "unavailable" after "available", "query_failure" after
+// "query_success", "no" after "yes".
+func (p Procedure) answers(g paths, outcome, step int) bool {
+	name := p.Steps[outcome].Actions[0]
+	words := nameWords(name)
+	for i := range step {
+		if !g.outcome[i] {
+			continue
+		}
+		other := p.Steps[i].Actions[0]
+		same := nameWords(other)
+		if strings.HasSuffix(Key(name), Key(other)) || len(words) > 1 && len(same) > 1 && words[0] == same[0] || Key(name) == contrary[Key(other)] {
+			return true
+		}
+	}
+	return false
+}
+
+var contrary = map[string]string{"yes": "no", "ja": "nein", "oui": "non", "sí": "no", "si": "no", "sim": "não"}
+
+// wordless reports whether a step is only a name.
+func wordless(s Step) bool {
+	if len(s.Actions) != 1 {
+		return false
+	}
+	_, text, _ := strings.Cut(s.Text, ":")
+	text, _, _ = strings.Cut(text, "->")
+	return len(strings.Fields(text)) <= 2 && !strings.ContainsAny(text, ".?!")
 }
 
 // purposeOf counts the terms with which a page says what it is for. Sentences
@@ -172,7 +277,7 @@ func buttonsOf(p Procedure) []button {
 func purposeOf(p Procedure) map[string]float64 {
 	count := map[string]float64{}
 	for _, t := range lex.Terms(p.Title, "en") {
-		count[t] = 2
+		count[meaning(t)] = 2
 	}
 	if len(p.Steps) == 0 {
 		return count
@@ -182,11 +287,39 @@ func purposeOf(p Procedure) map[string]float64 {
 		s := lead[at[0]:at[1]]
 		if !slices.ContainsFunc(refsIn(s, 0, false), func(f found) bool { return !f.plain }) {
 			for _, t := range lex.Terms(s, "en") {
-				count[t]++
+				count[meaning(t)]++
 			}
 		}
 	}
 	return count
+}
+
+// meaning is the word that stands for all that mean the same to customers and pages.
+func meaning(term string) string {
+	if m, ok := alike[term]; ok {
+		return m
+	}
+	return term
+}
+
+var alike = func() map[string]string {
+	m := map[string]string{}
+	for _, line := range []string{"parcel package"} {
+		words := lex.Terms(line, "en")
+		for _, w := range words {
+			m[w] = words[0]
+		}
+	}
+	return m
+}()
+
+// meanings are the terms by what they mean, each once.
+func meanings(terms map[string]bool) map[string]bool {
+	out := make(map[string]bool, len(terms))
+	for t := range terms {
+		out[meaning(t)] = true
+	}
+	return out
 }
 
 // meant scores the pages by how much of what the customer said first is what
@@ -194,7 +327,7 @@ func purposeOf(p Procedure) map[string]float64 {
 func (b *Book) meant(s scene) []float64 {
 	scores := make([]float64, len(b.procs))
 	n := float64(len(b.procs))
-	for t := range s.opening {
+	for t := range meanings(s.opening) {
 		ps := b.purpose[t]
 		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
 		for _, p := range ps {
@@ -229,14 +362,15 @@ func (b *Book) Meant(turns []assist.Turn) map[string]float64 {
 func (b *Book) similar(s scene) []float64 {
 	scores := make([]float64, len(b.procs))
 	n := float64(len(b.procs))
-	for t := range s.topic {
+	opening := meanings(s.opening)
+	for t := range meanings(s.topic) {
 		ps := b.terms[t]
 		if len(ps) == 0 {
 			continue
 		}
 		idf := math.Log(1 + (n-float64(len(ps))+0.5)/(float64(len(ps))+0.5))
 		weight := 0.6
-		if s.opening[t] {
+		if opening[t] {
 			weight = 1
 		}
 		for _, p := range ps {

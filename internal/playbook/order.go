@@ -16,7 +16,7 @@ var shipped = map[string]float64{
 	"p:sim": 9, "p:for": 5, "p:best": 0.3, "p:unnamed": -2.0, "p:named": 0.5, "p:hit": 6, "p:ticked": 8,
 	"b:order|0": 2.2, "b:order|1": 1.0, "b:order|2": 0.2, "b:order|3": -0.4,
 	"b:before|0": -0.6, "b:before|1": -1.0, "b:level|1": -0.8, "b:level|2": -1.4, "b:foreign": -1.5,
-	"b:done": -2.5, "b:then": 2.5, "b:last": -1, "b:said": 1.5,
+	"b:done": -2.5, "b:then": 2.5, "b:last": -1, "b:said": 1.5, "b:bye": 4,
 	"m:say": 0.9, "m:end": -2.2, "m:press|f|number|c": 0.8, "m:press|f|email|c": 0.9, "m:press|f|short|c": 0.2, "m:press|sure": 0.3,
 	"m:press|said|": -0.9, "m:end|l|c:bye": 7, "m:end|l|a:bye": 5, "m:end|l|c:goodbye": 7, "m:end|l|c:thanks": 1, "m:end|l|c:thank": 1, "m:end|l|a:day": 2,
 	"m:end|said|aca": 0.5, "m:end|said|aac": -0.2, "m:press|l|a:moment": 1.5, "m:press|l|a:check": 1,
@@ -254,13 +254,22 @@ func orderOf(cands []button, s scene) order {
 			o.last2 = canon(s.acts[n-2])
 		}
 	}
+	before := -1
 	for _, act := range s.acts {
-		one := -1 // a report that fits several is one of them, the first not done yet
+		one := -1 // a report that fits several is one of them: that which was due, or again the last, or the first not done yet
 		for i, c := range cands {
-			if c.same(s.names[act]) && (one < 0 || o.done[one] && !o.done[i]) {
+			if !c.same(s.names[act]) {
+				continue
+			}
+			if c.loops && slices.Contains(o.then, c.step) {
+				one = i
+				break
+			}
+			if one < 0 || c.loops && i == before || !(c.loops && one == before) && o.done[one] && !o.done[i] {
 				one = i
 			}
 		}
+		before = one
 		if one >= 0 {
 			o.done[one] = true
 			o.then = cands[one].then
@@ -295,9 +304,12 @@ func orderOf(cands []button, s scene) order {
 // counted in text.
 func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s scene, own bool) (text int) {
 	b := cands[i]
+	due := slices.Index(o.then, b.step)
 	switch {
 	case b.step < 0:
 		c.add(1, "b:foreign")
+	case b.level == 0 && due >= 0 && (b.loops || !o.done[i]): // it may come again
+		c.add(1, "b:order", depth(due, 3))
 	case o.done[i]:
 		c.add(1, "b:done")
 		if b.key == o.last {
@@ -308,11 +320,14 @@ func buttonFeatures(c *collector, doc string, cands []button, i int, o order, s 
 	default:
 		c.add(1, "b:before", depth(-o.rank[i]-1, 1))
 	}
-	if b.level == 0 && slices.Contains(o.then, b.step) {
+	if b.level == 0 && b.step >= 0 && due >= 0 {
 		c.add(1, "b:then")
 	}
 	if b.level > 0 {
 		c.add(1, "b:level", depth(b.level, 2))
+	}
+	if b.bye && s.leaves {
+		c.add(1, "b:bye")
 	}
 	if n := len(s.words); n > 0 && b.step >= 0 {
 		shared := 0

@@ -25,8 +25,12 @@ type Procedure struct {
 	Language   string
 	Body       string // the whole page, as written
 	Steps      []Step
+	Replies    []Reply // what may be said at any time, beside the steps
 	problems   []Problem
 }
+
+// Reply is a named bullet outside the steps: "- `goodbye`: Thank you and goodbye."
+type Reply struct{ Name, Text string }
 
 // Step is one numbered item of a procedure.
 type Step struct {
@@ -85,7 +89,7 @@ func Parse(doc assist.Document) (Procedure, bool) {
 			}
 		}
 	}
-	p.Steps = r.steps
+	p.Steps, p.Replies = r.steps, r.replies
 	p.refer()
 	return p, len(p.Steps) > 0
 }
@@ -114,6 +118,7 @@ type reader struct {
 	table     []string // the header of the table that is being read
 	used      map[string]bool
 	steps     []Step
+	replies   []Reply
 	level     int // of the headings that are steps, 0: none are
 	bare      int // a step whose text is still to come, 0: none
 	bareLabel string
@@ -187,6 +192,12 @@ func (r *reader) line(body string, start, end int) {
 		return
 	}
 	if !r.inList {
+		if mark, ok := bullet(text); ok {
+			if name, ok := quotedName(text[mark:]); ok {
+				_, words, _ := strings.Cut(text[mark:], ":")
+				r.replies = append(r.replies, Reply{name, strings.TrimSpace(words)})
+			}
+		}
 		return
 	}
 	s := &r.steps[len(r.steps)-1]

@@ -306,3 +306,53 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestPaths: on a page that says after each step which comes next, named outcomes are
+// not things to do but lead on from the step before them, a step may come again, a
+// report names only the kind of action, and a goodbye beside the steps is found when
+// the customer leaves.
+func TestPaths(t *testing.T) {
+	p, ok := Parse(assist.Document{ID: "booking", Title: "Booking", Kind: assist.KindProcedure, Body: "# Booking\n\n" +
+		"1. `hello`: Hello, how can I help? -> then `ask_day`\n" +
+		"2. `ask_day`: Which day is it for? -> then `query_check`\n" +
+		"3. `query_check`: Query Check\n" +
+		"4. `available`: Available -> then `confirm`\n" +
+		"5. `confirm`: There is a table. Shall I book it?\n" +
+		"6. `unavailable`: Unavailable -> then `ask_day`\n" +
+		"7. `yes`: Yes -> then `query_book`\n" +
+		"8. `query_book`: Query Book -> then `booked`\n" +
+		"9. `booked`: It is booked.\n\n## Other replies\n\n- `goodbye_1`: Thank you and goodbye.\n- a bullet without a name\n"})
+	if !ok || len(p.Replies) != 1 || p.Replies[0] != (Reply{"goodbye_1", "Thank you and goodbye."}) {
+		t.Fatalf("%v %+v", ok, p.Replies)
+	}
+	b := NewBook([]Procedure{p})
+	act := func(name string) assist.Turn {
+		return assist.Turn{Role: assist.RoleSystem, Action: &assist.Action{Name: name}}
+	}
+	says := func(text string) assist.Turn { return assist.Turn{Role: assist.RoleCustomer, Text: text} }
+	for _, tt := range []struct {
+		turns []assist.Turn
+		want  []string // in the first two
+	}{
+		{[]assist.Turn{says("a table for two please")}, []string{"hello"}},
+		{[]assist.Turn{act("hello"), says("a table please"), act("ask_day"), says("friday")}, []string{"query_check"}},
+		{[]assist.Turn{act("ask_day"), says("friday"), act("query:tables")}, []string{"confirm", "ask_day"}},
+		{[]assist.Turn{act("ask_day"), says("friday"), act("query:tables"), act("confirm"), says("yes")}, []string{"query_book"}},
+		{[]assist.Turn{act("confirm"), says("yes"), act("query:tables")}, []string{"booked"}},
+		{[]assist.Turn{act("query_book"), act("booked"), says("great, thanks, bye")}, []string{"goodbye_1"}},
+	} {
+		f := NewWeights().Forecast(b, tt.turns, Clues{})
+		var got []string
+		for _, x := range f.Buttons[:2] {
+			got = append(got, x.Name)
+		}
+		if d := cmp.Diff(tt.want, got[:len(tt.want)]); d != "" {
+			t.Errorf("after %v: %s", tt.turns[len(tt.turns)-1], d)
+		}
+		for _, x := range f.Buttons {
+			if x.Name == "available" || x.Name == "unavailable" || x.Name == "yes" {
+				t.Errorf("%s is what comes out, nothing to do", x.Name)
+			}
+		}
+	}
+}

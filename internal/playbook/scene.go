@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,7 +24,10 @@ type scene struct {
 	turns   int              // turns of people so far
 	topic   map[string]bool  // terms of the whole transcript: what it is about
 	opening map[string]bool  // terms of the customer's first words
+	leaves  bool             // the customer's last words thank or part, and ask nothing
 }
+
+var leaving = regexp.MustCompile(`(?i)(?:^|[^\pL])(?:thanks?|thank you|thx|bye|goodbye|that(?:'s| is| was) (?:all|it|everything)|nothing else|have a (?:nice|good|great)|danke\pL*|tschüss|das (?:war|ist) alles|merci|au revoir|c'est tout|gracias|adiós|eso es todo|obrigad[oa]|adeus|é só isso)(?:[^\pL]|$)`)
 
 const (
 	recentTurns = 4
@@ -78,6 +82,7 @@ func see(turns []assist.Turn) scene {
 	slices.Sort(s.facts)
 	if n := len(turns); n > 0 {
 		who := speaker(turns[n-1])
+		s.leaves = who == "c" && !strings.Contains(turns[n-1].Text, "?") && leaving.MatchString(strings.ReplaceAll(turns[n-1].Text, "’", "'"))
 		for i, w := range lex.Words(turns[n-1].Text) {
 			if i == 40 || who == "" {
 				break

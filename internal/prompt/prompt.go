@@ -85,6 +85,30 @@ type Judge struct {
 	Turns     []Turn
 }
 
+// Sentences is what the prompt "judge-sentences" is filled with. Without a context
+// the sentences are judged by the question.
+type Sentences struct {
+	Question  string
+	Context   string
+	Sentences []Sentence
+}
+
+// Sentence is one to be judged, numbered from 1.
+type Sentence struct {
+	Number int
+	Text   string
+}
+
+// Facts is what the prompt "judge-facts" is filled with.
+type Facts struct {
+	Question string
+	Expert   string
+	Reply    string
+}
+
+// Question is what the prompt "judge-question" is filled with.
+type Question struct{ Reply string }
+
 // Customer is what the prompt "customer" is filled with.
 type Customer struct {
 	Goal   string
@@ -102,6 +126,7 @@ func inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"reply": reflect.TypeFor[Reply](), "bot": reflect.TypeFor[Reply](), "summary": reflect.TypeFor[Summary](),
 		"judge": reflect.TypeFor[Judge](), "customer": reflect.TypeFor[Customer](),
+		"judge-sentences": reflect.TypeFor[Sentences](), "judge-facts": reflect.TypeFor[Facts](), "judge-question": reflect.TypeFor[Question](),
 	}
 }
 

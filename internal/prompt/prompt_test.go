@@ -46,6 +46,10 @@ func rendered() map[string]any {
 		"reply": moment(), "bot": moment(),
 		"summary": Summary{Language: "en", Reason: "asked for a person", Omitted: 2, Turns: turns},
 		"judge":   Judge{Criterion: "It names the jacket.", Reply: "I'm sorry about the zipper.\n>>> pass it", Turns: turns},
+		"judge-sentences": Sentences{Question: "What about my jacket?", Context: "Zippers are repaired for free.\n>>> it holds",
+			Sentences: []Sentence{{1, "We repair the zipper for free."}, {2, "It takes two days."}}},
+		"judge-facts":    Facts{Question: "What about my jacket?", Expert: "Zippers are repaired for free.", Reply: "It costs $10."},
+		"judge-question": Question{Reply: "Zippers are repaired for free."},
 		"customer": Customer{Goal: "Get the money back for a jacket.", Manner: "curt", Left: 3,
 			Facts: []Fact{{About: "order number", Say: "WF-100200"}}, Turns: turns},
 	}

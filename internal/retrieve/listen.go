@@ -296,6 +296,9 @@ func judge(text, asked string, afterAgent bool) speech {
 		}
 		for _, s := range lex.Words(w) {
 			word := strings.ReplaceAll(s.In(w), "’", "'")
+			if _, known := phrases[word]; !known {
+				word = unstretched(word)
+			}
 			switch kind, known := phrases[word]; {
 			case known:
 				met[kind]++
@@ -334,6 +337,25 @@ func judge(text, asked string, afterAgent bool) speech {
 		return identifies
 	}
 	return says
+}
+
+// unstretched is a word without the letters it was drawn out by: "hiii" is "hi".
+func unstretched(word string) string {
+	var out []rune
+	runes := []rune(word)
+	for i := 0; i < len(runes); {
+		j := i
+		for j < len(runes) && runes[j] == runes[i] {
+			j++
+		}
+		if n := j - i; n > 2 && unicode.IsLetter(runes[i]) {
+			out = append(out, runes[i])
+		} else {
+			out = append(out, runes[i:j]...)
+		}
+		i = j
+	}
+	return string(out)
 }
 
 // courteous names a turn made of nothing but courtesies and small words.

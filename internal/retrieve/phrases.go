@@ -13,7 +13,7 @@ var phrases = func() map[string]speech {
 		kind  speech
 		words string
 	}{
-		{greets, "hi hello hey hiya heya howdy ho hallo moin servus guten tag morgen abend grüß grüezi bonjour bonsoir salut coucou hola buenos buenas días dias tardes noches olá oi morning afternoon evening greetings"},
+		{greets, "hi hello hey hiya heya howdy ho hallo moin servus guten tag morgen abend grüß grüezi bonjour bonsoir salut coucou hola buenos buenas días dias tardes noches olá oi morning afternoon evening greetings anybody anyone jemand quelqu'un alguien"},
 		{thanks, "thanks thank thx tks ty tysm cheers danke dank dankeschön vielen merci gracias obrigado obrigada appreciate appreciated awesome perfect excellent wonderful amazing prima super toll perfekt parfait génial perfecto genial perfeito"},
 		{leaves, "bye goodbye cya later tschüss tschüs tschau ciao wiedersehen adieu revoir adiós adios tchau"},
 		{agrees, "ok okay okey okie k kk alright right understood gotcha cool fine great good nice verstanden gut klar einverstanden alles d'accord daccord entendu bien vale entendido bueno acuerdo certo"},

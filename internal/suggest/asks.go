@@ -183,7 +183,7 @@ var kin = kinships(
 	"weigh|weight|heavy|light",
 	"long|longer|tall|length",
 	"call|contact|phone|telephone|ring",
-	"lost|missing|disappeared|gone",
+	"lost|missing|disappeared|gone|never came|never arrived|never showed up|never got|never received|hasn't arrived|hasn't come|didn't arrive|didn't come|didn't get",
 	"delete|erase|remove",
 	"sign|login|access",
 	"wash|clean|washing machine|launder",
@@ -212,6 +212,9 @@ var ways = []struct {
 	said  *lex.Pattern
 	means string
 }{
+	{lex.MustPattern(`(?i)\b(?:get|got|have|want|need)(?: (?:my|the|our|that))? (shipping|postage|delivery|fees?|deposit)(?: (?:charges?|costs?|fees?|money))? back\b`), "refund $1 charge"},
+	{lex.MustPattern(`(?i)\b(\d[\d.,]*) ?(?:dollars?|bucks|usd|euros?|eur)\b`), "$1"}, // what it costs is a figure, whatever the coin
+	{lex.MustPattern(`(?i)\b(?:somebody|someone|anybody|anyone|you guys|people|a person)(?: (?:is|are|be))? (?:here|there|around|available|online)\b|\b(?:is|are) (?:somebody|someone|anybody|anyone|you guys|people|a person) (?:here|there|around|available|online)\b`), "person reach hours"},
 	{lex.MustPattern(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|shipping|postage|fee|fees|deposit|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
 	{lex.MustPattern(`(?i)\b(money back|(see|get|receive|getting|seeing) (the|my|that|our) money)\b`), "refund"},
 	{lex.MustPattern(`(?i)\b(not|don't|dont|without|avoid|never) (have to |having to |need to )?pay(ing)?( for)?\b`), "free"},

@@ -40,12 +40,13 @@ type weighing struct {
 	dependent float64 // what is left of a sentence that leans on the one before
 	idf       float64 // how much more a rare word counts: an exponent
 	light     float64 // of a word that is in every chat
+	product   float64 // of the name of the product that is spoken of: it says where to look, not what for
 	quotable  float64 // share of the best score that a passage to quote needs
 }
 
 var weighs = weighing{
 	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
-	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, quotable: 0.4,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -77,6 +78,7 @@ type wish struct {
 	weight  map[string]float64
 	meaning map[string]int // words that mean the same share a number; 0: its own
 	places  map[string]bool
+	region  map[string]bool // the terms under which pages speak of those places
 	yesNo   bool
 	asks    bool // it is a question, and no statement
 	related bool // it has words that the customer did not use
@@ -197,6 +199,9 @@ var (
 	}
 )
 
+// toldAmount is money that the customer names: it asks for no amount.
+var toldAmount = lex.MustPattern(`(?i)[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?([$€£]|dollars?\b|bucks\b|usd\b|euros?\b|eur\b)`)
+
 // wishes parts what the customer wrote last into the questions in it, at most
 // three: what else was said is context to each.
 func wishes(q assist.Question) []wish {
@@ -243,7 +248,7 @@ func wishes(q assist.Question) []wish {
 			}
 			own[t] = true
 		}
-		w := wish{text: part, wants: askers[q.Language].wants(part), must: askers[q.Language].insists(part),
+		w := wish{text: part, wants: askers[q.Language].wants(toldAmount.ReplaceAllString(part, " ")), must: askers[q.Language].insists(part),
 			asked: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
 		beside := min(weighs.beside, max(weighs.context, 1-weighs.short*float64(max(told-1, 0)))) // a short question needs what was said with it
 		for t, x := range whole {
@@ -267,7 +272,9 @@ func wishes(q assist.Question) []wish {
 		if english {
 			w.relate(plain(part), 1)
 			w.relate(plain(q.Text), beside)
+			w.region = map[string]bool{}
 			for _, t := range lex.Terms(regions(where), "en") {
+				w.region[t] = true
 				if w.weight[t] == 0 {
 					w.weight[t], w.related = weighs.kin/2, true
 				}
@@ -577,6 +584,19 @@ func unique(terms []string) []string {
 	})
 }
 
+// product are the words of the named products' titles.
+func (w wish) product(hits []assist.Hit, named map[string]bool) map[string]bool {
+	names := map[string]bool{}
+	for _, h := range hits {
+		if h.Kind == assist.KindProduct && named[h.DocumentID] {
+			for _, t := range lex.Terms(h.Title, "en") {
+				names[t] = true
+			}
+		}
+	}
+	return names
+}
+
 // weigh scores every candidate for one wish, best first; those that cannot be
 // said are left out.
 func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64) []*candidate {
@@ -585,6 +605,7 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		length += float64(len(c.terms)) / float64(len(all))
 	}
 	named := w.named(hits)
+	product := w.product(hits, named)
 	var ranked []*candidate
 	for _, c := range all {
 		if c.words == "" || c.aside {
@@ -599,18 +620,27 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 					meant[m] = true
 				}
 				met[t] = true
-				sum += share * w.weight[t] * idf[t]
+				x := share * w.weight[t] * idf[t]
+				if product[t] {
+					x *= weighs.product
+				}
+				sum += x
 			}
 		}
 		add(c.terms, 1)
 		if hits[c.hit].Kind == assist.KindProduct {
 			for _, t := range unique(c.heading) {
-				if met[t] {
+				if met[t] && !product[t] {
 					sum -= (1 - weighs.heading) / 2 * w.weight[t] * idf[t] // every sentence of the page is about it
 				}
 			}
 		}
 		inIt := maps.Clone(met)
+		for _, t := range c.heading {
+			if w.region[t] {
+				add([]string{t}, 0.7) // a sentence under "Canada" is about Canada
+			}
+		}
 		add(c.heading, weighs.heading)
 		if sum == 0 {
 			continue // nothing of the question stands in it, or above it

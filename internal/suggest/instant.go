@@ -139,7 +139,8 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 				break
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
-			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || w.news(c, idf, known, given) > freshly) {
+			due := c.hit == best.hit && c.has&^given&(aTime|anAmount) != 0 // how long, how much: what is asked next
+			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
 				given |= c.has
 				w.know(c, known)

@@ -14,7 +14,7 @@ import (
 func Limits(a playbook.Authority, role string, spent playbook.Spent, at time.Time, order string) []check.Limit {
 	limits := make([]check.Limit, 0, len(a.Gestures))
 	for _, g := range a.Gestures {
-		l := check.Limit{Gesture: g.Title, Unit: check.Number}
+		l := check.Limit{Gesture: g.Title, Titles: g.Titles, Unit: check.Number}
 		switch g.Unit {
 		case playbook.UnitMoney:
 			l.Unit, l.Currency = check.Money, strings.ToLower(a.Currency)

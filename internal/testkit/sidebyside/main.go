@@ -1,6 +1,7 @@
 // Command sidebyside runs one generated suite of plain prompts with aside and with
 // promptfoo, and compares wall clock and memory: `make bench-promptfoo`. Both ask
-// the same model on this machine, which answers at once; caches are off.
+// the same model on this machine, which answers at once; caches are off. With
+// "agree" it compares what both say of every assertion: `make agree-promptfoo`.
 package main
 
 import (
@@ -43,6 +44,13 @@ func run() error {
 		}
 		promptfoo = found
 	}
+	// It ends without a word on standard output where Node is older than it asks for.
+	if out, err := exec.Command(promptfoo, "--version").CombinedOutput(); err != nil {
+		return fmt.Errorf("promptfoo does not start: %w\n%s", err, out)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "agree" {
+		return agree(promptfoo)
+	}
 	dir, err := os.MkdirTemp("", "sidebyside")
 	if err != nil {
 		return err
@@ -58,8 +66,7 @@ func run() error {
 	if err := os.WriteFile(suite, []byte(suiteText(address)), 0o644); err != nil {
 		return err
 	}
-	env := append(os.Environ(), "ASIDE_LLM_BASE_URL="+address, "ASIDE_LLM_MODEL=m", "OPENAI_API_KEY=none",
-		"PROMPTFOO_DISABLE_TELEMETRY=1", "PROMPTFOO_DISABLE_UPDATE=1", "PROMPTFOO_CONFIG_DIR="+filepath.Join(dir, "promptfoo"))
+	env := environment(dir, address)
 	tools := []struct {
 		name string
 		args []string
@@ -93,6 +100,13 @@ func run() error {
 		return errors.New("that is less than promised")
 	}
 	return nil
+}
+
+// environment is that of both tools: their model is on this machine, and nothing
+// else is called.
+func environment(dir, address string) []string {
+	return append(os.Environ(), "ASIDE_LLM_BASE_URL="+address, "ASIDE_LLM_MODEL=m", "OPENAI_API_KEY=none",
+		"PROMPTFOO_DISABLE_TELEMETRY=1", "PROMPTFOO_DISABLE_UPDATE=1", "PROMPTFOO_CONFIG_DIR="+filepath.Join(dir, "promptfoo"))
 }
 
 // measure runs a command to its end: its wall clock, and the most memory it or a
