@@ -120,8 +120,8 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	var lexical, dense []assist.Hit
 	var lexicon Lexicon
 	var first read
-	var asked []int32
-	var parted float64
+	var memory Memory
+	var knowledge measured
 	known := make(chan struct{}) // closed when lexicon is there, or never will be
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -151,13 +151,13 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if len(lexical) == 0 {
 			return nil
 		}
-		if parted, err = r.parted(gctx, scope, lexicon); err != nil {
+		if knowledge, err = r.parted(gctx, scope, lexicon); err != nil {
 			return err
 		}
 		first = reread(q, lexical)
 		spread(q, lexical, words.idf(q))
 		if recaller, ok := r.index.(Recaller); ok && lexicon.Learned > 0 {
-			if asked, err = recaller.Recall(gctx, wide, first.hit.ID, words.ids()); err != nil {
+			if memory, err = recaller.Recall(gctx, wide, first.hit.ID, words.ids()); err != nil {
 				return fmt.Errorf("recall what passage %s was asked: %w", first.hit.ID, err)
 			}
 		}
@@ -187,10 +187,12 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		res.Evidence = evidence(signs{
 			amount: first.words / idf(lexicon.Passages, 1),
 			like:   first.like,
-			cover:  words.cover(q, first.hit, asked),
+			cover:  words.cover(q, first.hit, memory),
+			named:  knowledge.named(q, first.hit),
+			usual:  words.usual(q, lexicon, memory),
 			habit:  habit(lexicon),
 			alike:  first.alike,
-			parted: parted,
+			parted: knowledge.parted,
 		})
 	}
 	bar := r.opt.WeakBelow
@@ -414,6 +416,8 @@ type signs struct {
 	amount float64 // what the best passage carries of the question, in words as telling as the rarest
 	like   float64 // how alike its best sentence is to the question, 0..1
 	cover  float64 // share of the question's words that it has, or was asked with before, 0..1
+	named  float64 // share of its title that the question has, 0..1
+	usual  float64 // how usual the question is among those that it answered before; 0: not known, below: strange
 	habit  float64 // how much questions have taught this knowledge already, 0..1
 	alike  float64 // how alike that sentence is to another of the same passage, 0..1
 	parted float64 // how well the pages of the knowledge are parted, 0..1
@@ -424,18 +428,23 @@ type signs struct {
 // answers through in each. More of a sign is more evidence, but for two: what was
 // learned also raises the scores of questions without an answer, which habit takes
 // back, the less the better the pages are parted; and a page that says the same
-// many times over is like many questions. Margins to the next passages, absolute or
-// in units of their spread, whose words the next passages lack, and the share of the
-// nearest sentences that are the first passage's told nothing more.
+// many times over is like many questions. A question that is usual among those the
+// page answered, and says what its title says, is surer. Margins to the next passages, absolute or
+// in units of their spread, whose words the next passages lack, the share of the
+// nearest sentences or learned questions that are the first passage's, and its odds
+// among the first twenty by naive Bayes told which page is right, but hardly more of
+// whether one is.
 const (
 	sureAmount = 1.15
 	sureLike   = 5.1
 	sureCover  = 1.5
-	sureAlike  = 0.6
-	sureHabit  = 1.8
-	sureParted = 1.6
-	sureTaught = 1.2
-	sureMiddle = 4.1
+	sureAlike  = 0.9
+	sureNamed  = 0.8
+	sureUsual  = 0.22
+	sureHabit  = 2.95
+	sureParted = 1.72
+	sureTaught = 1.97
+	sureMiddle = 4.28
 )
 
 // strength is how strong a match looks by itself.
@@ -450,7 +459,7 @@ func evidence(s signs) float64 {
 	if s.amount <= 0 {
 		return 0
 	}
-	z := strength(s) - sureAlike*s.alike - sureHabit*s.habit + (sureParted+sureTaught*s.habit)*s.parted
+	z := strength(s) - sureAlike*s.alike + sureNamed*s.named + sureUsual*s.usual - sureHabit*s.habit + (sureParted+sureTaught*s.habit)*s.parted
 	return 1 / (1 + math.Exp(sureMiddle-z))
 }
 
@@ -475,7 +484,7 @@ func (w weighed) ids() []int32 {
 
 // cover is the share of the question's weight that a passage has in its words,
 // or that it was asked with.
-func (w weighed) cover(q assist.Question, h assist.Hit, asked []int32) float64 {
+func (w weighed) cover(q assist.Question, h assist.Hit, m Memory) float64 {
 	has := map[string]bool{}
 	for _, text := range []string{h.Title, h.Heading, h.Text} {
 		for _, t := range lex.Terms(text, q.Language) {
@@ -490,7 +499,7 @@ func (w weighed) cover(q assist.Question, h assist.Hit, asked []int32) float64 {
 		stat, known := w.df[t.Text]
 		weight := t.Weight * idf(w.n, max(stat.DF, 1))
 		all += weight
-		if _, before := slices.BinarySearch(asked, stat.ID); has[t.Text] || known && before {
+		if has[t.Text] || known && m.Asked[stat.ID] > 0 {
 			covered += weight
 		}
 	}
@@ -498,6 +507,61 @@ func (w weighed) cover(q assist.Question, h assist.Hit, asked []int32) float64 {
 		return 0
 	}
 	return covered / all
+}
+
+// untitled is what a passage without a title counts as named: as much as the
+// usual right one.
+const untitled = 0.5
+
+// named is the share of the title that the question has, by what its words tell. A
+// page on "activate my card" is hardly meant where nobody speaks of activating.
+func (m measured) named(q assist.Question, h assist.Hit) float64 {
+	said := make(map[string]bool, len(q.Terms))
+	for _, t := range q.Terms {
+		said[t.Text] = t.Weight > 0
+	}
+	title := lex.Terms(h.Title, q.Language)
+	slices.Sort(title)
+	title = slices.Compact(title)
+	if len(title) == 0 {
+		return untitled
+	}
+	var named, all float64
+	for _, t := range title {
+		telling := m.idf(t)
+		all += telling
+		if said[t] {
+			named += telling
+		}
+	}
+	return named / all
+}
+
+// How usual a question is counts a word that few questions have as if this many
+// more had been asked, and no word for more than all.
+const (
+	usualFew  = 2.0
+	usualMost = 12.0
+)
+
+// usual says how much likelier the question's words are among the questions that
+// the passage answered than among all that were learned, as the logarithm, and the
+// less the fewer it answered.
+func (w weighed) usual(q assist.Question, l Lexicon, m Memory) float64 {
+	if m.Evidence <= 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, t := range q.Terms {
+		if t.Weight <= 0 {
+			continue
+		}
+		stat := w.df[t.Text]
+		everywhere := (stat.Asked + 0.3) / (l.Questions + 1)
+		here := (m.Asked[stat.ID] + usualFew*everywhere) / (m.Evidence + usualFew)
+		sum += t.Weight * math.Log(here/everywhere)
+	}
+	return min(max(sum, -usualMost), usualMost) * m.Evidence / (m.Evidence + LearnedHalf)
 }
 
 // fuse merges two rankings of any scales: each score becomes its place between
