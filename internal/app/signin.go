@@ -119,7 +119,7 @@ func (s *signIn) Finish(ctx context.Context, pending, state, code string) (strin
 	if err != nil {
 		return "", 0, err
 	}
-	row := postgres.Session{ID: who.Session, Subject: who.Subject, Name: who.Name, Authority: who.Authority}
+	row := postgres.Session{ID: who.Session, Subject: who.Subject, Name: who.Name, Authority: who.Authority, IDToken: person.IDToken}
 	return kept, sessionLife, s.db.AddSession(ctx, row, sessionLife)
 }
 
@@ -147,10 +147,11 @@ func (s *signIn) End(ctx context.Context, session string) (string, error) {
 	if err != nil {
 		return "", nil // nothing of ours: there is nothing to end
 	}
-	if err := s.db.EndSession(ctx, who.Session); err != nil {
+	idToken, err := s.db.EndSession(ctx, who.Session)
+	if err != nil {
 		return "", err
 	}
-	return s.provider.EndURL(ctx), nil
+	return s.provider.EndURL(ctx, idToken), nil
 }
 
 // endedSessions knows which sessions were ended lately, so that their tokens,

@@ -162,7 +162,7 @@ func (d *desk) serveWS(w http.ResponseWriter, r *http.Request) {
 // write is called with the lock held: one writer at a time. A dead connection is
 // noticed by its reader.
 func (d *desk) write(c *websocket.Conn, v any) {
-	_ = c.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetWriteDeadline(time.Now().Add(time.Minute))
 	_ = c.WriteJSON(v)
 }
 
@@ -285,7 +285,7 @@ func (d *desk) received(typ string) []clientFrame {
 // waitFor waits until the server has got n frames of a type.
 func (d *desk) waitFor(t *testing.T, typ string, n int) []clientFrame {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		d.mu.Lock()
 		news := d.news
@@ -374,6 +374,26 @@ func TestConsole(t *testing.T) {
 		chrome.Run(t, tab, alt("z"), focused("Solved"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 		if got := d.waitFor(t, "conversation.close", 1)[0]; got.Data.Resolution != "Passed on" {
 			t.Errorf("closed with %+v", got)
+		}
+	})
+
+	t.Run("two hundred wait, and the window does not scroll", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		for i := range 200 {
+			c := assist.Conversation{ID: fmt.Sprint("w", i), CustomerName: "Visitor", LastSeq: 1, LastRole: assist.RoleCustomer, Preview: "Hello?",
+				WaitingSince: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now(), Status: assist.StatusWaiting}
+			if i%2 == 0 {
+				c.Status, c.Agent = assist.StatusOpen, "maya"
+			}
+			d.emit("queue.changed", c)
+		}
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".queue-row").length === 202`), chrome.Eventually(isReady),
+			chrome.Eventually(`document.querySelector(".top .pill").textContent === "201 waiting"`), chrome.Eventually(`document.title === "(201) Aside"`))
+		for _, size := range [][2]int64{{1400, 900}, {1024, 600}, {800, 700}, {390, 600}, {320, 568}} {
+			chrome.Run(t, tab, chromedp.EmulateViewport(size[0], size[1]),
+				chrome.Eventually(`innerWidth === `+fmt.Sprint(size[0])+` && document.documentElement.scrollHeight === innerHeight && document.documentElement.scrollWidth === innerWidth`))
 		}
 	})
 
@@ -600,7 +620,8 @@ func TestConsole(t *testing.T) {
 		tab := openDesk(t, browser, d)
 		const scroll = `document.querySelector(".transcript-scroll")`
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".turn").length === 41`), chrome.Eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
-			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0`))
+			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0; requestAnimationFrame(() => requestAnimationFrame(() => { window.scrolled = true; }))`),
+			chrome.Eventually(`window.scrolled`)) // and the page has been told
 		d.turn(assist.RoleCustomer, "news")
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
 		if top := chrome.Ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {
