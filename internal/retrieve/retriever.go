@@ -38,7 +38,7 @@ const (
 	// agent as an answer. It is low on purpose: silence on a question that the
 	// knowledge answers costs more than a weak passage that an agent can see is
 	// weak. TestWeak prints what each threshold keeps and stops on real questions.
-	DefaultWeakBelow = 0.12
+	DefaultWeakBelow = 0.08
 
 	// DefaultAnswerFrom is the evidence from which a bot may answer a customer with
 	// nobody watching. Of the questions without an answer of three sets at most one in
