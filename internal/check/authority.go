@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,8 +83,8 @@ func Authority(text string, limits []Limit, hits []assist.Hit) []assist.Verdict 
 
 // The words an agent offers with, and those that make a refusal of it.
 var (
-	offering = regexp.MustCompile(`(?i)\b(I|we)(['’](ll|ve|d like to|m)| will| can| have| would like to| am| are|['’]re)( also| just| now| already)? (give|giving|given|gave|add|added|adding|offer|offered|offering|send|sent|sending|refund|refunded|refunding|book|booked|booking|upgrade|upgraded|upgrading|grant|granted|granting|credit|credited|issue|issued|arrange|arranged|put|take|taken|waive|waived)\b`)
-	refusal  = regexp.MustCompile(`(?i)\b(can ?not|can['’]t|not|won['’]t|unable|unfortunately|ask(ed)? my|check(ed)? with|lead|supervisor|colleague)\b`)
+	offering = lex.MustPattern(`(?i)\b(I|we)(['’](ll|ve|d like to|m)| will| can| have| would like to| am| are|['’]re)( also| just| now| already)? (give|giving|given|gave|add|added|adding|offer|offered|offering|send|sent|sending|refund|refunded|refunding|book|booked|booking|upgrade|upgraded|upgrading|grant|granted|granting|credit|credited|issue|issued|arrange|arranged|put|take|taken|waive|waived)\b`)
+	refusal  = lex.MustPattern(`(?i)\b(can ?not|can['’]t|not|won['’]t|unable|unfortunately|ask(ed)? my|check(ed)? with|lead|supervisor|colleague)\b`)
 )
 
 // name gives the words that a sentence must have most of to name the gesture.

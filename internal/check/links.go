@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -14,12 +15,9 @@ import (
 // HTML and hidden characters, which never may.
 func Links(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
 	var verdicts []assist.Verdict
-	var known map[string]bool
+	known := knownLinks(hits, turns)
 	at := starts(draft)
 	for i, s := range draft.Sentences {
-		if known == nil {
-			known = knownLinks(hits, turns)
-		}
 		verdicts = append(verdicts, links(s.Text, i, at[i], known)...)
 	}
 	return verdicts
@@ -27,9 +25,9 @@ func Links(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.
 
 // LinkCheck finds foreign links in pieces of one text as they come, with the
 // knowledge and transcript read once.
-type LinkCheck struct{ known map[string]bool }
+type LinkCheck struct{ known func() map[string]bool }
 
-// NewLinkCheck reads what links are known.
+// NewLinkCheck reads what links are known, when the first one is met.
 func NewLinkCheck(hits []assist.Hit, turns []assist.Turn) LinkCheck {
 	return LinkCheck{knownLinks(hits, turns)}
 }
@@ -37,7 +35,7 @@ func NewLinkCheck(hits []assist.Hit, turns []assist.Turn) LinkCheck {
 // In gives the verdicts on a piece of text; their ranges are within it.
 func (c LinkCheck) In(text string) []assist.Verdict { return links(text, 0, 0, c.known) }
 
-func links(text string, sentence, offset int, known map[string]bool) []assist.Verdict {
+func links(text string, sentence, offset int, known func() map[string]bool) []assist.Verdict {
 	var verdicts []assist.Verdict
 	block := func(start, end int, format string) {
 		words := text[start:end]
@@ -54,7 +52,7 @@ func links(text string, sentence, offset int, known map[string]bool) []assist.Ve
 	}
 	for _, a := range addresses(text) {
 		word := text[a.start:a.end]
-		if !a.mail && !known[linkKey(word)] {
+		if !a.mail && !known()[linkKey(word)] {
 			block(a.start, a.end, "The link %s is in no source and nobody wrote it in this chat.")
 		}
 	}
@@ -93,24 +91,27 @@ func hidden(r rune) bool {
 	return unicode.Is(unicode.Cf, r) && r != '\u00ad' || unicode.IsControl(r)
 }
 
-// knownLinks are those of the knowledge and of the transcript.
-func knownLinks(hits []assist.Hit, turns []assist.Turn) map[string]bool {
-	known := map[string]bool{}
-	add := func(text string) {
-		for _, a := range addresses(text) {
-			known[linkKey(text[a.start:a.end])] = true
+// knownLinks are those of the knowledge and of the transcript. They are read when
+// they are asked for first: most texts hold no link.
+func knownLinks(hits []assist.Hit, turns []assist.Turn) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		known := map[string]bool{}
+		add := func(text string) {
+			for _, a := range addresses(text) {
+				known[linkKey(text[a.start:a.end])] = true
+			}
 		}
-	}
-	for _, h := range hits {
-		add(h.Text)
-		if h.URL != "" {
-			known[linkKey(h.URL)] = true
+		for _, h := range hits {
+			add(h.Text)
+			if h.URL != "" {
+				known[linkKey(h.URL)] = true
+			}
 		}
-	}
-	for _, t := range turns {
-		add(t.Text)
-	}
-	return known
+		for _, t := range turns {
+			add(t.Text)
+		}
+		return known
+	})
 }
 
 // linkKey is the same for the same address: the scheme, "www.", the case of the
@@ -161,6 +162,7 @@ func addresses(text string) []address {
 		}
 		word := text[start:stop]
 		switch {
+		case !strings.ContainsAny(word, ".:@"):
 		case isMail(word):
 			found = append(found, address{start, stop, true})
 		case isLink(word):
@@ -172,6 +174,9 @@ func addresses(text string) []address {
 }
 
 func separates(r rune) bool {
+	if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+		return false
+	}
 	return unicode.IsSpace(r) || strings.ContainsRune("()<>[]{}\"'`|“”‘’«»", r) || r == ',' || r == ';'
 }
 

@@ -1,8 +1,6 @@
 package check
 
 import (
-	"regexp"
-
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 )
@@ -12,18 +10,18 @@ const checkTone = "tone"
 // slips are the five ways to lose a customer with words alone, and what to say
 // instead.
 var slips = []struct {
-	pattern *regexp.Regexp
+	pattern *lex.Pattern
 	hint    string
 }{
-	{regexp.MustCompile(`(?i)\b(i (can )?(promise|guarantee|assure) you|(will|'ll) definitely|you have my word|this will never happen again|ich verspreche|garantiert nie wieder|je vous promets|le prometo)\b|\b100 ?% (sure|certain)\b`),
+	{lex.MustPattern(`(?i)\b(i (can )?(promise|guarantee|assure) you|(will|'ll) definitely|you have my word|this will never happen again|ich verspreche|garantiert nie wieder|je vous promets|le prometo)\b|\b100 ?% (sure|certain)\b`),
 		"promises what may not be in your hands: say what you will do next and by when."},
-	{regexp.MustCompile(`(?i)\b(you (do not|don['’]t) (really |actually )?(need|want)|what you (really |actually )?(want|need) is|trust me|you should have|you (would|['’]d) be better off|Sie brauchen das nicht|vous n['’]avez pas besoin)\b`),
+	{lex.MustPattern(`(?i)\b(you (do not|don['’]t) (really |actually )?(need|want)|what you (really |actually )?(want|need) is|trust me|you should have|you (would|['’]d) be better off|Sie brauchen das nicht|vous n['’]avez pas besoin)\b`),
 		"tells customers what they want: ask, or offer a choice."},
-	{regexp.MustCompile(`(?i)(?:^|\b)(^whatever[.!]|calm down|as i (already )?(said|told you|mentioned)|like i said|as (previously|already) (stated|mentioned)|obviously|clearly you|read the (manual|terms|policy|faq)|that['’]s (just )?how it is|deal with it|wie (bereits|schon) gesagt|beruhigen sie sich|comme je (vous )?l['’]ai (déjà )?dit|como ya le dije|cálmese)\b`),
+	{lex.MustPattern(`(?i)(?:^|\b)(^whatever[.!]|calm down|as i (already )?(said|told you|mentioned)|like i said|as (previously|already) (stated|mentioned)|obviously|clearly you|read the (manual|terms|policy|faq)|that['’]s (just )?how it is|deal with it|wie (bereits|schon) gesagt|beruhigen sie sich|comme je (vous )?l['’]ai (déjà )?dit|como ya le dije|cálmese)\b`),
 		"sounds rude or bored: say it once more, kindly, in other words."},
-	{regexp.MustCompile(`(?i)\b((is|['’]s)(n['’]t| not) (my|our) (department|job|fault|problem|responsibility|team)|not my (department|job|fault|problem)|nothing to do with (me|us)|you(['’]ll)? (need|have) to (contact|call|ask|speak to|talk to) (another|someone else|somebody else|a different|the other)|(their|the (carrier|courier|warehouse|other team)['’]?s?) fault|nicht (mein|unser)e? (problem|abteilung|schuld)|pas (mon|notre) (problème|service)|no es (mi|nuestro) (problema|departamento))\b`),
+	{lex.MustPattern(`(?i)\b((is|['’]s)(n['’]t| not) (my|our) (department|job|fault|problem|responsibility|team)|not my (department|job|fault|problem)|nothing to do with (me|us)|you(['’]ll)? (need|have) to (contact|call|ask|speak to|talk to) (another|someone else|somebody else|a different|the other)|(their|the (carrier|courier|warehouse|other team)['’]?s?) fault|nicht (mein|unser)e? (problem|abteilung|schuld)|pas (mon|notre) (problème|service)|no es (mi|nuestro) (problema|departamento))\b`),
 		"passes the customer on: say \"I'll take care of it\" and who does what."},
-	{regexp.MustCompile(`(?i)\b(it['’]?s (just |simply )?(our|company|the) policy|(our |company |the )?policy (does not|doesn['’]t|won['’]t) (allow|let)|rules are rules|(i['’]m|we['’]re|i am|we are) not allowed to|my hands are tied|(there is|there['’]s) nothing (i|we) can do|against (our |company |the )?policy|so sind die (regeln|vorschriften)|c['’]est (notre|la) politique|es nuestra política)\b`),
+	{lex.MustPattern(`(?i)\b(it['’]?s (just |simply )?(our|company|the) policy|(our |company |the )?policy (does not|doesn['’]t|won['’]t) (allow|let)|rules are rules|(i['’]m|we['’]re|i am|we are) not allowed to|my hands are tied|(there is|there['’]s) nothing (i|we) can do|against (our |company |the )?policy|so sind die (regeln|vorschriften)|c['’]est (notre|la) politique|es nuestra política)\b`),
 		"hides behind policy: say what you can do, and why the rule is there."},
 }
 

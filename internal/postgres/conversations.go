@@ -209,15 +209,18 @@ func (db *DB) change(ctx context.Context, run runner, op, conversation string, f
 	err := run(ctx, op+" "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			c := &change{tx: tx}
-			found, err := collect(ctx, tx, scanConversation, lock, conversation)
-			if err != nil {
+			var found []assist.Conversation
+			var b pgx.Batch
+			b.Queue(lock, conversation).Query(func(rows pgx.Rows) (err error) {
+				found, err = pgx.CollectRows(rows, scanConversation)
+				return err
+			})
+			b.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error { return row.Scan(&c.now) })
+			if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 				return err
 			}
 			if len(found) == 0 {
 				return noConversation(conversation)
-			}
-			if err := tx.QueryRow(ctx, `SELECT now()`).Scan(&c.now); err != nil {
-				return err
 			}
 			c.Conversation, c.now = found[0], c.now.UTC()
 			if err := f(ctx, c); err != nil {
@@ -234,10 +237,12 @@ func (db *DB) change(ctx context.Context, run runner, op, conversation string, f
 				for _, s := range c.after {
 					c.write(s.sql, s.args...)
 				}
-				err = tx.SendBatch(ctx, &c.writes).Close()
+				if err := tx.SendBatch(ctx, &c.writes).Close(); err != nil {
+					return err
+				}
 			}
 			now = c.Conversation
-			return err
+			return nil
 		})
 	})
 	return now, err

@@ -19,6 +19,9 @@
 //     as a role that row-level security limits; a connection that could read
 //     past it is refused when it is opened.
 //   - Knowledge is written by one transaction at a time per schema.
+//   - Agents' searches in a knowledge of up to 10,000 passages are answered from a
+//     copy in memory, of the very version that the search's first statement tells
+//     (held.go); what customers may see the database decides each time.
 //
 // Poolers: statements are prepared once per connection, and search_path, role and
 // time limits are set when it starts. PgBouncer refuses those settings or, told to
@@ -50,7 +53,7 @@
 // must be what was just committed (transcripts, logs, queue) is read from the
 // primary by its primary key.
 //
-// Nodes hold nothing, so they scale by being more. One of two cores carries 10,000
+// Nodes hold nothing that is not in the database, so they scale by being more. One of two cores carries 10,000
 // sockets in 200 MB and makes some hundreds of suggestions a second with a model
 // elsewhere: three nodes for 10,000 agents (for the sake of one that dies, not of
 // the load), some twenty for 100,000 agents, their customers' 50,000 sockets and

@@ -60,3 +60,19 @@ func (db *DB) ReadsReplica() bool { return db.replica.fresh.Load() }
 
 // LookAtReplica looks once, now.
 func (db *DB) LookAtReplica(ctx context.Context) { db.replica.lookOnce(ctx, db.turns, nil) }
+
+// HoldKnowledge reads the knowledge into memory now.
+func (db *DB) HoldKnowledge(t testing.TB) {
+	db.held.read(t.Context())
+	if h := db.held.now.Load(); h != nil {
+		db.held.seen.Store(h.version)
+	}
+}
+
+// LetKnowledgeGo has searches go to the database until it is read again.
+func (db *DB) LetKnowledgeGo() { db.held.now.Store(nil) }
+
+// Holds says whether a search is answered from memory.
+func (db *DB) Holds(scope retrieve.Scope) bool { return db.heldFor(scope) != nil }
+
+var Halves = halves

@@ -74,6 +74,7 @@ type DB struct {
 	ingest *pool
 
 	replica *replica // nil: there is none
+	held    *keeper  // of a small knowledge in memory
 }
 
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -120,6 +121,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	prepare(settings)
 	db.settings = settings
+	db.held = newKeeper(ctx, db)
 
 	public := settings.Copy()
 	if cfg.PublicURL != "" {
@@ -186,6 +188,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // Stop ends all connections. It waits for statements that are running. (Close
 // closes a conversation.)
 func (db *DB) Stop() {
+	if db.held != nil {
+		db.held.stop()
+	}
 	if db.replica != nil {
 		db.replica.end()
 	}

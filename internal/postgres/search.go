@@ -66,6 +66,9 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 		stats, df = `SELECT version, passages_public, questions_public, learned FROM knowledge_stats`, `SELECT term, id, df_public, asked_public FROM lexicon WHERE term = ANY($1)`
 	}
 	const dense = `SELECT name FROM vector_models WHERE chosen > 0 ORDER BY chosen DESC LIMIT 1`
+	if l, ok, err := db.heldLexicon(ctx, scope, terms); ok || err != nil {
+		return l, err
+	}
 	var l retrieve.Lexicon
 	err := db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
 		l = retrieve.Lexicon{Terms: make(map[string]retrieve.TermStat, len(terms))}
@@ -89,7 +92,39 @@ func (db *DB) Lexicon(ctx context.Context, scope retrieve.Scope, terms []string)
 	if l.Passages == 0 {
 		l.DenseName = ""
 	}
+	if err == nil && db.holds(scope) {
+		db.held.saw(l)
+	}
 	return l, err
+}
+
+// heldLexicon is Lexicon from memory, as long as the copy is of the version that
+// the database tells, and nothing was learned; false where it is not.
+func (db *DB) heldLexicon(ctx context.Context, scope retrieve.Scope, terms []string) (l retrieve.Lexicon, ok bool, err error) {
+	const sql = `SELECT version, passages, questions, learned, coalesce((SELECT name FROM vector_models WHERE chosen > 0 ORDER BY chosen DESC LIMIT 1), '')
+		FROM knowledge_stats`
+	if !db.holds(scope) {
+		return l, false, nil
+	}
+	h := db.held.now.Load()
+	if h == nil || h.learned || h.version != db.held.seen.Load() {
+		return l, false, nil
+	}
+	err = db.reader(scope).doAgain(ctx, "look up terms", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, sql).Scan(&l.Version, &l.Passages, &l.Questions, &l.Learned, &l.DenseName)
+	})
+	if err != nil {
+		return l, false, err
+	}
+	if l.Learned > 0 || l.Questions > 0 {
+		db.held.now.CompareAndSwap(h, h.whenLearned())
+		return l, false, nil
+	}
+	if l.Version != h.version {
+		return l, false, nil
+	}
+	l.Terms = h.lexicon(terms)
+	return l, true, nil
 }
 
 // hitColumns are what scanHit takes, of a passage p and its document d.
@@ -117,6 +152,13 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 	if max(len(q.Weights), len(q.Learned.Weights)) > maxTerms {
 		return nil, assist.Errorf(assist.Invalid, "the question has more than %d terms", maxTerms)
 	}
+	if h := db.heldFor(scope); h != nil {
+		memories, err := db.memories(ctx, scope, q.Learned)
+		if err != nil {
+			return nil, err
+		}
+		return h.lexical(scope, q, memories), nil
+	}
 	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) error {
 		var lists postings
 		var listed bool
@@ -136,6 +178,31 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 		found[i].Ranks = assist.Ranks{Lexical: i + 1, LexicalScore: found[i].Score}
 	}
 	return found, err
+}
+
+// memories gives what was learned of passages that share a word with the question,
+// by id; nil where nothing was asked for.
+func (db *DB) memories(ctx context.Context, scope retrieve.Scope, q retrieve.LearnedQuery) (memories map[string]remembered, err error) {
+	if len(q.Candidates) == 0 {
+		return nil, nil
+	}
+	const sql = `SELECT passage_id, evidence, -(weights <#> $1), terms && $3::int[] FROM learned WHERE terms && $2::int[]`
+	ids := make([]int32, 0, len(q.Weights))
+	for id := range q.Weights {
+		ids = append(ids, id)
+	}
+	err = db.reader(scope).doAgain(ctx, "search what was learned", func(ctx context.Context, conn *pgx.Conn) error {
+		memories = map[string]remembered{}
+		rows, err := conn.Query(ctx, sql, sparse(q.Weights), ids, q.Candidates)
+		if err != nil {
+			return err
+		}
+		var id string
+		var m remembered
+		_, err = pgx.ForEachRow(rows, []any{&id, &m.evidence, &m.learned, &m.candidate}, func() error { memories[id] = m; return nil })
+		return err
+	})
+	return memories, err
 }
 
 func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args []any) {

@@ -207,7 +207,8 @@ type used struct {
 // names none and that is ready; nil when there is nothing to say about any.
 func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, error) {
 	const named = `SELECT id, body, reply_seq > 0 FROM suggestions WHERE conversation_id = $1 AND id = $2`
-	const newest = `SELECT id, body, false FROM (SELECT id, body, state FROM suggestions WHERE conversation_id = $1
+	// One that was not wanted is dismissed, whatever it said.
+	const newest = `SELECT id, '{}', false FROM (SELECT id, state FROM suggestions WHERE conversation_id = $1
 		ORDER BY for_seq DESC, created_at DESC LIMIT 1) s WHERE state = 'ready' AND $2 = ''`
 	sql := named
 	if r.SuggestionID == "" {

@@ -111,6 +111,12 @@ func (db *DB) MissingVectors(ctx context.Context, model string, limit int) (ids,
 // of what the index came upon, all are compared after all.
 func (db *DB) Dense(ctx context.Context, scope retrieve.Scope, model string, vector []float32) (found []assist.Hit, err error) {
 	const known = `SELECT m.id, m.dimension, e.extversion FROM vector_models m, pg_extension e WHERE m.name = $1 AND e.extname = 'vector'`
+	if h := db.heldFor(scope); h != nil && h.model == model {
+		if err := checkVector(model, h.dim, vector); err != nil {
+			return nil, err
+		}
+		return h.dense(scope, vector), nil
+	}
 	err = db.reader(scope).doAgain(ctx, "search by vector of "+model, func(ctx context.Context, conn *pgx.Conn) error {
 		found = nil
 		var id, dim int

@@ -115,48 +115,33 @@ func (g *grams) clear() {
 	g.met = g.met[:0]
 }
 
-// like is how alike the question and the passage's best sentence are, 0..1.
-func (g *grams) like(h assist.Hit) float64 {
-	best, _, _ := g.nearest(h)
-	return best
-}
-
-// nearest gives the passage's sentence that is most like the question, or its
-// title, how alike they are, and how alike the next one is.
-func (g *grams) nearest(h assist.Hit) (best, next float64, nearest string) {
-	text := h.Text[:min(len(h.Text), likeBytes)]
-	read := func(sentence string, title float64) {
+// nearest gives the page's sentence that is most like the question, or its title,
+// how alike they are, and how alike the next one is.
+func (g *grams) nearest(p *page) (best, next float64, nearest string) {
+	counts, sentences := p.grams(g)
+	for i, c := range counts {
 		like := 0.0
-		total := g.add(sentence, 1)
-		if title > 0 {
-			total += g.add(h.Title, title)
-		}
-		if total > 0 {
+		if c.total > 0 {
 			dot := 0.0
-			for _, k := range g.met {
+			for n, k := range c.groups {
 				if q := g.question[k]; q > 0 {
-					dot += float64(q) * math.Sqrt(float64(g.count[k]))
+					dot += float64(q) * math.Sqrt(float64(c.counts[n]))
 				}
 			}
-			like = min(dot/math.Sqrt(total), 1)
+			like = min(dot/math.Sqrt(c.total), 1)
 		}
 		if like > best {
-			best, next, nearest = like, best, sentence
+			best, next, nearest = like, best, sentences[i]
 		} else {
 			next = max(next, like)
 		}
-		g.clear()
-	}
-	read(h.Title, 0)
-	for _, s := range lex.Sentences(text) {
-		read(s.In(text), likeTitle)
 	}
 	return best, next, nearest
 }
 
 // reread raises those of the best passages that say something like the question,
 // and gives the likeness of the first.
-func reread(q assist.Question, hits []assist.Hit) (first read) {
+func (p pages) reread(q assist.Question, hits []assist.Hit) (first read) {
 	if len(hits) == 0 {
 		return read{}
 	}
@@ -165,7 +150,7 @@ func reread(q assist.Question, hits []assist.Hit) (first read) {
 	for i := range hits {
 		reads[i] = read{hit: hits[i], words: hits[i].Ranks.LexicalScore}
 		if g != nil && i < likeRead {
-			reads[i].like = g.like(hits[i])
+			reads[i].like, _, _ = g.nearest(p.of(hits[i], q.Language))
 			reads[i].hit.Ranks.LexicalScore *= 1 + likeGain*reads[i].like
 		}
 	}
@@ -178,20 +163,20 @@ func reread(q assist.Question, hits []assist.Hit) (first read) {
 	}
 	first = reads[0]
 	if g != nil {
-		first.alike = g.alike(first.hit)
+		first.alike = g.alike(p.of(first.hit, q.Language))
 	}
 	return first
 }
 
-// alike is how alike the passage's sentence that is most like the question is to
-// the next one of the same passage.
-func (g *grams) alike(h assist.Hit) float64 {
-	_, _, sentence := g.nearest(h)
+// alike is how alike the page's sentence that is most like the question is to the
+// next one of the same page.
+func (g *grams) alike(p *page) float64 {
+	_, _, sentence := g.nearest(p)
 	own := newGrams(assist.Question{Text: sentence})
 	if own == nil {
 		return 0
 	}
-	_, next, _ := own.nearest(h)
+	_, next, _ := own.nearest(p)
 	return next
 }
 

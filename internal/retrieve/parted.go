@@ -137,6 +137,7 @@ type sample struct {
 	norms     []float64
 	terms     map[string]int32
 	postings  [][]posting
+	pages     pages
 }
 
 type posting struct {
@@ -150,7 +151,7 @@ type sampleQuestion struct {
 }
 
 func newSample(hits []assist.Hit) *sample {
-	s := &sample{hits: hits, terms: map[string]int32{}}
+	s := &sample{hits: hits, terms: map[string]int32{}, pages: newPages()}
 	total := 0.0
 	for i, h := range hits {
 		language := lex.Language(h.Title + "\n" + h.Text)
@@ -230,6 +231,6 @@ func (s *sample) wrong(asked sampleQuestion) float64 {
 	if len(found) == 0 {
 		return 0
 	}
-	first := reread(q, found)
-	return max(strength(signs{amount: first.words / idf(l.Passages, 1), like: first.like, cover: w.cover(q, first.hit, Memory{})}), 0)
+	first := s.pages.reread(q, found)
+	return max(strength(signs{amount: first.words / idf(l.Passages, 1), like: first.like, cover: w.cover(q, s.pages.of(first.hit, q.Language), Memory{})}), 0)
 }

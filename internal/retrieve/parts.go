@@ -39,7 +39,7 @@ func parts(text, language string) [][]string {
 // passage that has most of it goes up to as many places as there are questions.
 // Words of all questions together rank the page first that has a little of each;
 // the first hit stays all the same.
-func spread(q assist.Question, hits []assist.Hit, telling map[string]float64) {
+func (p pages) spread(q assist.Question, hits []assist.Hit, telling map[string]float64) {
 	asked := parts(q.Text, q.Language)
 	if len(asked) == 0 || len(hits) < 2 {
 		return
@@ -47,10 +47,7 @@ func spread(q assist.Question, hits []assist.Hit, telling map[string]float64) {
 	hits = hits[:min(len(hits), likeRead)]
 	has := make([]map[string]bool, len(hits))
 	for i, h := range hits {
-		has[i] = map[string]bool{}
-		for _, t := range lex.Terms(h.Title+"\n"+h.Heading+"\n"+h.Text, q.Language) {
-			has[i][t] = true
-		}
+		has[i] = p.of(h, q.Language).has()
 	}
 	place := 1
 	for _, terms := range asked {

@@ -3,8 +3,6 @@ package retrieve
 import (
 	"strings"
 	"unicode/utf8"
-
-	"github.com/aside-project/aside/internal/lex"
 )
 
 const (
@@ -15,18 +13,17 @@ const (
 // quote gives the one to three neighbouring sentences of a text that answer
 // best: those with most of the question's weight. It is a byte-exact piece of
 // the text. A neighbour joins only if it brings something new.
-func quote(text, language string, idf map[string]float64) string {
-	spans := lex.Sentences(text)
+func quote(p *page, idf map[string]float64) string {
+	text := p.key.text
+	spans, terms, lengths := p.cut()
 	if len(spans) == 0 {
 		return ""
 	}
-	terms := make([][]string, len(spans))
 	best, most := 0, -1.0
 	for i, s := range spans {
 		sentence := s.In(text)
-		terms[i] = lex.Terms(sentence, language)
-		score := gain(terms[i], idf, nil)
-		if len(terms[i]) < 3 || strings.HasSuffix(sentence, "?") || strings.HasSuffix(sentence, ":") {
+		score := told(terms[i], idf, nil)
+		if lengths[i] < 3 || strings.HasSuffix(sentence, "?") || strings.HasSuffix(sentence, ":") {
 			score /= 2 // a heading or a question is not the answer
 		}
 		if score > most {
@@ -39,10 +36,10 @@ func quote(text, language string, idf map[string]float64) string {
 	for to-from+1 < maxSentences {
 		before, after := 0.0, 0.0
 		if from > 0 && spans[to].End-spans[from-1].Start <= maxQuote {
-			before = news(terms[from-1], idf, covered)
+			before = told(terms[from-1], idf, covered)
 		}
 		if to+1 < len(spans) && spans[to+1].End-spans[from].Start <= maxQuote {
-			after = news(terms[to+1], idf, covered)
+			after = told(terms[to+1], idf, covered)
 		}
 		if max(before, after) <= first/3 {
 			break
@@ -60,16 +57,25 @@ func quote(text, language string, idf map[string]float64) string {
 
 // gain adds up what the terms say that is not covered yet, and covers them.
 func gain(terms []string, idf map[string]float64, covered map[string]bool) float64 {
-	if covered == nil {
-		covered = map[string]bool{}
-	}
-	sum := news(terms, idf, covered)
+	sum := told(terms, idf, covered)
 	for _, t := range terms {
 		covered[t] = true
 	}
 	return sum
 }
 
+// told adds up what terms, each there once, say that is not covered.
+func told(terms []string, idf map[string]float64, covered map[string]bool) float64 {
+	sum := 0.0
+	for _, t := range terms {
+		if !covered[t] {
+			sum += idf[t]
+		}
+	}
+	return sum
+}
+
+// news is told for terms with repeats.
 func news(terms []string, idf map[string]float64, covered map[string]bool) float64 {
 	sum := 0.0
 	met := map[string]bool{}

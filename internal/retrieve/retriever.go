@@ -71,13 +71,14 @@ type Retriever struct {
 	askers map[string]*asker // by model
 	serves string            // the model that the knowledge had all vectors of, last time
 
+	pages    pages      // that were read last
 	partings [2]parting // of what customers see, and of everything
 }
 
 // New makes a Retriever. The embedder may be nil: words alone then find.
 func New(index Index, embedder llm.Embedder, opt Options) *Retriever {
 	opt = opt.withDefaults()
-	r := &Retriever{index: index, embedder: embedder, opt: opt, askers: map[string]*asker{}}
+	r := &Retriever{index: index, embedder: embedder, opt: opt, askers: map[string]*asker{}, pages: newPages()}
 	if embedder != nil {
 		r.serves = embedder.Name()
 		r.askers[r.serves] = newAsker(embedder, opt)
@@ -154,8 +155,8 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if knowledge, err = r.parted(gctx, scope, lexicon); err != nil {
 			return err
 		}
-		first = reread(q, lexical)
-		spread(q, lexical, words.idf(q))
+		first = r.pages.reread(q, lexical)
+		r.pages.spread(q, lexical, words.idf(q))
 		if recaller, ok := r.index.(Recaller); ok && lexicon.Learned > 0 {
 			if memory, err = recaller.Recall(gctx, wide, first.hit.ID, words.ids()); err != nil {
 				return fmt.Errorf("recall what passage %s was asked: %w", first.hit.ID, err)
@@ -180,14 +181,14 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	res.Hits = perDocument(hits, r.opt.PerDocument, scope.K)
 	telling := words.idf(q)
 	for i := range res.Hits {
-		res.Hits[i].Quote = quote(res.Hits[i].Text, q.Language, telling)
+		res.Hits[i].Quote = quote(r.pages.of(res.Hits[i], q.Language), telling)
 	}
 	if len(lexical) > 0 {
 		res.Share = min(first.words/words.mass, 1)
 		res.Evidence = evidence(signs{
 			amount: first.words / idf(lexicon.Passages, 1),
 			like:   first.like,
-			cover:  words.cover(q, first.hit, memory),
+			cover:  words.cover(q, r.pages.of(first.hit, q.Language), memory),
 			named:  knowledge.named(q, first.hit),
 			usual:  words.usual(q, lexicon, memory),
 			habit:  habit(lexicon),
@@ -484,13 +485,8 @@ func (w weighed) ids() []int32 {
 
 // cover is the share of the question's weight that a passage has in its words,
 // or that it was asked with.
-func (w weighed) cover(q assist.Question, h assist.Hit, m Memory) float64 {
-	has := map[string]bool{}
-	for _, text := range []string{h.Title, h.Heading, h.Text} {
-		for _, t := range lex.Terms(text, q.Language) {
-			has[t] = true
-		}
-	}
+func (w weighed) cover(q assist.Question, p *page, m Memory) float64 {
+	has := p.has()
 	var covered, all float64
 	for _, t := range q.Terms {
 		if t.Weight <= 0 {

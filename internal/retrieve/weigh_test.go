@@ -95,7 +95,7 @@ func TestQuote(t *testing.T) {
 		{"- A refund for shoes takes 5 days\n- Other", "A refund for shoes takes 5 days"},
 		{"A refund " + strings.Repeat("very long ", 100), "A refund " + strings.TrimSpace(strings.Repeat("very long ", 49))},
 	} {
-		if got := quote(c.text, "en", idf); got != c.want {
+		if got := quote(&page{key: pageKey{text: c.text, language: "en"}}, idf); got != c.want {
 			t.Errorf("quote(%.60q) = %q, want %q", c.text, got, c.want)
 		}
 	}
@@ -105,7 +105,7 @@ func FuzzQuote(f *testing.F) {
 	f.Add("A refund. Of shoes.\n- x")
 	f.Add(strings.Repeat("é", maxQuote) + "\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		if q := quote(text, "en", map[string]float64{"refund": 1}); !strings.Contains(text, q) || len(q) > maxQuote {
+		if q := quote(&page{key: pageKey{text: text, language: "en"}}, map[string]float64{"refund": 1}); !strings.Contains(text, q) || len(q) > maxQuote {
 			t.Errorf("quote(%q) = %q", text, q)
 		}
 	})
@@ -119,12 +119,15 @@ func FuzzLikeness(f *testing.F) {
 		if g == nil {
 			return
 		}
-		h := assist.Hit{Title: title, Passage: assist.Passage{Text: text}}
-		first := g.like(h)
+		like := func() float64 {
+			best, _, _ := g.nearest(&page{key: pageKey{title: title, text: text}})
+			return best
+		}
+		first := like()
 		if first < 0 || first > 1 || math.IsNaN(first) {
 			t.Errorf("like(%q, %q) = %v", question, text, first)
 		}
-		if again := g.like(h); again != first {
+		if again := like(); again != first {
 			t.Errorf("the second reading of %q gives %v, the first gave %v", text, again, first)
 		}
 	})
@@ -163,7 +166,8 @@ func BenchmarkReread(b *testing.B) {
 	}
 	q := plainQuestion(assist.Question{Text: "how many days do i have to send the shoes back", Language: "en"})
 	b.ReportAllocs()
+	kept := newPages()
 	for b.Loop() {
-		reread(q, hits)
+		kept.reread(q, hits)
 	}
 }

@@ -2,11 +2,11 @@ package suggest
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
 )
 
 // acknowledge names what happened to the customer, in their own noun, and owns
@@ -150,9 +150,9 @@ type phrases struct {
 	hi, happy, thanks, thanksName, look         string
 	sorry, sorryWait, sorryAgain                string
 	sorryThing, sorryThingWait, sorryThingAgain string
-	apology, upset, waited, again, wrong        *regexp.Regexp
-	unreal                                      *regexp.Regexp   // only imagined, or over: "what if", "that worked"
-	things                                      []*regexp.Regexp // the noun that something happened to; groups: determiner, noun, …
+	apology, upset, waited, again, wrong        *lex.Pattern
+	unreal                                      *lex.Pattern   // only imagined, or over: "what if", "that worked"
+	things                                      []*lex.Pattern // the noun that something happened to; groups: determiner, noun, …
 	yours                                       map[string]string
 	skip                                        map[string]bool
 }
@@ -233,23 +233,23 @@ var spoken = map[string]phrases{
 		look:  "I'll look into this and tell you exactly what I find.",
 		sorry: "I'm sorry about that.", sorryWait: "I'm sorry about the wait.", sorryAgain: "I'm sorry that you had to write to us more than once.",
 		sorryThing: "I'm sorry about %s.", sorryThingWait: "I'm sorry about %s, and about the wait.", sorryThingAgain: "I'm sorry about %s, and that you had to write to us more than once.",
-		apology: regexp.MustCompile(`(?i)\b(sorry|apolog)`),
-		unreal:  regexp.MustCompile(`(?i)\b(what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
-		upset:   regexp.MustCompile(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
-		waited:  regexp.MustCompile(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
-		again:   regexp.MustCompile(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
-		wrong:   regexp.MustCompile(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here)\b`),
-		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
-			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),
-			regexp.MustCompile(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enNever),
-			regexp.MustCompile(`(?i)` + enNot),
-			regexp.MustCompile(`(?i)` + enNoun + enHas + enBad),
-			regexp.MustCompile(`(?i)` + enNoun + enOff),
-			regexp.MustCompile(`(?i)\b(brand[ -]new)[ \t]+([a-z][a-z-]+)(?:` + enHas + enBad + `|` + enOff + `)`),
-			regexp.MustCompile(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)([ \t]+(?:on|in))[ \t]+` + enNoun),
-			regexp.MustCompile(`(?i)\b(?:lost|broke|ripped|tore|cracked|damaged|dropped|stole)[ \t]+(my|our)[ \t]+([a-z][a-z-]+)`),
-			regexp.MustCompile(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|torn|cracked)[ \t]+(?:items?|products?|parts?|size|sizes|colou?r|orders?|package|parcel|delivery|address|charges?|amount|price|shoes?|boots?|jacket|shirt|jeans))\b`),
+		apology: lex.MustPattern(`(?i)\b(sorry|apolog)`),
+		unreal:  lex.MustPattern(`(?i)\b(what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
+		upset:   lex.MustPattern(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
+		waited:  lex.MustPattern(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
+		again:   lex.MustPattern(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
+		wrong:   lex.MustPattern(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here)\b`),
+		things: []*lex.Pattern{
+			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
+			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),
+			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enNever),
+			lex.MustPattern(`(?i)` + enNot),
+			lex.MustPattern(`(?i)` + enNoun + enHas + enBad),
+			lex.MustPattern(`(?i)` + enNoun + enOff),
+			lex.MustPattern(`(?i)\b(brand[ -]new)[ \t]+([a-z][a-z-]+)(?:` + enHas + enBad + `|` + enOff + `)`),
+			lex.MustPattern(`(?i)\b(?:a|an|the)()\s+(hole|stain|scratch|crack|leak)([ \t]+(?:on|in))[ \t]+` + enNoun),
+			lex.MustPattern(`(?i)\b(?:lost|broke|ripped|tore|cracked|damaged|dropped|stole)[ \t]+(my|our)[ \t]+([a-z][a-z-]+)`),
+			lex.MustPattern(`(?i)\b()((?:broken|damaged|defective|faulty|missing|wrong|late|torn|cracked)[ \t]+(?:items?|products?|parts?|size|sizes|colou?r|orders?|package|parcel|delivery|address|charges?|amount|price|shoes?|boots?|jacket|shirt|jeans))\b`),
 		},
 		yours: map[string]string{"my": "your", "our": "your", "brand new": "your new", "brand-new": "your new", "this": "the", "that": "the", "these": "the", "those": "the", "": "the"},
 		skip: map[string]bool{"time": true, "thing": true, "things": true, "day": true, "one": true, "it": true, "is": true, "was": true, "i": true, "way": true, "problem": true, "issue": true, "same": true, "has": true, "have": true, "are": true,
@@ -260,13 +260,13 @@ var spoken = map[string]phrases{
 		look:  "Ich sehe mir das an und sage Ihnen genau, was ich herausfinde.",
 		sorry: "das tut mir leid.", sorryWait: "die Wartezeit tut mir leid.", sorryAgain: "es tut mir leid, dass Sie uns mehrmals schreiben mussten.",
 		sorryThing: "das mit %s tut mir leid.", sorryThingWait: "das mit %s und die Wartezeit tun mir leid.", sorryThingAgain: "das mit %s tut mir leid, und dass Sie uns mehrmals schreiben mussten.",
-		apology: regexp.MustCompile(`(?i)(tut mir leid|entschuldig)`),
-		upset:   regexp.MustCompile(`(?i)(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
-		waited:  regexp.MustCompile(`(?i)(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
-		again:   regexp.MustCompile(`(?i)(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
-		wrong:   regexp.MustCompile(`(?i)(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
-		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
+		apology: lex.MustPattern(`(?i)(tut mir leid|entschuldig)`),
+		upset:   lex.MustPattern(`(?i)(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
+		waited:  lex.MustPattern(`(?i)(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
+		again:   lex.MustPattern(`(?i)(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
+		wrong:   lex.MustPattern(`(?i)(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
+		things: []*lex.Pattern{
+			lex.MustPattern(`(?i)\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
 		},
 		yours: map[string]string{"meine": "Ihrer", "mein": "Ihrem", "meiner": "Ihrer", "meinem": "Ihrem", "meinen": "Ihrem", "der": "dem", "die": "der", "das": "dem"},
 	},
@@ -275,13 +275,13 @@ var spoken = map[string]phrases{
 		look:  "Je regarde cela et je vous dis exactement ce que je trouve.",
 		sorry: "je suis désolé pour ce désagrément.", sorryWait: "je suis désolé pour l'attente.", sorryAgain: "je suis désolé que vous ayez dû nous écrire plusieurs fois.",
 		sorryThing: "je suis désolé pour %s.", sorryThingWait: "je suis désolé pour %s et pour l'attente.", sorryThingAgain: "je suis désolé pour %s, et que vous ayez dû nous écrire plusieurs fois.",
-		apology: regexp.MustCompile(`(?i)(désolé|excuse)`),
-		upset:   regexp.MustCompile(`(?i)(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
-		waited:  regexp.MustCompile(`(?i)(j'attends|toujours (pas|rien)|depuis des semaines)`),
-		again:   regexp.MustCompile(`(?i)((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
-		wrong:   regexp.MustCompile(`(?i)(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
-		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
+		apology: lex.MustPattern(`(?i)(désolé|excuse)`),
+		upset:   lex.MustPattern(`(?i)(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
+		waited:  lex.MustPattern(`(?i)(j'attends|toujours (pas|rien)|depuis des semaines)`),
+		again:   lex.MustPattern(`(?i)((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
+		wrong:   lex.MustPattern(`(?i)(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
+		things: []*lex.Pattern{
+			lex.MustPattern(`(?i)\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
 		},
 		yours: map[string]string{"mon": "votre", "ma": "votre", "mes": "vos"},
 	},
@@ -290,13 +290,13 @@ var spoken = map[string]phrases{
 		look:  "Me ocupo de revisarlo y le digo exactamente lo que encuentre.",
 		sorry: "siento mucho lo ocurrido.", sorryWait: "siento mucho la espera.", sorryAgain: "siento mucho que haya tenido que escribirnos varias veces.",
 		sorryThing: "siento mucho lo de %s.", sorryThingWait: "siento mucho lo de %s, y la espera.", sorryThingAgain: "siento mucho lo de %s, y que haya tenido que escribirnos varias veces.",
-		apology: regexp.MustCompile(`(?i)(siento|lament|disculp|perdón)`),
-		upset:   regexp.MustCompile(`(?i)(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
-		waited:  regexp.MustCompile(`(?i)(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
-		again:   regexp.MustCompile(`(?i)((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
-		wrong:   regexp.MustCompile(`(?i)(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
-		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
+		apology: lex.MustPattern(`(?i)(siento|lament|disculp|perdón)`),
+		upset:   lex.MustPattern(`(?i)(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
+		waited:  lex.MustPattern(`(?i)(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
+		again:   lex.MustPattern(`(?i)((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
+		wrong:   lex.MustPattern(`(?i)(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
+		things: []*lex.Pattern{
+			lex.MustPattern(`(?i)\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
 		},
 		yours: map[string]string{"mi": "su", "mis": "sus"},
 	},
@@ -305,13 +305,13 @@ var spoken = map[string]phrases{
 		look:  "Vou verificar e digo exatamente o que encontrar.",
 		sorry: "sinto muito pelo ocorrido.", sorryWait: "sinto muito pela espera.", sorryAgain: "sinto muito que tenha precisado escrever mais de uma vez.",
 		sorryThing: "sinto muito pelo problema com %s.", sorryThingWait: "sinto muito pelo problema com %s e pela espera.", sorryThingAgain: "sinto muito pelo problema com %s, e que tenha precisado escrever mais de uma vez.",
-		apology: regexp.MustCompile(`(?i)(sinto muito|lament|desculp)`),
-		upset:   regexp.MustCompile(`(?i)(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
-		waited:  regexp.MustCompile(`(?i)(estou esperando|ainda não|até agora|há semanas)`),
-		again:   regexp.MustCompile(`(?i)((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
-		wrong:   regexp.MustCompile(`(?i)(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
-		things: []*regexp.Regexp{
-			regexp.MustCompile(`(?i)\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
+		apology: lex.MustPattern(`(?i)(sinto muito|lament|desculp)`),
+		upset:   lex.MustPattern(`(?i)(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
+		waited:  lex.MustPattern(`(?i)(estou esperando|ainda não|até agora|há semanas)`),
+		again:   lex.MustPattern(`(?i)((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
+		wrong:   lex.MustPattern(`(?i)(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
+		things: []*lex.Pattern{
+			lex.MustPattern(`(?i)\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
 		},
 		yours: map[string]string{"minha": "a sua", "meu": "o seu", "minhas": "as suas", "meus": "os seus"},
 	},

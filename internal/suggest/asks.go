@@ -1,7 +1,6 @@
 package suggest
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/aside-project/aside/internal/lex"
@@ -23,13 +22,13 @@ const (
 
 // asker says for one language how questions ask for a kind, and how sentences
 // give it.
-type asker struct{ asks, gives [allKinds]*regexp.Regexp }
+type asker struct{ asks, gives [allKinds]*lex.Pattern }
 
 // wants are the kinds that a question asks for.
-func (a asker) wants(question string) kinds { return match(a.asks, question) }
+func (a asker) wants(question string) kinds { return match(a.asks, question, ^kinds(0)) }
 
-// has are the kinds that a sentence gives.
-func (a asker) has(sentence string) kinds { return match(a.gives, sentence) }
+// has are those of some kinds that a sentence gives.
+func (a asker) has(sentence string, some kinds) kinds { return match(a.gives, sentence, some) }
 
 // insists are the kinds that a question names outright.
 func (a asker) insists(question string) (k kinds) {
@@ -41,9 +40,9 @@ func (a asker) insists(question string) (k kinds) {
 	return k
 }
 
-var insists = map[kinds]*regexp.Regexp{
-	aTime:    regexp.MustCompile(`(?i)\b(how (long|late|soon|quickly|fast|many (more )?(business |working )?(days|weeks|hours|months))|when (do|does|will|can|is|are|should|would|am)|(un)?till? when|what time|by when|the latest|deadline|last (day|date)|wie lange?|wann|combien de (temps|jours)|quand|cu[aá]ndo|cu[aá]nto tiempo|quel est le délai)(\P{L}|$)`),
-	anAmount: regexp.MustCompile(`(?i)\b(how much (is|are|does|do|will|would|for|to|i|money)|what (does|do|would|will|is) .{0,40}(cost|price|fee|charge)s?|(does|do|will|would|is) (it|that|this|there) (cost|charge|a fee|free)|(have|need) to pay|wie ?viel kostet|was kostet|was kosten|combien (coûte|coute|ça coûte|est-ce)|cu[aá]nto (cuesta|vale))(\P{L}|$)`),
+var insists = map[kinds]*lex.Pattern{
+	aTime:    lex.MustPattern(`(?i)\b(how (long|late|soon|quickly|fast|many (more )?(business |working )?(days|weeks|hours|months))|when (do|does|will|can|is|are|should|would|am)|(un)?till? when|what time|by when|the latest|deadline|last (day|date)|wie lange?|wann|combien de (temps|jours)|quand|cu[aá]ndo|cu[aá]nto tiempo|quel est le délai)(\P{L}|$)`),
+	anAmount: lex.MustPattern(`(?i)\b(how much (is|are|does|do|will|would|for|to|i|money)|what (does|do|would|will|is) .{0,40}(cost|price|fee|charge)s?|(does|do|will|would|is) (it|that|this|there) (cost|charge|a fee|free)|(have|need) to pay|wie ?viel kostet|was kostet|was kosten|combien (coûte|coute|ça coûte|est-ce)|cu[aá]nto (cuesta|vale))(\P{L}|$)`),
 }
 
 // outright reports whether a sentence says in so many words how long something
@@ -53,13 +52,13 @@ func outright(must kinds, sentence string) bool {
 }
 
 var (
-	takes = regexp.MustCompile(`(?i)\b(takes?|lasts?|arrives?|appears?|open|for|valid|dauer[nt]|prend|prennent|dure|tarda|tardan|demora|reserv\w+)\b.{0,40}\d|\d.{0,30}\b(lang|after|nach|après|después)\b`)
-	costs = regexp.MustCompile(`(?i)\b(costs?|is free|are free|free of|charge[ds]?|fee|worth|kostet|kosten|kostenlos|coûtent?|gratuite?s?|cuestan?|gratis)\b`)
+	takes = lex.MustPattern(`(?i)\b(takes?|lasts?|arrives?|appears?|open|for|valid|dauer[nt]|prend|prennent|dure|tarda|tardan|demora|reserv\w+)\b.{0,40}\d|\d.{0,30}\b(lang|after|nach|après|después)\b`)
+	costs = lex.MustPattern(`(?i)\b(costs?|is free|are free|free of|charge[ds]?|fee|worth|kostet|kosten|kostenlos|coûtent?|gratuite?s?|cuestan?|gratis)\b`)
 )
 
-func match(patterns [allKinds]*regexp.Regexp, text string) (k kinds) {
+func match(patterns [allKinds]*lex.Pattern, text string, some kinds) (k kinds) {
 	for i, re := range patterns {
-		if re != nil && re.MatchString(text) {
+		if re != nil && some&(1<<i) != 0 && re.MatchString(text) {
 			k |= 1 << i
 		}
 	}
@@ -143,9 +142,9 @@ var askers = map[string]asker{
 	},
 }
 
-func patterns(p ...string) (out [allKinds]*regexp.Regexp) {
+func patterns(p ...string) (out [allKinds]*lex.Pattern) {
 	for i, s := range p {
-		out[i] = regexp.MustCompile(`(?i)` + s)
+		out[i] = lex.MustPattern(`(?i)` + s)
 	}
 	return out
 }
@@ -210,21 +209,21 @@ func plainly(text string) string {
 }
 
 var ways = []struct {
-	said  *regexp.Regexp
+	said  *lex.Pattern
 	means string
 }{
-	{regexp.MustCompile(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|shipping|postage|fee|fees|deposit|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
-	{regexp.MustCompile(`(?i)\b(money back|(see|get|receive|getting|seeing) (the|my|that|our) money)\b`), "refund"},
-	{regexp.MustCompile(`(?i)\b(not|don't|dont|without|avoid|never) (have to |having to |need to )?pay(ing)?( for)?\b`), "free"},
-	{regexp.MustCompile(`(?i)\b(send|sent|sending|give|gave|giving|bring|brought|bringing|ship|shipped|shipping|mail|mailed|mailing|take|took|taking|put|go|goes|going)( (it|them|em|this|that|these|those|everything|something|stuff|things?|one|both|all|(my|the|a|an) \w+))?( all)? back\b`), "return"},
-	{regexp.MustCompile(`(?i)\b(take|took|taking|charge|charged) (the |my |our )?(money|payment|card)\b`), "charged"},
-	{regexp.MustCompile(`\b(USA?|U\.S\.A?\.?)(\W|$)|\b(usa)\b`), "United States "},
-	{regexp.MustCompile(`(?i)\b(twice|two times|double charged|double-charged)\b`), "double"},
-	{regexp.MustCompile(`(?i)\b(log|sign|get|logging|signing|getting) ?(back )?in(to)?\b`), "sign in"},
-	{regexp.MustCompile(`(?i)\b(sold out|out of stock|get more( in)?|have more( in)?|restock(ed|ing)?)\b`), "back in stock"},
-	{regexp.MustCompile(`(?i)\bpay(ing)? (it |that |this )?(off |over time|later|monthly|in parts|in pieces)|\bsplit (it|that|this|the|a|up)?\b|\b(a few|several|monthly) payments\b`), "installments "},
-	{regexp.MustCompile(`(?i)\b(pw|pword|passwrd)\b`), "password"},
-	{regexp.MustCompile(`(?i)\b(pre-?loved|2nd hand|second ?hand)\b`), "used"},
+	{lex.MustPattern(`(?i)\b(get|got|have|want|need)( (all|some|any|half))?( of)?( (my|the|our|that|this|it))?( (money|cash|dollars|payment|shipping|postage|fee|fees|deposit|\d[\d.,]*|\$[\d.,]+))? back\b`), "refund"},
+	{lex.MustPattern(`(?i)\b(money back|(see|get|receive|getting|seeing) (the|my|that|our) money)\b`), "refund"},
+	{lex.MustPattern(`(?i)\b(not|don't|dont|without|avoid|never) (have to |having to |need to )?pay(ing)?( for)?\b`), "free"},
+	{lex.MustPattern(`(?i)\b(send|sent|sending|give|gave|giving|bring|brought|bringing|ship|shipped|shipping|mail|mailed|mailing|take|took|taking|put|go|goes|going)( (it|them|em|this|that|these|those|everything|something|stuff|things?|one|both|all|(my|the|a|an) \w+))?( all)? back\b`), "return"},
+	{lex.MustPattern(`(?i)\b(take|took|taking|charge|charged) (the |my |our )?(money|payment|card)\b`), "charged"},
+	{lex.MustPattern(`\b(USA?|U\.S\.A?\.?)(\W|$)|\b(usa)\b`), "United States "},
+	{lex.MustPattern(`(?i)\b(twice|two times|double charged|double-charged)\b`), "double"},
+	{lex.MustPattern(`(?i)\b(log|sign|get|logging|signing|getting) ?(back )?in(to)?\b`), "sign in"},
+	{lex.MustPattern(`(?i)\b(sold out|out of stock|get more( in)?|have more( in)?|restock(ed|ing)?)\b`), "back in stock"},
+	{lex.MustPattern(`(?i)\bpay(ing)? (it |that |this )?(off |over time|later|monthly|in parts|in pieces)|\bsplit (it|that|this|the|a|up)?\b|\b(a few|several|monthly) payments\b`), "installments "},
+	{lex.MustPattern(`(?i)\b(pw|pword|passwrd)\b`), "password"},
+	{lex.MustPattern(`(?i)\b(pre-?loved|2nd hand|second ?hand)\b`), "used"},
 }
 
 type kinship struct {

@@ -5,10 +5,10 @@ import (
 	"context"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -54,6 +54,7 @@ type candidate struct {
 	span     lex.Span
 	words    string // as it would be said
 	terms    []string
+	unique   []string // terms once each
 	has      kinds
 	heading  []string // terms of the passage's heading and title
 	leans    bool     // it makes no sense without the sentence before
@@ -81,33 +82,91 @@ type wish struct {
 	related bool // it has words that the customer did not use
 }
 
-// candidates cuts passages into sentences, in order.
-func candidates(language string, hits []assist.Hit, withPlaces bool) []*candidate {
+// sayings is what was read of a passage: its sentences as they could be said, in
+// the order they stand there. What each gives is found out as it is asked for.
+type sayings struct {
+	heading []string // terms of heading and title
+	all     []saying
+
+	mu     sync.Mutex
+	tested kinds   // of these it is known which sentence gives them
+	gives  []kinds // by sentence
+}
+
+// saying is one sentence of a passage.
+type saying struct {
+	span   lex.Span
+	words  string
+	terms  []string
+	unique []string
+	leans  bool
+	aside  bool
+	limits bool
+	places map[string]bool
+}
+
+// sayingsKey says of what sayings are: passages are compared by all of their words,
+// so that what is kept can never be another revision's.
+type sayingsKey struct {
+	language, title, heading, text string
+	withPlaces                     bool
+}
+
+func newSayings(k sayingsKey) *sayings {
+	above := k.title + "\n" + k.heading
+	s := &sayings{heading: lex.Terms(above, k.language)}
+	var where map[string]bool
+	if k.withPlaces {
+		where = places(above)
+	}
+	for _, span := range lex.Sentences(k.text) {
+		text := span.In(k.text)
+		c := saying{span: span, words: speakable(text)}
+		c.terms = lex.Terms(text, k.language)
+		c.unique = unique(c.terms)
+		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
+		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
+		if k.withPlaces {
+			if c.places = places(text); len(c.places) == 0 {
+				c.places = where
+			}
+		}
+		s.all = append(s.all, c)
+	}
+	s.gives = make([]kinds, len(s.all))
+	return s
+}
+
+// give says which of some kinds each sentence gives.
+func (s *sayings) give(asks asker, some kinds) []kinds {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fresh := some &^ s.tested; fresh != 0 {
+		now := slices.Clone(s.gives) // the old ones are still being read
+		for i, c := range s.all {
+			now[i] |= asks.has(c.words, fresh)
+		}
+		s.gives, s.tested = now, s.tested|some
+	}
+	return s.gives
+}
+
+// candidates cuts passages into sentences, in order, and tells which give some of
+// the kinds.
+func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool, some kinds) []*candidate {
 	var all []*candidate
 	asks := askers[language]
 	for i, h := range hits {
-		above := h.Title + "\n" + h.Heading
-		heading := lex.Terms(above, language)
-		var where map[string]bool
-		if withPlaces {
-			where = places(above)
-		}
-		var before *candidate
-		for at, span := range lex.Sentences(h.Text) {
-			text := span.In(h.Text)
-			c := &candidate{hit: i, at: at, span: span, words: speakable(text), heading: heading, before: before}
-			if before != nil {
-				before.after = c
-			}
-			before = c
-			c.terms = lex.Terms(text, language)
-			c.has = asks.has(c.words)
-			c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
-			c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
-			if withPlaces {
-				if c.places = places(text); len(c.places) == 0 {
-					c.places = where
-				}
+		key := sayingsKey{language, h.Title, h.Heading, h.Text, withPlaces}
+		read := r.sayings.Of(key, func() *sayings { return newSayings(key) })
+		gives := read.give(asks, some)
+		own := make([]candidate, len(read.all))
+		for at := range own {
+			s, c := &read.all[at], &own[at]
+			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, unique: s.unique, has: gives[at] & some, heading: read.heading,
+				leans: s.leans, aside: s.aside, limits: s.limits, places: s.places}
+			if at > 0 {
+				c.before, own[at-1].after = &own[at-1], c
 			}
 			all = append(all, c)
 		}
@@ -117,24 +176,24 @@ func candidates(language string, hits []assist.Hit, withPlaces bool) []*candidat
 
 var (
 	// leans finds sentences that begin by pointing back.
-	leans = regexp.MustCompile(`(?i)^(it|its|they|their|them|this|that|these|those|there|here|such|otherwise|then|in that case|instead|both|the (same|latter|former|change|work|link|amount)|later|also|you can (then|also)|` +
+	leans = lex.MustPattern(`(?i)^(it|its|they|their|them|this|that|these|those|there|here|such|otherwise|then|in that case|instead|both|the (same|latter|former|change|work|link|amount)|later|also|you can (then|also)|` +
 		`er|es|sie (ist|sind|wird|werden|gilt|muss|kann)|dies\p{L}*|das|dann|sonst|andernfalls|` +
 		`elle|elles|il (est|sera|doit)|ils|cela|ce|ces|sinon|ensuite|` +
 		`esto|esta|este|estos|estas|eso|si no|entonces)(\P{L}|$)`)
 	// inside finds those that point back further on.
-	inside = regexp.MustCompile(`(?i)\b(this|these|those) (number|link|page|code|address|addresses|amount|case|cases|form|limit|day|days|e-mail|email|label|fee|time)\b`)
+	inside = lex.MustPattern(`(?i)\b(this|these|those) (number|link|page|code|address|addresses|amount|case|cases|form|limit|day|days|e-mail|email|label|fee|time)\b`)
 	// limits finds sentences that take something back.
-	limits = regexp.MustCompile(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
+	limits = lex.MustPattern(`(?i)^(unless|however|but|except|only|not|never|otherwise|if not|it (does|is|can) ?not|it (doesn't|isn't|can't)|they (do|are|can) ?not|this (does|is) not|` +
 		`außer|jedoch|aber|nur|nicht|sonst|sauf|cependant|mais|toutefois|sinon|salvo|pero|sin embargo)(\P{L}|$)|(?i)\b(does not apply|do not apply|is not included|are not covered|is not refunded)\b`)
 	// pointing finds questions about what was spoken of before.
-	pointing = regexp.MustCompile(`(?i)\b(that|this|it|they|them|those|these)( (cost|back|take|work|go|cover\w*|mean|happen|apply|include\w*|free|possible))?\s*(\?|,|or|$)`)
-	yesNo    = regexp.MustCompile(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
-	polar    = regexp.MustCompile(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
-	asks     = map[string]*regexp.Regexp{
-		"en": regexp.MustCompile(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
-		"de": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
-		"fr": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
-		"es": regexp.MustCompile(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
+	pointing = lex.MustPattern(`(?i)\b(that|this|it|they|them|those|these)( (cost|back|take|work|go|cover\w*|mean|happen|apply|include\w*|free|possible))?\s*(\?|,|or|$)`)
+	yesNo    = lex.MustPattern(`(?i)^(yes|no|ja|nein|oui|non|sí|no)[,.;:!]`)
+	polar    = lex.MustPattern(`(?i)(^|[,.;:!?(\n-]|\b(and|so|but|or|then|hi|hello|hey|also|please|und|et|y) )\s*(can|could|may|do|does|did|is|are|am|will|would|should|must|has|have|any|kann|können|darf|ist|sind|gibt|haben|liefern|muss|peut|puis|pouvez|est|avez|livrez|puedo|pueden|hay|es)\b`)
+	asks     = map[string]*lex.Pattern{
+		"en": lex.MustPattern(`(?i)\?|\b(how|when|where|why|what|which|who|can|could|may|do you|does|is it|is there|are there|will|would)\b`),
+		"de": lex.MustPattern(`(?i)\?|(?:^|\P{L})(wie|wann|wo|was|welche\p{L}*|wer|warum|kann|darf|können)\P{L}`),
+		"fr": lex.MustPattern(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
+		"es": lex.MustPattern(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
 	}
 )
 
@@ -258,7 +317,7 @@ func split(question, language string) []string {
 	return []string{question}
 }
 
-var joint = regexp.MustCompile(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
+var joint = lex.MustPattern(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
 // relate adds the words that mean what the text says. All words of one meaning
 // count once.
@@ -496,7 +555,7 @@ func (w wish) terms() []assist.Term {
 func rarity(all []*candidate) map[string]float64 {
 	df := map[string]float64{}
 	for _, c := range all {
-		for _, t := range unique(c.terms) {
+		for _, t := range c.unique {
 			df[t]++
 		}
 	}

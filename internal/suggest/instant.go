@@ -99,8 +99,12 @@ func known(question string, turns []assist.Turn) bool {
 // that answers best, with the sentence it leans on and the one that limits it,
 // and more of the same page when it is nearly as good and brings something new.
 // The hits' scores are shares of the best one's.
-func answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	all := candidates(language, hits, len(asked[0].places) > 0)
+func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+	some := anAmount // a price nobody asked for counts less
+	for _, w := range asked {
+		some |= w.wants | w.must
+	}
+	all := r.candidates(language, hits, len(asked[0].places) > 0, some)
 	idf := rarity(all)
 	headings := map[string]bool{}
 	for _, c := range all {
@@ -150,6 +154,7 @@ type answer struct {
 	turns    []assist.Turn
 	hits     []assist.Hit
 	language string
+	heard    [][]string // terms of the agents' turns; nil: not yet known
 	chosen   []*candidate
 	size     int
 }
@@ -185,15 +190,20 @@ func (a *answer) told(c *candidate) bool {
 	if said(a.turns, c.words) {
 		return true
 	}
-	terms := unique(c.terms)
+	terms := c.unique
 	if len(terms) < 4 {
 		return false
 	}
-	for _, t := range a.turns {
-		if t.Role != assist.RoleAgent || t.Action != nil {
-			continue
+	if a.heard == nil {
+		a.heard = [][]string{}
+		for _, t := range a.turns {
+			if t.Role == assist.RoleAgent && t.Action == nil {
+				a.heard = append(a.heard, lex.Terms(t.Text, a.language))
+			}
 		}
-		heard, missing := lex.Terms(t.Text, a.language), 0
+	}
+	for _, heard := range a.heard {
+		missing := 0
 		for _, term := range terms {
 			if !slices.Contains(heard, term) {
 				missing++

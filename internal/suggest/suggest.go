@@ -55,9 +55,12 @@ type Options struct {
 	FirstTokenTimeout time.Duration
 }
 
-// Suggester makes suggestions. It keeps nothing between runs; runs may go side
-// by side.
-type Suggester struct{ opt Options }
+// Suggester makes suggestions. Between runs it keeps only what was read of passages;
+// runs may go side by side.
+type Suggester struct {
+	opt    Options
+	reader *reader
+}
 
 // New makes a Suggester.
 func New(opt Options) *Suggester {
@@ -70,7 +73,7 @@ func New(opt Options) *Suggester {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Suggester{opt}
+	return &Suggester{opt: opt, reader: newReader()}
 }
 
 // Run makes the suggestion for a moment and returns it in a final state. A quiet
@@ -198,21 +201,40 @@ func (r *run) nextSteps(ctx context.Context) {
 		if i == maxProcedures {
 			return
 		}
-		doc, err := r.s.opt.Knowledge.Document(ctx, r.scope, id)
+		p, ok, err := r.procedure(ctx, id)
 		if err != nil {
 			if ctx.Err() == nil {
 				r.s.opt.Logger.Warn("read procedure", "suggestion", r.ID, "document", id, "error", err)
 			}
 			return
 		}
-		if doc == nil {
-			continue
-		}
-		if p, ok := playbook.Parse(*doc); ok {
+		if ok {
 			r.Steps = playbook.Next(p, r.m.Turns, r.m.Steps)
 			return
 		}
 	}
+}
+
+// procedure reads a document that was found as a procedure, if it is one. What it
+// was read as stands for as long as the knowledge has the same version.
+func (r *run) procedure(ctx context.Context, id string) (playbook.Procedure, bool, error) {
+	key := procedureKey{id, r.KnowledgeVersion, r.scope.Audience}
+	if p, known := r.s.reader.procedures.Get(key); known {
+		return p.Procedure, p.is, nil
+	}
+	doc, err := r.s.opt.Knowledge.Document(ctx, r.scope, id)
+	if err != nil || doc == nil {
+		return playbook.Procedure{}, false, err
+	}
+	var p readProcedure
+	p.Procedure, p.is = playbook.Parse(*doc)
+	if !p.is {
+		p.Procedure = playbook.Procedure{}
+	}
+	if key.version > 0 { // else nothing tells when it changes
+		r.s.reader.procedures.Keep(key, p)
+	}
+	return p.Procedure, p.is, nil
 }
 
 // stepDocument gives the document of a step id, which may itself hold slashes.
@@ -222,7 +244,7 @@ func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexBy
 func (r *run) instantDraft(ctx context.Context) {
 	asked := wishes(r.Question)
 	from := r.quotable(ctx, asked)
-	answer := answers(asked, r.Question.Language, r.m.Turns, from)
+	answer := r.s.reader.answers(asked, r.Question.Language, r.m.Turns, from)
 	r.cite(answer, from)
 	r.instant = check.All(r.input(compose(r.Question, r.m, answer, r.Steps, r.chosen)))
 	d := r.instant.Draft

@@ -41,7 +41,7 @@ type asset struct {
 // Assets serves the agent's console: its page at "/", its files below
 // "/assets/", and the customer's chat: "/widget.js" for other sites' pages and
 // "/widget" as a page, "/panel.js" for the pages of chat tools. In development there are also "/storybook" and
-// "/storybook/widget", which draw every state from fixtures, and "/demo", a shop's
+// "/storybook/widget" and "/storybook/panel", which draw every state from fixtures, and "/demo", a shop's
 // page with the widget. Anything else is not found. Browsers ask each time and are
 // answered 304 while nothing changed, so that an upgrade shows at once; only the
 // widget's script, which pages of other sites load, is kept for five minutes.
@@ -64,6 +64,7 @@ func AssetRoutes(development bool) map[string]http.Handler {
 	if development {
 		routes["GET /storybook"] = files["storybook.html"]
 		routes["GET /storybook/widget"] = files["storybook-widget.html"]
+		routes["GET /storybook/panel"] = files["storybook-panel.html"]
 		routes["GET /demo"] = files["demo.html"]
 	}
 	for name, f := range files {

@@ -39,6 +39,7 @@ func TestAssets(t *testing.T) {
 		{"/assets/demo.css", "text/css; charset=utf-8", 404},
 		{"/storybook", "text/html; charset=utf-8", 404},
 		{"/storybook/widget", "text/html; charset=utf-8", 404},
+		{"/storybook/panel", "text/html; charset=utf-8", 404},
 		{"/assets/storybook.js", "text/javascript; charset=utf-8", 404},
 		{"/assets/fixtures/stories.js", "text/javascript; charset=utf-8", 404},
 		{"/assets/", "", 404},

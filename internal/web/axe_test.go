@@ -30,7 +30,7 @@ func TestAxe(t *testing.T) {
 	browser := chrome.Start(t)
 	srv := httptest.NewServer(web.Assets(true))
 	defer srv.Close()
-	for _, list := range []string{"/storybook/widget", "/storybook"} {
+	for _, list := range []string{"/storybook/widget", "/storybook/panel", "/storybook"} {
 		for _, name := range storyNames(t, browser, srv.URL+list) {
 			t.Run(list+"/"+name, func(t *testing.T) {
 				tab := chrome.Tab(t, browser)

@@ -31,6 +31,9 @@ type shot struct {
 
 var shots = []shot{{"light", 1440, 900, false}, {"dark", 1440, 900, true}, {"narrow", 420, 900, false}}
 
+// panelShots have every state of the panel on one picture, in both themes.
+var panelShots = []shot{{"all", 1640, 9700, false}}
+
 var widgetShots = []shot{{"light", 1200, 760, false}, {"dark", 1200, 760, true}, {"phone", 390, 780, false}}
 
 // takeScreenshots writes NAME-light.png, NAME-dark.png and NAME-narrow.png of a
@@ -114,6 +117,11 @@ func TestScreenshots(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+	if only == "" || strings.Contains(","+only+",", ",panel,") {
+		if err := takeScreenshots(chrome.Tab(t, browser), *screenshotsDir, "panel", srv.URL+"/storybook/panel", "document.body.dataset.ready", panelShots); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, name := range storyNames(t, browser, srv.URL+"/storybook/widget") {
 		if only != "" && !strings.Contains(","+only+",", ",widget-"+name+",") {

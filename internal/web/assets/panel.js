@@ -150,7 +150,7 @@ class Suggestion extends HTMLElement {
   #draft(state, s, st, a) {
     if (streaming(s)) {
       return h("section", { class: "part draft is-streaming", key: "draft", "aria-label": "Draft", "aria-busy": "true" },
-        h("h3", null, "Draft", h("span", { class: "part-note" }, s.phase === "checking" ? "checking each sentence" : ["being written", kbd(pretty(a.chord("dismiss"))), "stops"])),
+        h("h3", null, "Draft", h("span", { class: "part-note" }, s.phase === "checking" ? "checking each sentence" : ["being written", h("span", { class: "stops" }, kbd(pretty(a.chord("dismiss"))), "stops")])),
         h("div", { class: "paper" }, user("p", { class: "draft-text" }, s.text, s.phase === "drafting" && h("i", { class: "caret", "aria-hidden": "true" }))));
     }
     const draft = shownDraft(s);

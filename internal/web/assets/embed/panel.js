@@ -66,6 +66,7 @@ export class AsidePanel extends HTMLElement {
   #root = null; #panel; #live; #why; #keys = new Keys();
   #state = initial(); #socket = null; #stop = null; #warn = null; #toast = null;
   #due = false; #begun = false; #timers = new Map(); #tick = 0; #said = "";
+  standIn = null; // the storybook's, instead of a server: { actions, then, clock }
 
   connectedCallback() {
     if (!this.#root) this.#build();
@@ -137,12 +138,24 @@ export class AsidePanel extends HTMLElement {
       // Unstyled words are better than none.
     }
     this.#root.hidden = false;
+    if (this.standIn) return this.#play(this.standIn);
     const who = claimsOf(this.token);
     if (this.hasAttribute("error")) return this.#expired(this.getAttribute("error"));
     if (!this.conversation || !who) return this.#stopped("Aside is not set up here.", "This page names no conversation, or brings no token for it.");
     this.#dispatch({ type: "session", session: { state: "signed_in", sub: who.sub, name: who.name ?? who.sub } });
     this.#dispatch({ type: "conversation.select", id: this.conversation });
     this.#begin();
+  }
+
+  // #play shows what has happened in a story.
+  #play({ actions = [], then }) {
+    for (const action of actions) this.#dispatch(action);
+    this.#draw();
+    then?.({
+      insert: () => this.#actions.insert(), mark: (verdict) => this.#actions.mark(verdict),
+      say: (words, good) => { this.#toast = { words, good }; this.#draw(); },
+      stopped: (title, detail) => this.#stopped(title, detail), unreachable: () => this.#unreachable(),
+    });
   }
 
   #halt() {
@@ -164,7 +177,7 @@ export class AsidePanel extends HTMLElement {
     try {
       res = await this.#fetch(`/v1/conversations/${encodeURIComponent(id)}?after=${Number.MAX_SAFE_INTEGER}`);
     } catch {
-      this.#stopped("Aside cannot be reached from this page.", ["Either the server is down, or it does not list this page’s origin: ", h("code", null, `ASIDE_ORIGINS=${location.origin}`)], true);
+      this.#unreachable();
       return this.#after("begin", RETRY_MS, () => this.#begin());
     }
     if (token !== this.token || id !== this.conversation || !this.isConnected) return;
@@ -196,6 +209,10 @@ export class AsidePanel extends HTMLElement {
       // the connection's banner says it
     }
     if (this.isConnected && this.#socket) this.#after("status", STATUS_MS, () => this.#status());
+  }
+
+  #unreachable() {
+    this.#stopped("Aside cannot be reached from this page.", ["Either the server is down, or it does not list this page’s origin: ", h("code", null, `ASIDE_ORIGINS=${location.origin}`)]);
   }
 
   #expired(message) {
@@ -250,6 +267,7 @@ export class AsidePanel extends HTMLElement {
   }
 
   #ask(type, data) {
+    if (this.standIn) return Promise.resolve({});
     return this.#socket ? this.#socket.request(type, this.conversation, data) : Promise.reject(new RequestError("unavailable", "Not connected."));
   }
 
@@ -258,7 +276,7 @@ export class AsidePanel extends HTMLElement {
       await promise;
     } catch (err) {
       undo?.();
-      this.#say(err.message);
+      this.#say(sentence(err.message));
     }
   }
 
@@ -382,13 +400,14 @@ export class AsidePanel extends HTMLElement {
 
   #draw() {
     if (!this.#root || !this.isConnected) return;
+    const now = (this.standIn?.clock ?? Date.now)();
     const [link, , ask, toast, stop] = this.#root.children;
     this.#root.dataset.state = this.#stop ? "stopped" : "on";
     render(stop, this.#stop && [icon("alert"), h("b", null, this.#stop.title), h("p", null, this.#stop.detail)]);
     stop.hidden = !this.#stop;
     if (this.#stop) return [link, ask, toast].forEach((el) => render(el));
-    drawLink(link, this.#state, this.#actions, Date.now());
-    this.#panel.update(this.#state, this.#actions, Date.now());
+    drawLink(link, this.#state, this.#actions, now);
+    this.#panel.update(this.#state, this.#actions, now);
     const w = this.#warn;
     render(ask, w && [
       h("p", null, icon("lock"), " ", h("b", null, "Internal source. "), "These words stand on ", user("bdi", null, w.internal.map(sourceName).join(", ")), ", which customers must not see."),

@@ -1,0 +1,110 @@
+package retrieve
+
+import (
+	"sync"
+
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/lex"
+)
+
+// mostPages bounds what is kept of passages that were read, about 6 KB each.
+const mostPages = 2048
+
+// pageKey is all that a page is read from: what is kept can never be another
+// revision's.
+type pageKey struct{ title, heading, text, language string }
+
+// page is a passage as it was read for questions in one language. Each part is
+// made when it is asked for.
+type page struct {
+	key pageKey
+
+	cutting   sync.Once
+	sentences []lex.Span
+	terms     [][]string // of each sentence, once each
+	lengths   []int      // terms of each sentence, repeats included
+
+	having sync.Once
+	words  map[string]bool // terms of title, heading and text
+
+	counting sync.Once
+	counts   []gramCounts // of the title alone, then of each sentence with the title
+	sentence []string
+}
+
+// gramCounts are the letter groups of a sentence, in the order they were met.
+type gramCounts struct {
+	groups []uint16
+	counts []float32
+	total  float64
+}
+
+// pages remembers the passages that were read last.
+type pages struct{ kept *lex.Memo[pageKey, *page] }
+
+func newPages() pages { return pages{lex.NewMemo[pageKey, *page](mostPages)} }
+
+func (p pages) of(h assist.Hit, language string) *page {
+	key := pageKey{h.Title, h.Heading, h.Text, language}
+	return p.kept.Of(key, func() *page { return &page{key: key} })
+}
+
+// cut gives the sentences of the text, the terms of each once, and how many it has
+// with repeats.
+func (p *page) cut() (sentences []lex.Span, terms [][]string, lengths []int) {
+	p.cutting.Do(func() {
+		p.sentences = lex.Sentences(p.key.text)
+		p.terms = make([][]string, len(p.sentences))
+		for i, s := range p.sentences {
+			met := map[string]bool{}
+			all := lex.Terms(s.In(p.key.text), p.key.language)
+			p.lengths = append(p.lengths, len(all))
+			for _, t := range all {
+				if !met[t] {
+					met[t] = true
+					p.terms[i] = append(p.terms[i], t)
+				}
+			}
+		}
+	})
+	return p.sentences, p.terms, p.lengths
+}
+
+// has gives the terms of title, heading and text.
+func (p *page) has() map[string]bool {
+	p.having.Do(func() {
+		p.words = map[string]bool{}
+		for _, text := range []string{p.key.title, p.key.heading, p.key.text} {
+			for _, t := range lex.Terms(text, p.key.language) {
+				p.words[t] = true
+			}
+		}
+	})
+	return p.words
+}
+
+// grams gives the letter groups of the title, then of each sentence, and the
+// words that they are of. The scratch is clear before and after.
+func (p *page) grams(scratch *grams) ([]gramCounts, []string) {
+	p.counting.Do(func() {
+		text := p.key.text[:min(len(p.key.text), likeBytes)]
+		read := func(sentence string, title float64) {
+			c := gramCounts{total: scratch.add(sentence, 1)}
+			if title > 0 {
+				c.total += scratch.add(p.key.title, title)
+			}
+			c.groups = append(make([]uint16, 0, len(scratch.met)), scratch.met...)
+			c.counts = make([]float32, len(c.groups))
+			for i, k := range c.groups {
+				c.counts[i] = scratch.count[k]
+			}
+			scratch.clear()
+			p.counts, p.sentence = append(p.counts, c), append(p.sentence, sentence)
+		}
+		read(p.key.title, 0)
+		for _, s := range lex.Sentences(text) {
+			read(s.In(text), likeTitle)
+		}
+	})
+	return p.counts, p.sentence
+}
