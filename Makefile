@@ -6,7 +6,7 @@ COUNT ?= 6
 KILLS ?= 50
 CRASHES ?= 10
 SOAK ?= 10m
-SIZES ?= 10k 100k
+SIZE ?= 10k 100k
 NUMBERS ?=
 
 help: ## list the targets
@@ -45,8 +45,8 @@ bench-quality: setup ## measure retrieval on every data set (minutes), print the
 bench-bot: setup ## flood the customer's bot with 10,000 questions and measure agents beside it (minutes)
 	@ASIDE_FLOOD=10000 go test ./internal/app -run '^TestBotFlood$$' -count 1 -v -timeout 20m
 
-bench-size: setup ## measure search and ingest with SIZES ("10k 100k", "1M") passages: a table, and lines for benchstat
-	@go test ./internal/measure -run '^TestSize$$' -size '$(SIZES)' -count 1 -v -timeout 60m
+bench-size: setup build ## measure search, memory and ingest with SIZE passages ("10k 100k"; 1000000), or measure only: IN=data-directory
+	@go build -o bin/size ./internal/testkit/size && bin/size $(if $(IN),--in $(IN),$(SIZE)) $(SIZE_FLAGS)
 
 chaos-nodes: setup ## three nodes under load for two minutes, one killed every 10 s, NATS away for 30 s
 	@go test ./internal/app -run '^TestNodes$$' -count 1 -v -timeout 15m -nodes 120s -nodes-kill 10s -nodes-cut 30s -nodes-gap 5s

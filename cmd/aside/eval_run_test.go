@@ -57,15 +57,18 @@ func modelServer(t *testing.T, answer func(n int, system, user string) string) (
 func TestEvalInterrupt(t *testing.T) {
 	workdir(t, map[string]string{"s.yaml": strings.Replace(plainSuite, "echo", "openai", 1)})
 	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan struct{})
 	env, asked := modelServer(t, func(n int, _, user string) string {
 		if n == 3 {
 			interrupt()
+			<-ended // or the answer might be quicker
 		}
 		return user
 	})
 	args := []string{"eval", "s.yaml", "--no-cache", "--concurrency", "1", "--out", "run", "--json"}
 	var out, errs bytes.Buffer
 	code := run(ctx, args, func(k string) string { return env[k] }, &out, &errs)
+	close(ended)
 	if code != exitFailed || !strings.Contains(errs.String(), "stopped after 2 results") || !strings.Contains(errs.String(), "`--out run --resume` goes on from there") {
 		t.Fatalf("%d %s%s", code, &out, &errs)
 	}
@@ -80,7 +83,7 @@ func TestEvalInterrupt(t *testing.T) {
 // waited for, Ctrl-C ends it.
 func TestEvalWatch(t *testing.T) {
 	workdir(t, map[string]string{"s.yaml": plainSuite})
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	lines, w := io.Pipe()
 	done := make(chan int, 1)

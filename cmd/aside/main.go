@@ -72,6 +72,8 @@ func commands() []command {
 		{"sessions", "", "List the agents who are signed in.", defineSessions},
 		{"sessions end", "SUBJECT", "End every session of an agent, at once and everywhere.", defineSessionsEnd},
 		{"forget", "", "Erase a conversation, or a customer's, with all that was learned from it.", defineForget},
+		{"vectors", "", "List the embedding models that the knowledge has vectors of.", defineVectors},
+		{"vectors prune", "[MODEL…]", "Delete the vectors of models that served earlier, or of those named; never of the one that serves.", defineVectorsPrune},
 		{"ready", "", "Ask the server of this machine whether it can serve: the health check of a container.", defineReady},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}

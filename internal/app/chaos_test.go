@@ -136,6 +136,7 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 	ingestPages(t, db)
 	cfg := app.Default()
 	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, testkit.Address(t), ""
+	cfg.StopWait = time.Minute // a busy machine may need it
 	cfg.Model = app.Endpoint{BaseURL: faultyModel(t), Model: "scripted"}
 	signer, err := cfg.Signer()
 	if err != nil {
@@ -160,7 +161,7 @@ func unleash(t *testing.T, name, url string, conversations int, rate float64) *c
 		defer close(c.done)
 		defer reader.Close()
 		c.report, c.err = replay.Run(t.Context(), replay.Options{
-			URL: "http://" + cfg.Listen, Token: c.token, Concurrency: 32, Rate: rate, Ack: 5 * time.Second, Patience: 5 * time.Minute,
+			URL: "http://" + cfg.Listen, Token: c.token, Concurrency: 32, Rate: rate, Ack: 30 * time.Second, Patience: 5 * time.Minute,
 			Wait:    2 * time.Second, // those who wait for a suggestion that a kill took along must not hold the others up
 			Observe: c.observe,
 		}, reader)
@@ -208,7 +209,7 @@ func (c *chaos) firstTurn(began time.Time) time.Duration {
 	n := assist.NewTurn{Conversation: "probe", ClientID: fmt.Sprint(c.probes), Role: assist.RoleCustomer, Text: "Is anybody there?"}
 	c.mu.Unlock()
 	c.probe.Turn(n.Key(), n.Text)
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
 	defer cancel()
 	slow := time.AfterFunc(2*time.Second, c.explain)
 	defer slow.Stop()
@@ -219,7 +220,7 @@ func (c *chaos) firstTurn(began time.Time) time.Duration {
 		}
 		pause(ctx, 5*time.Millisecond)
 	}
-	c.t.Fatal("no turn was served within a minute")
+	c.t.Fatal("no turn was served within five minutes")
 	return 0
 }
 
@@ -229,7 +230,7 @@ func (c *chaos) sendTurn(ctx context.Context, n assist.NewTurn) (seq int64, err 
 		return 0, err
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	data := fmt.Appendf(nil, `{"role":%q,"text":%q}`, n.Role, n.Text)
 	if err := conn.WriteJSON(frame{Type: "turn.add", ID: n.ClientID, Conversation: n.Conversation, Data: data}); err != nil {
 		return 0, err

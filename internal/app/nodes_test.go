@@ -236,6 +236,7 @@ func launchFleet(t *testing.T, name string, n int, change func(*app.Config)) *fl
 	for i := range n {
 		cfg := app.Default()
 		cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = f.url, schema, secret, testkit.Address(t), ""
+		cfg.StopWait = time.Minute
 		cfg.NATS = f.nats.URL(i)
 		if change != nil {
 			change(&cfg)
@@ -319,7 +320,7 @@ func TestNodes(t *testing.T) {
 	go func() {
 		defer close(c.done)
 		defer reader.Close()
-		c.report, c.err = replay.Run(t.Context(), replay.Options{URL: "http://" + f.at, Token: f.sign(source), Concurrency: 24, Rate: *nodesRate, Ack: 5 * time.Second, Patience: 5 * time.Minute,
+		c.report, c.err = replay.Run(t.Context(), replay.Options{URL: "http://" + f.at, Token: f.sign(source), Concurrency: 24, Rate: *nodesRate, Ack: 30 * time.Second, Patience: 5 * time.Minute,
 			Observe: func(conversation string) replay.Observer {
 				note := func(seq int64) {
 					mu.Lock()

@@ -113,7 +113,9 @@ func TestAngryReturn(t *testing.T) {
 	tom := connect(t, a, cfg, assist.Identity{Subject: "tom", Actor: assist.ActorAgent, Name: "Tom B.", Authority: "senior"})
 	tom.send("conversation.open", "o", conversation, map[string]int{"after": 0})
 	tom.send("handoff.take", "h", conversation, map[string]string{})
-	customer.send("turn.add", "2", conversation, map[string]string{"role": "customer", "text": "Hello? This is still unacceptable. I want to return my jacket."})
+	// Not the first connection: nobody has answered its pings while the pages were looked at, which can take longer than it lives.
+	again := connect(t, a, cfg, dana(conversation))
+	again.send("turn.add", "2", conversation, map[string]string{"role": "customer", "text": "Hello? This is still unacceptable. I want to return my jacket."})
 	chrome.Run(t, colleague, chrome.Eventually(`document.querySelectorAll(".turn-customer").length === 2`),
 		chrome.Eventually(stepTexts+`.includes("After the fix, offer")`), chrome.Eventually(`document.querySelectorAll(".step.is-done").length === 1`),
 		chrome.Eventually(optionTexts+`.includes("More than $75")`)) // a senior's limit, less nothing: what is held for this chat is its own

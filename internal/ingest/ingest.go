@@ -104,7 +104,8 @@ type run struct {
 	keep      map[string][]string // ids that still exist, by source
 	hold      map[string]string   // source → file because of which nothing of it is removed
 	batch     []assist.Document
-	passages  int // in batch
+	passages  int               // in batch
+	writing   chan func() error // of the batch being stored: what became of it; nil: none is
 }
 
 func (r *run) run(ctx context.Context, paths []string, progress func(Progress)) error {
@@ -113,6 +114,7 @@ func (r *run) run(ctx context.Context, paths []string, progress func(Progress)) 
 	if r.revisions, err = r.store.Revisions(ctx); err != nil {
 		return fmt.Errorf("read what is known already: %w", err)
 	}
+	defer r.stored() // nobody may be left writing; the first error is told below
 	if err := r.each(ctx, files, func(i int, p parsed) error {
 		if err := r.take(ctx, files[i], p); err != nil {
 			return err
@@ -125,6 +127,9 @@ func (r *run) run(ctx context.Context, paths []string, progress func(Progress)) 
 		return err
 	}
 	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	if err := r.stored(); err != nil {
 		return err
 	}
 	for _, source := range sources {
@@ -246,16 +251,40 @@ func (r *run) fail(f file, p parsed, err error) {
 	}
 }
 
+// flush has the batch stored while the next one is read: two are in memory at most.
+// Batches are stored one after the other.
 func (r *run) flush(ctx context.Context) error {
-	if len(r.batch) == 0 {
+	if err := r.stored(); err != nil || len(r.batch) == 0 {
+		return err
+	}
+	batch := r.batch
+	r.batch, r.passages = nil, 0
+	writing := make(chan func() error, 1)
+	r.writing = writing
+	go func() {
+		changes, err := r.store.PutDocuments(ctx, batch)
+		writing <- func() error { return r.book(batch, changes, err) }
+	}()
+	return nil
+}
+
+// stored waits until the batch that is being stored is, and books it.
+func (r *run) stored() error {
+	if r.writing == nil {
 		return nil
 	}
-	changes, err := r.store.PutDocuments(ctx, r.batch)
+	book := <-r.writing
+	r.writing = nil
+	return book()
+}
+
+// book adds to the report what became of a batch.
+func (r *run) book(batch []assist.Document, changes []assist.Change, err error) error {
 	if err != nil {
-		return fmt.Errorf("store %d documents from %s on: %w", len(r.batch), r.batch[0].ID, err)
+		return fmt.Errorf("store %d documents from %s on: %w", len(batch), batch[0].ID, err)
 	}
-	if len(changes) != len(r.batch) {
-		return fmt.Errorf("the store answered %d changes to %d documents", len(changes), len(r.batch))
+	if len(changes) != len(batch) {
+		return fmt.Errorf("the store answered %d changes to %d documents", len(changes), len(batch))
 	}
 	for _, c := range changes {
 		switch c {
@@ -267,7 +296,6 @@ func (r *run) flush(ctx context.Context) error {
 			r.report.Unchanged++
 		}
 	}
-	r.batch, r.passages = nil, 0
 	return nil
 }
 

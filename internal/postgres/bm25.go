@@ -57,16 +57,26 @@ func newBag(terms []assist.Term, ids map[string]int32) bag {
 
 // weigh makes the weights for a corpus of the given average length.
 func (g bag) weigh(average float64) pgvector.SparseVector {
-	norm := k1
-	if average > 0 {
-		norm = k1 * (1 - b + b*float64(g.length)/average)
-	}
+	norm := g.norm(average)
 	weights := make(map[int32]float32, len(g.ids))
 	for i, id := range g.ids {
-		tf := float64(g.counts[i])
-		weights[id] = float32(tf * (k1 + 1) / (tf + norm))
+		weights[id] = float32(saturate(g.counts[i], norm))
 	}
 	return sparse(weights)
+}
+
+// norm is what a passage's length does to its weights.
+func (g bag) norm(average float64) float64 {
+	if average <= 0 {
+		return k1
+	}
+	return k1 * (1 - b + b*float64(g.length)/average)
+}
+
+// saturate is the weight of a term that occurs so often.
+func saturate(count int16, norm float64) float64 {
+	tf := float64(count)
+	return tf * (k1 + 1) / (tf + norm)
 }
 
 // sparse makes a vector of values by term id. Ids start at 1, indices at 0.

@@ -32,6 +32,9 @@ func (db *DB) PutDocuments(ctx context.Context, docs []assist.Document) ([]assis
 		return nil, err
 	}
 	db.analyze(ctx)
+	if err := db.listFull(ctx); err != nil && ctx.Err() == nil {
+		db.log.Warn("searches are slower until the lists of terms are made", "err", err)
+	}
 	return changes, nil
 }
 

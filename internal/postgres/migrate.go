@@ -116,7 +116,7 @@ func (db *DB) runMigrations(ctx context.Context) (err error) {
 		return explain("migrate schema "+db.schema, err)
 	}
 	if len(done) > 0 {
-		db.log.Info("migrated", "schema", db.schema, "from", done[0].Source.Version, "to", done[len(done)-1].Source.Version, "migrations", len(done))
+		db.log.Info("migrated", "schema", db.schema, "version", done[len(done)-1].Source.Version, "steps", len(done))
 	}
 	return nil
 }

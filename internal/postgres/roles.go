@@ -29,8 +29,9 @@ var publicGrants = []string{
 	`passage_vectors_public`,
 	`learned`,
 	`learned_public`,
+	`posting_blocks (block, upto)`,
 	`postings_public`,
-	`postings_state`,
+	`posting_places_public`,
 }
 
 // ensureRole makes the public role if need be and lets the main user take it.

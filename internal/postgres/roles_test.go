@@ -117,7 +117,8 @@ func TestPublicRole(t *testing.T) {
 		`SELECT * FROM passages_public`:                                             1,
 		`SELECT * FROM learned_public`:                                              1,
 		`SELECT * FROM postings_public`:                                             0, // none in a small knowledge
-		`SELECT * FROM postings_state`:                                              0,
+		`SELECT * FROM posting_places_public`:                                       0,
+		`SELECT block, upto FROM posting_blocks`:                                    0,
 		`SELECT * FROM passage_vectors_public`:                                      1,
 		`SELECT id, term, df_public, asked_public FROM lexicon`:                     4,
 		`SELECT version, passages_public, questions_public FROM knowledge_stats`:    1,

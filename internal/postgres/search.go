@@ -159,18 +159,14 @@ func (db *DB) Lexical(ctx context.Context, scope retrieve.Scope, q retrieve.Lexi
 		}
 		return h.lexical(scope, q, memories), nil
 	}
-	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) error {
-		var lists postings
-		var listed bool
-		if len(q.Wide) > 0 && scope.At.IsZero() && len(scope.Collections) == 0 && scope.Language == "" {
-			if lists, listed, err = db.listed(ctx, conn, scope, q); err != nil {
+	err = db.reader(scope).doAgain(ctx, "search by terms", func(ctx context.Context, conn *pgx.Conn) (err error) {
+		if len(q.Wide) > 0 {
+			var listed bool
+			if found, listed, err = db.byLists(ctx, conn, scope, q); err != nil || listed {
 				return err
 			}
 		}
 		sql, args := lexicalSQL(scope, q)
-		if listed {
-			sql, args = listedSQL(scope, q, lists)
-		}
 		found, err = collect(ctx, conn, scanHit, sql, args...)
 		return err
 	})
@@ -231,6 +227,26 @@ func lexicalSQL(scope retrieve.Scope, q retrieve.LexicalQuery) (sql string, args
 		JOIN ` + passages + ` p ON p.row_id = c.row_id ` + itsDocument + `
 		ORDER BY c.score DESC, p.id`, append(args, sparse(q.Learned.Weights), q.Learned.Candidates, q.Mass, q.Learned.Mass,
 			retrieve.LearnedTrust, retrieve.LearnedHalf, retrieve.LearnedPower)
+}
+
+// byLists searches by the lists of terms; false where there are none. It reads more
+// passages when too many of the best turn out not to be for this scope.
+func (db *DB) byLists(ctx context.Context, conn *pgx.Conn, scope retrieve.Scope, q retrieve.LexicalQuery) (found []assist.Hit, listed bool, err error) {
+	n := max(reread, 10*hits(scope))
+	if !scope.At.IsZero() {
+		n *= pastReread
+	}
+	for ; ; n *= 8 {
+		lists, ok, err := db.listed(ctx, conn, scope, q, n)
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		sql, args := listedSQL(scope, q, lists)
+		found, err = collect(ctx, conn, scanHit, sql, args...)
+		if err != nil || lists.all || len(found) == hits(scope) {
+			return found, true, err
+		}
+	}
 }
 
 // listedSQL ranks the rows that the lists found best, and what they do not know.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -118,7 +119,7 @@ func TestSearchAtSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		sql, args := postgres.LexicalQuery(scope, query(l))
-		if p := plan(t, db, pool, sql, args...); !strings.Contains(p, "Bitmap Index Scan on passages_public_terms_idx") || strings.Contains(p, "Seq Scan on passages") {
+		if p := plan(t, db, pool, sql, args...); !strings.Contains(p, "Bitmap Index Scan on passages_public_terms") || strings.Contains(p, "Seq Scan on passages") {
 			t.Errorf("%s: the plan does without the index on terms:\n%s", pool, p)
 		}
 	}
@@ -200,63 +201,121 @@ func TestNewModelBesideTheOld(t *testing.T) {
 	serves("old") // chosen again
 }
 
-// With lists of where terms stand the same passages are found, for either role;
-// what changes after they were made is found as it is now.
+// With lists of where terms stand the same passages are found, for either role and
+// through every filter, without an index; what changes after they were made is
+// found as it is now.
 func listsFindTheSame(t *testing.T, db *postgres.DB) {
-	ask := func(audience assist.Audience, words string) []assist.Hit {
+	hour := time.Now().Add(-time.Hour)
+	type asked struct {
+		audience             assist.Audience
+		words                string
+		collection, language string
+		at                   time.Time
+	}
+	ask := func(a asked, listed bool) []assist.Hit {
 		t.Helper()
-		scope := retrieve.Scope{Audience: audience, K: 10}
-		l, err := db.Lexicon(t.Context(), scope, strings.Fields(words))
+		scope := retrieve.Scope{Audience: a.audience, K: 10, Language: a.language, At: a.at}
+		if a.collection != "" {
+			scope.Collections = []string{a.collection, "none"}
+		}
+		l, err := db.Lexicon(t.Context(), scope, strings.Fields(a.words))
 		if err != nil {
 			t.Fatal(err)
 		}
 		q := query(l)
-		q.Wide = q.Candidates
+		if listed {
+			q.Wide = q.Candidates
+		}
 		found, err := db.Lexical(t.Context(), scope, q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return found
 	}
-	questions := []string{"w1 w20 w300", "w7", "w2999 w5 w6 w8 w9", "w1234 nothing"}
-	type asked struct {
-		audience assist.Audience
-		words    string
-	}
 	before := map[asked][]assist.Hit{}
-	for _, words := range questions {
-		for _, a := range []assist.Audience{assist.AudiencePublic, assist.AudienceInternal} {
-			before[asked{a, words}] = ask(a, words)
+	for _, words := range []string{"w1 w20 w300", "w7", "w2999 w5 w6 w8 w9", "w1234 nothing"} {
+		for _, audience := range []assist.Audience{assist.AudiencePublic, assist.AudienceInternal} {
+			for _, a := range []asked{{}, {collection: "rare"}, {language: "en"}, {language: "de"}, {collection: "rare", language: "en"}, {at: hour}} {
+				a.words, a.audience = words, audience
+				before[a] = ask(a, false)
+			}
 		}
 	}
 	if err := db.FinishPassages(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	state := `SELECT build, passages FROM postings_state`
-	rows, err := db.Query(t.Context(), "turns", state)
-	if err != nil || len(rows) != 1 || fmt.Sprint(rows[0]) != "[1 25000]" {
-		t.Fatal(rows, err)
+	blocks := func(want string) {
+		t.Helper()
+		rows, err := db.Query(t.Context(), "turns", `SELECT count(*), sum(current), to_regclass('passages_public_terms') IS NULL FROM posting_blocks`)
+		if err != nil || len(rows) != 1 || fmt.Sprint(rows[0]) != want {
+			t.Errorf("lists: %v, want %s (%v)", rows, want, err)
+		}
 	}
+	blocks("[1 25000 true]")
 	for a, was := range before {
-		if now := ask(a.audience, a.words); !cmp.Equal(was, now) {
+		if now := ask(a, true); !cmp.Equal(was, now) {
 			t.Errorf("%v: the lists find others: %s", a, cmp.Diff(was, now))
 		}
 	}
 	put(t, db, document("doc1", assist.AudiencePublic, "w7 w7 w7 w7 w7 w7"), document("new", assist.AudienceInternal, "w7 w7 w7 w7 w7"))
-	if got := ask(assist.AudiencePublic, "w7"); len(got) == 0 || got[0].DocumentID != "doc1" {
+	now := asked{audience: assist.AudiencePublic, words: "w7"}
+	if got := ask(now, true); len(got) == 0 || got[0].DocumentID != "doc1" {
 		t.Errorf("a page that was made public is not found first: %+v", got)
 	}
-	inside := ask(assist.AudienceInternal, "w7")
-	if !slices.ContainsFunc(inside, func(h assist.Hit) bool { return h.DocumentID == "new" }) {
-		t.Errorf("a new page is not found: %+v", inside)
+	now.audience = assist.AudienceInternal
+	if got := ask(now, true); !slices.ContainsFunc(got, func(h assist.Hit) bool { return h.DocumentID == "new" }) {
+		t.Errorf("a new page is not found: %+v", got)
 	}
 	if err := db.FinishPassages(t.Context()); err != nil { // a page more is nothing
 		t.Fatal(err)
 	}
-	if rows, err := db.Query(t.Context(), "turns", state); err != nil || fmt.Sprint(rows[0]) != "[1 25000]" {
-		t.Error(rows, err)
+	blocks("[1 25000 true]")
+	for _, secret := range []string{"postings_internal", "posting_places_internal"} {
+		if _, err := db.CustomerQuery(t.Context(), "", `SELECT * FROM `+secret); err == nil {
+			t.Errorf("customers can read %s", secret)
+		}
 	}
-	if _, err := db.CustomerQuery(t.Context(), "", `SELECT * FROM postings_internal`); err == nil {
-		t.Error("customers can read the lists of internal pages")
+
+	// Most of what has the word is gone again: the lists still know it, and no
+	// search finds less for that.
+	many := func(name, words string, n int) (docs []assist.Document) {
+		for i := range n {
+			var texts []string
+			for p := range 20 {
+				texts = append(texts, fmt.Sprintf("%d: %s w%d", p, words, 100*i+p))
+			}
+			docs = append(docs, document(fmt.Sprint(name, i), assist.AudiencePublic, texts...))
+		}
+		return docs
+	}
+	gone := many("gone", "rareword rareword", 30)
+	put(t, db, append(gone, many("stays", "rareword and much else besides it", 30)...)...)
+	if err := db.FinishPassages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	blocks("[1 26192 true]")
+	for _, d := range gone {
+		if err := db.DeleteDocument(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range []time.Time{{}, hour} {
+		got := ask(asked{audience: assist.AudiencePublic, words: "rareword", at: at}, true)
+		if len(got) != 10 || strings.HasPrefix(got[0].DocumentID, "gone") == at.IsZero() {
+			t.Errorf("at %v: %d of 10 found among many that are gone, the first in %v", at, len(got), got)
+		}
+	}
+
+	// A knowledge that becomes small goes back to the indexes.
+	if _, err := db.Query(t.Context(), "ingest", `UPDATE knowledge_stats SET passages = 14000`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.FinishPassages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.Query(t.Context(), "turns", `SELECT (SELECT count(*) FROM posting_blocks) + (SELECT count(*) FROM postings_public), count(*)
+		FROM pg_index WHERE indexrelid IN (to_regclass('passages_public_terms'), to_regclass('passages_internal_terms')) AND indisvalid`)
+	if err != nil || fmt.Sprint(rows) != "[[0 2]]" {
+		t.Errorf("lists and indexes: %v (%v)", rows, err)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	maxFrame   = 8 << 20 // bytes of a frame from the server
 	maxBackoff = 3 * time.Second
 	firstDial  = 5 * time.Second       // a server that was never reached is not waited for longer
-	quietEnd   = 3 * time.Second       // without a frame, a read-back that lacks something is tried again
+	quietEnd   = 10 * time.Second      // without a frame, a read-back that lacks something is tried again
 	lingerEnd  = 50 * time.Millisecond // after the last event we know of, for one that we do not
 	readTries  = 3
 	turnTries  = 8 // of a turn that is refused for now
@@ -482,7 +482,7 @@ func (p *player) times() {
 
 // readBack reads the stored conversation on a fresh socket, from its start to
 // the highest seq that was heard of and a moment longer. What is not there after
-// three tries is missing.
+// three tries that were answered is missing.
 func (p *player) readBack(ctx context.Context, s *socket) error {
 	end := p.last
 	for seq := range p.log {
@@ -503,7 +503,7 @@ func (p *player) readBack(ctx context.Context, s *socket) error {
 	patience := min(quietEnd, p.run.Ack)
 	quiet := time.NewTimer(patience)
 	defer quiet.Stop()
-	lingers := false
+	lingers, answered := false, false
 	for {
 		if p.last >= end && !lingers {
 			lingers = true
@@ -523,11 +523,15 @@ func (p *player) readBack(ctx context.Context, s *socket) error {
 				}
 				return again(fmt.Errorf("%w: it cannot be read back: %s: %s", errOver, code, message))
 			}
+			answered = answered || f.Conversation == p.script.conversation
 			if f.Conversation == p.script.conversation {
 				p.told.Saw(f.Type, f.Seq, f.Data)
 				p.record(f)
 			}
 		case <-quiet.C:
+			if !answered && p.last < end { // a server that says nothing does not say that something is missing
+				return again(fmt.Errorf("nothing was read back in %s", patience))
+			}
 			if p.reads++; p.last < end && p.reads < readTries {
 				return again(errors.New("the read-back lacks events"))
 			}

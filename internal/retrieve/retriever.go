@@ -144,6 +144,9 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if err == nil && len(lexical) < scope.K && scope.filters() {
 			// What the budget left out may be all that the filter lets through.
 			words = weigh(q.Terms, lexicon, math.MaxInt)
+			if lexicon.Passages > r.opt.Budget {
+				words.query.Wide = words.query.Candidates
+			}
 			lexical, err = r.index.Lexical(gctx, wide, words.query)
 		}
 		if err != nil {
@@ -354,7 +357,7 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 
 // WideBudget is how many passages the terms may bring of which an index need not
 // read the passages themselves.
-func WideBudget(passages int) int { return max(40_000, passages*2/5) }
+func WideBudget(passages int) int { return max(40_000, passages*3/5) }
 
 // candidate is a term, about how many passages it brings, and how much it says.
 type candidate struct {

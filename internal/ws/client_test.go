@@ -57,6 +57,7 @@ func openWith(t testing.TB, prepare func(*memstore.Store), edit func(*ws.Options
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	h.chat = chat.New(h.store, nil, h.bus, chat.Options{Logger: quiet})
 	o := ws.Options{Service: h.chat, Bus: h.bus, Bearer: auth.Bearer, Verify: signer.Verify, Logger: quiet}
+	o.Limits.WriteTimeout = time.Minute // a busy machine is no slow reader
 	if edit != nil {
 		edit(&o)
 	}

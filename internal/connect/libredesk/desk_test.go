@@ -410,6 +410,10 @@ func TestReplyInDoubt(t *testing.T) {
 	if err := h.press(wren, "r3", "said, not stored"); err == nil {
 		t.Error("stored while the store was down")
 	}
+	h.desk.Settle() // what we said has come back
+	for h.tool.inbox.Held() > 0 {
+		time.Sleep(time.Millisecond) // and is worked off: there is no event for it
+	}
 	h.ahead.Store(int64(time.Minute)) // the agent's own request does not store it any more
 	h.waitTurns(4)                    // found by reading
 	said := map[string]int{}

@@ -127,7 +127,7 @@ func vectorVersion(dir string) string {
 
 // output is the one line a program prints, or "" when it cannot be run.
 func output(program string, args ...string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, program, args...).Output()
 	if err != nil {

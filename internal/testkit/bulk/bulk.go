@@ -24,7 +24,10 @@ type Text struct {
 	sentences   int
 }
 
-type collection struct{ titles, sentences []string }
+type collection struct {
+	name              string
+	titles, sentences []string
+}
 
 // sets are the development data whose passages are prose.
 var sets = []string{"tau-knowledge", "doc2dial", "feedbackqa", "mtrag-un", "dstc11", "dstc10-spoken", "abcd", "stackfaq"}
@@ -34,7 +37,7 @@ var sets = []string{"tau-knowledge", "doc2dial", "feedbackqa", "mtrag-un", "dstc
 func ReadText(dev string) (*Text, error) {
 	t := &Text{}
 	if dev == "" {
-		var c collection
+		c := collection{name: "company"}
 		err := fs.WalkDir(evals.Files, "knowledge", func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".md" {
 				return err
@@ -50,7 +53,7 @@ func ReadText(dev string) (*Text, error) {
 		return t, err
 	}
 	for _, set := range sets {
-		var c collection
+		c := collection{name: set}
 		if err := c.read(filepath.Join(dev, set, "corpus.jsonl")); err != nil {
 			return nil, err
 		}
@@ -107,7 +110,7 @@ func plain(s string) string {
 }
 
 const (
-	sections     = 20  // of a page, each of which becomes a passage
+	Sections     = 20  // of a page, each of which becomes a passage
 	sectionWords = 110 // at least this many less one sentence: two do not fit one passage
 	internalOf   = 10  // one page of so many is internal
 )
@@ -119,7 +122,7 @@ func (t *Text) Write(dir string, passages int, seed uint64) error {
 		return fmt.Errorf("there is no text to make pages of")
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
-	for page := range (passages + sections - 1) / sections {
+	for page := range (passages + Sections - 1) / Sections {
 		folder := filepath.Join(dir, fmt.Sprintf("%04d", page/1000))
 		if page%1000 == 0 {
 			if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -127,7 +130,7 @@ func (t *Text) Write(dir string, passages int, seed uint64) error {
 			}
 		}
 		file := filepath.Join(folder, fmt.Sprintf("page-%06d.md", page))
-		if err := os.WriteFile(file, t.page(random, page, min(sections, passages-page*sections)), 0o644); err != nil {
+		if err := os.WriteFile(file, t.page(random, page, min(Sections, passages-page*Sections)), 0o644); err != nil {
 			return err
 		}
 	}
@@ -148,7 +151,7 @@ func (t *Text) page(random *rand.Rand, n, sections int) []byte {
 		audience = "internal"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "---\ntitle: %q\naudience: %s\nlanguage: en\n---\n", c.title(random), audience)
+	fmt.Fprintf(&b, "---\ntitle: %q\naudience: %s\nlanguage: en\ncollection: %s\n---\n", c.title(random), audience, c.name)
 	for range sections {
 		fmt.Fprintf(&b, "\n## %s\n\n", c.title(random))
 		for words := 0; words < sectionWords-25; {

@@ -103,6 +103,7 @@ type Desk struct {
 	clock   time.Time
 	sockets map[*websocket.Conn]map[string]bool
 	refused []Refusal
+	sending int // deliveries without an answer yet
 	wg      sync.WaitGroup
 	changed chan struct{}
 }
@@ -178,6 +179,16 @@ func (d *Desk) Messages(uuid string) (out []Message) {
 		}
 	}
 	return out
+}
+
+// Settle waits until every delivery so far has been answered.
+func (d *Desk) Settle() {
+	d.t.Helper()
+	d.Wait("the answers to all deliveries", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.sending == 0
+	})
 }
 
 // Wait waits until the fake is as ok wants it.
@@ -344,7 +355,14 @@ func (d *Desk) tell(event, uuid string, payload any) {
 		return
 	}
 	hook, secret := d.hook, d.secret
+	d.sending++
 	d.wg.Go(func() {
+		defer func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.sending--
+			d.moved()
+		}()
 		req, err := http.NewRequest(http.MethodPost, hook, bytes.NewReader(body))
 		if err != nil {
 			d.t.Error(err)

@@ -29,13 +29,21 @@ func (c CPU) Per(n int) string {
 
 // CPU reads it. Linux only.
 func (s *Server) CPU(ctx context.Context) (c CPU, err error) {
-	if c.Server, _, err = processCPU(s.cmd.Process.Pid); err != nil {
+	server, _, err := processCPU(s.cmd.Process.Pid)
+	if err != nil {
 		return c, err
 	}
+	c, err = s.w.CPU(ctx)
+	c.Server = server
+	return c, err
+}
+
+// CPU is that of the database and of this process. Linux only.
+func (w *World) CPU(ctx context.Context) (c CPU, err error) {
 	if c.Here, _, err = processCPU(os.Getpid()); err != nil {
 		return c, err
 	}
-	conn, err := pgx.Connect(ctx, s.w.URL)
+	conn, err := pgx.Connect(ctx, w.URL)
 	if err != nil {
 		return c, err
 	}

@@ -41,6 +41,7 @@ type World struct {
 	signer  *auth.Signer
 	secret  string
 	run     string
+	kept    bool // the cluster and its one schema were there before, and stay
 }
 
 // Open starts a private cluster in a temporary folder, or uses the database of
@@ -67,6 +68,24 @@ func Open(ctx context.Context, binary string) (*World, error) {
 	return w, nil
 }
 
+// OpenKept opens the data directory of an earlier aside up or aside ingest, and
+// leaves it in place: every database is the one there.
+func OpenKept(ctx context.Context, binary, dir string) (*World, error) {
+	if _, err := os.Stat(filepath.Join(dir, "cluster")); err != nil {
+		return nil, fmt.Errorf("%s is no data directory: %w", dir, err)
+	}
+	w := &World{Binary: binary, secret: rand.Text() + rand.Text(), kept: true}
+	var err error
+	if w.signer, err = (app.Config{Secret: w.secret}).Signer(); err != nil {
+		return nil, err
+	}
+	if w.cluster, err = local.Start(ctx, local.Options{Dir: dir}); err != nil {
+		return nil, err
+	}
+	w.URL = w.cluster.URL("aside")
+	return w, nil
+}
+
 // Close stops what Open started.
 func (w *World) Close() error {
 	if w.cluster == nil {
@@ -74,11 +93,19 @@ func (w *World) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	if w.kept {
+		return w.cluster.Stop(ctx)
+	}
 	return errors.Join(w.cluster.Stop(ctx), os.RemoveAll(w.dir))
 }
 
 // Schema is where a database of this name lives; it is no other run's.
-func (w *World) Schema(name string) string { return "load_" + w.run + "_" + name }
+func (w *World) Schema(name string) string {
+	if w.kept {
+		return "aside"
+	}
+	return "load_" + w.run + "_" + strings.ToLower(name)
+}
 
 // Database makes an empty schema with its tables; drop ends it.
 func (w *World) Database(ctx context.Context, name string) (db *postgres.DB, drop func() error, err error) {

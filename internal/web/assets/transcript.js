@@ -69,14 +69,16 @@ class Transcript extends HTMLElement {
 function rows(state, chat, actions, now) {
   const out = [];
   let day = "", before = null;
-  for (const e of chat.entries) {
+  for (const [i, e] of chat.entries.entries()) {
     if (e.at) {
       const d = dayName(e.at, now);
       if (d !== day) out.push(h("p", { class: "day", key: "day-" + d }, h("span", null, d)));
       if (d !== day) before = null;
       day = d;
     }
-    out.push(entry(state, chat, e, before));
+    // A tool may report late: then what it says has the times of the chat, and ours would stand out of order.
+    const late = e.at && chat.entries[i + 1]?.at && new Date(chat.entries[i + 1].at) < new Date(e.at);
+    out.push(entry(state, chat, late && e.kind !== "turn" ? { ...e, at: "" } : e, before));
     before = e.kind === "turn" && !e.action && e.role !== "system" ? e : null;
   }
   // A reply whose turn has come is in the transcript; until its ack arrives it
@@ -90,7 +92,7 @@ function rows(state, chat, actions, now) {
 }
 
 function entry(state, chat, e, before) {
-  if (e.kind === "handoff") return handoff(state, e, e === briefing(chat));
+  if (e.kind === "handoff") return handoff(state, e, e.seq === briefing(chat)?.seq);
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
   if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name.replaceAll(/[-_]+/g, " ")), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
