@@ -49,7 +49,7 @@ func (c Customers) Dense(ctx context.Context, s retrieve.Scope, model string, ve
 }
 
 // Recall implements retrieve.Recaller.
-func (c Customers) Recall(ctx context.Context, s retrieve.Scope, passage string, terms []int32) ([]int32, error) {
+func (c Customers) Recall(ctx context.Context, s retrieve.Scope, passage string, terms []int32) (retrieve.Memory, error) {
 	return c.view().Recall(ctx, publicly(s), passage, terms)
 }
 

@@ -116,13 +116,26 @@ func (db *DB) Learn(ctx context.Context, lessons []retrieve.Lesson) (added int, 
 }
 
 // Recall implements retrieve.Recaller.
-func (db *DB) Recall(ctx context.Context, scope retrieve.Scope, passage string, terms []int32) (asked []int32, err error) {
-	const sql = `SELECT t FROM learned l, unnest(l.terms) AS t WHERE l.passage_id = $1 AND t = ANY($2::int[]) ORDER BY t`
-	err = db.reader(scope).doAgain(ctx, "recall questions", func(ctx context.Context, conn *pgx.Conn) (err error) {
-		asked, err = collect(ctx, conn, pgx.RowTo[int32], sql, passage, orEmpty(terms))
+func (db *DB) Recall(ctx context.Context, scope retrieve.Scope, passage string, terms []int32) (memory retrieve.Memory, err error) {
+	const sql = `SELECT l.evidence, coalesce(a.term, 0), coalesce(a.sum, 0) FROM learned l
+		LEFT JOIN LATERAL unnest(l.terms, l.sums) AS a(term, sum) ON a.term = ANY($2::int[]) WHERE l.passage_id = $1`
+	err = db.reader(scope).doAgain(ctx, "recall questions", func(ctx context.Context, conn *pgx.Conn) error {
+		memory = retrieve.Memory{Asked: map[int32]float64{}}
+		rows, err := conn.Query(ctx, sql, passage, orEmpty(terms))
+		if err != nil {
+			return err
+		}
+		var term int32
+		var sum float64
+		_, err = pgx.ForEachRow(rows, []any{&memory.Evidence, &term, &sum}, func() error {
+			if sum > 0 {
+				memory.Asked[term] = sum
+			}
+			return nil
+		})
 		return err
 	})
-	return asked, err
+	return memory, err
 }
 
 // Forget implements retrieve.Learner.

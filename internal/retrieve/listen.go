@@ -2,6 +2,7 @@ package retrieve
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -200,7 +201,7 @@ func gather(turns []assist.Turn) []utterance {
 		}
 		if n := len(said); n > 0 && t.Role == assist.RoleCustomer && said[n-1].role == t.Role {
 			switch prev := &said[n-1]; {
-			case courtesy(t.Text):
+			case courtesy(t.Text) && !asks(t.Text):
 			case courtesy(prev.text):
 				prev.text = t.Text
 			default:
@@ -327,6 +328,8 @@ func judge(text, asked string, afterAgent bool) speech {
 		return agrees // only marks, an emoji
 	case question && (rest > 0 || met[identifies] > 0):
 		return says
+	case rest == 0 && odd == 0 && met[identifies] == 0 && asks(text):
+		return answers // or asks, where nothing is open
 	case rest == 0 && odd == 0 && met[identifies] == 0 && total <= 25:
 		return courteous(met, plain, asked, afterAgent)
 	case requests && rest <= 4 && rest+odd <= 10 && !problem(text):
@@ -380,6 +383,30 @@ func courteous(met [done + 1]int, plain int, asked string, afterAgent bool) spee
 		return answers // "why not", "and then": it hangs on what was said
 	}
 	return agrees
+}
+
+// asksLeast is how many words a question of small words alone must have.
+const asksLeast = 4
+
+// asks reports whether a text has a question of small words only, none of them a
+// courtesy: "Does it do anything else?" after a greeting is no small talk. Shorter
+// ones ("is it?") hang on what was said.
+func asks(text string) bool {
+	for _, span := range lex.Sentences(text) {
+		sentence := span.In(text)
+		if !strings.HasSuffix(strings.TrimRight(sentence, " !"), "?") {
+			continue
+		}
+		words := lex.Words(sentence)
+		polite := slices.ContainsFunc(words, func(s lex.Span) bool {
+			_, known := phrases[strings.ToLower(s.In(sentence))]
+			return known
+		})
+		if len(words) >= asksLeast && !polite {
+			return true
+		}
+	}
+	return false
 }
 
 // courtesy reports whether a sentence only greets, thanks, agrees or offers help:

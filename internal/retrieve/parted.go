@@ -30,7 +30,7 @@ const (
 	partedBySize = 0.5
 	// The strength from which on pages are as alike as the densest set's, and below
 	// which the most parted ones are no better.
-	partedNone, partedFull = 2.05, 1.3
+	partedNone, partedFull = 1.8, 1.3
 )
 
 // Sampler is an Index that can show a part of itself. A Retriever that searches
@@ -43,22 +43,32 @@ type Sampler interface {
 
 // parting remembers how well what one audience sees is parted.
 type parting struct {
-	mu       sync.Mutex // held while it is measured
-	now      sync.Mutex // guards what follows
-	known    bool
-	parted   float64
+	mu    sync.Mutex // held while it is measured
+	now   sync.Mutex // guards what follows
+	known bool
+	measured
 	version  int64
 	passages int
 	at       time.Time
 }
 
-// parted is how well the pages that the scope's audience sees are parted, 0..1. It
-// is measured at the first search, and again when a tenth of the passages came or
+// measured is what the sample says of the knowledge.
+type measured struct {
+	parted float64        // how well its pages are parted, 0..1
+	df     map[string]int // in how many passages of the sample a term occurs
+	n      int            // passages of the sample
+}
+
+// idf is what a term tells, by the sample.
+func (m measured) idf(term string) float64 { return idf(m.n, max(m.df[term], 1)) }
+
+// parted says how well the pages that the scope's audience sees are parted. It is
+// measured at the first search, and again when a tenth of the passages came or
 // went, or an hour after any change; meanwhile other searches take the old figure.
-func (r *Retriever) parted(ctx context.Context, scope Scope, l Lexicon) (float64, error) {
+func (r *Retriever) parted(ctx context.Context, scope Scope, l Lexicon) (measured, error) {
 	sampler, ok := r.index.(Sampler)
 	if !ok {
-		return 0, nil
+		return measured{}, nil
 	}
 	p := &r.partings[0]
 	if scope.Audience == assist.AudienceInternal {
@@ -79,40 +89,45 @@ func (r *Retriever) parted(ctx context.Context, scope Scope, l Lexicon) (float64
 	}
 	hits, err := sampler.Sample(ctx, Scope{Audience: scope.Audience}, partedPages)
 	if err != nil {
-		return 0, fmt.Errorf("read a sample of the knowledge: %w", err)
+		return measured{}, fmt.Errorf("read a sample of the knowledge: %w", err)
 	}
-	value = partedness(hits)
+	value = measure(hits)
 	p.now.Lock()
 	defer p.now.Unlock()
-	p.known, p.parted, p.version, p.passages, p.at = true, value, l.Version, l.Passages, time.Now()
+	p.known, p.measured, p.version, p.passages, p.at = true, value, l.Version, l.Passages, time.Now()
 	return value, nil
 }
 
-func (p *parting) read(l Lexicon) (value float64, known, fresh bool) {
+func (p *parting) read(l Lexicon) (value measured, known, fresh bool) {
 	p.now.Lock()
 	defer p.now.Unlock()
 	changed := 10*max(l.Passages-p.passages, p.passages-l.Passages) > p.passages
-	return p.parted, p.known, p.known && !changed && (p.version == l.Version || time.Since(p.at) < partedStale)
+	return p.measured, p.known, p.known && !changed && (p.version == l.Version || time.Since(p.at) < partedStale)
 }
 
-// partedness measures a sample: 0 for pages much alike, 1 for well parted ones.
-func partedness(hits []assist.Hit) float64 {
-	if len(hits) < partedFewest {
-		return 0
+// measure measures a sample. It is parted by 0 where pages are much alike, by 1
+// where they are well parted.
+func measure(hits []assist.Hit) measured {
+	s := newSample(hits)
+	m := measured{n: len(hits), df: make(map[string]int, len(s.terms))}
+	for t, id := range s.terms {
+		m.df[t] = len(s.postings[id])
 	}
-	return min(max((partedNone-wrongStrength(hits))/(partedNone-partedFull), 0), 1)
+	if len(hits) >= partedFewest {
+		m.parted = min(max((partedNone-s.wrongStrength())/(partedNone-partedFull), 0), 1)
+	}
+	return m
 }
 
 // wrongStrength is how strong wrong matches look in the mean, as if there were one
 // page to choose from.
-func wrongStrength(hits []assist.Hit) float64 {
-	s := newSample(hits)
+func (s *sample) wrongStrength() float64 {
 	asked := s.questions()
 	sum := 0.0
 	for _, q := range asked {
 		sum += s.wrong(q)
 	}
-	return sum/float64(len(asked)) - partedBySize*math.Log(float64(len(hits)))
+	return sum/float64(len(asked)) - partedBySize*math.Log(float64(len(s.hits)))
 }
 
 // sample is a small index in memory.
@@ -217,5 +232,5 @@ func (s *sample) wrong(asked sampleQuestion) float64 {
 		return 0
 	}
 	first := s.pages.reread(q, found)
-	return max(strength(signs{amount: first.words / idf(l.Passages, 1), like: first.like, cover: w.cover(q, s.pages.of(first.hit, q.Language), nil)}), 0)
+	return max(strength(signs{amount: first.words / idf(l.Passages, 1), like: first.like, cover: w.cover(q, s.pages.of(first.hit, q.Language), Memory{})}), 0)
 }

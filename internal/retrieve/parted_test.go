@@ -21,19 +21,19 @@ func TestPartedness(t *testing.T) {
 		dense = append(dense, h("Card payment "+deeds[i], fmt.Sprintf("How do I %s my card payment?\nMy card payment is not there.\nI made a card payment.\nWhere is my card payment?", deeds[i])))
 		apart = append(apart, h(thing, fmt.Sprintf("%s %s instructions. The %s needs %s.", deeds[i], thing, thing, deeds[i])))
 	}
-	if got := partedness(apart); got < 0.9 {
-		t.Errorf("pages about different things: %.2f, want nearly 1 (strength %.2f)", got, wrongStrength(apart))
+	if got := measure(apart).parted; got < 0.9 {
+		t.Errorf("pages about different things: %.2f, want nearly 1 (strength %.2f)", got, newSample(apart).wrongStrength())
 	}
-	if got := partedness(dense); got > 0.1 {
-		t.Errorf("pages about one thing: %.2f, want nearly 0 (strength %.2f)", got, wrongStrength(dense))
+	if got := measure(dense).parted; got > 0.1 {
+		t.Errorf("pages about one thing: %.2f, want nearly 0 (strength %.2f)", got, newSample(dense).wrongStrength())
 	}
-	if got := partedness(dense[:partedFewest]); got > 0.1 {
-		t.Errorf("some of the pages about one thing: %.2f, want nearly 0 (strength %.2f)", got, wrongStrength(dense[:partedFewest]))
+	if got := measure(dense[:partedFewest]).parted; got > 0.1 {
+		t.Errorf("some of the pages about one thing: %.2f, want nearly 0 (strength %.2f)", got, newSample(dense[:partedFewest]).wrongStrength())
 	}
-	if got := partedness(nil); got != 0 {
+	if got := measure(nil).parted; got != 0 {
 		t.Errorf("nothing: %v", got)
 	}
-	if got := partedness(apart[:partedFewest-1]); got != 0 {
+	if got := measure(apart[:partedFewest-1]).parted; got != 0 {
 		t.Errorf("too few pages to tell: %v, want 0", got)
 	}
 }
@@ -49,6 +49,6 @@ func BenchmarkPartedness(b *testing.B) {
 		hits = append(hits, assist.Hit{Title: "Returns of item " + id, Passage: assist.Passage{ID: id, DocumentID: id, Text: text}})
 	}
 	for b.Loop() {
-		partedness(hits)
+		measure(hits)
 	}
 }

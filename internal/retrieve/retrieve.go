@@ -46,9 +46,15 @@ type Index interface {
 // Recaller is an Index that remembers what passages were asked. A Retriever that
 // searches one is surer of questions which were asked before.
 type Recaller interface {
-	// Recall gives, sorted, those of the terms that the questions had which the
-	// passage answered; none where it is not visible.
-	Recall(ctx context.Context, scope Scope, passage string, terms []int32) ([]int32, error)
+	// Recall gives what the passage was asked with the terms; nothing where it is
+	// not visible.
+	Recall(ctx context.Context, scope Scope, passage string, terms []int32) (Memory, error)
+}
+
+// Memory is what the questions that a passage answered had of some terms.
+type Memory struct {
+	Evidence float64           // questions, each by how sure it is that it stood on this passage
+	Asked    map[int32]float64 // how many of them had the term; without those that none had
 }
 
 // Lexicon is what the index knows about some terms.

@@ -136,14 +136,15 @@ func FuzzLikeness(f *testing.F) {
 // TestEvidence: more of each sign is more evidence, but habit and a page whose
 // sentences are alike take some back.
 func TestEvidence(t *testing.T) {
-	s := signs{amount: 1.5, like: 0.5, cover: 0.7, habit: 0.2, alike: 0.4, parted: 0.5}
+	s := signs{amount: 1.5, like: 0.5, cover: 0.7, named: 0.5, usual: 1, habit: 0.2, alike: 0.4, parted: 0.5}
 	base := evidence(s)
 	for name, c := range map[string]struct {
 		change func(*signs)
 		more   bool
 	}{
 		"amount": {func(s *signs) { s.amount = 2 }, true}, "like": {func(s *signs) { s.like = 0.6 }, true},
-		"cover": {func(s *signs) { s.cover = 0.8 }, true}, "habit": {func(s *signs) { s.habit = 0.4 }, false},
+		"cover": {func(s *signs) { s.cover = 0.8 }, true}, "named": {func(s *signs) { s.named = 1 }, true},
+		"usual": {func(s *signs) { s.usual = 2 }, true}, "habit": {func(s *signs) { s.habit = 0.4 }, false},
 		"alike": {func(s *signs) { s.alike = 0.6 }, false}, "parted": {func(s *signs) { s.parted = 1 }, true},
 	} {
 		changed := s

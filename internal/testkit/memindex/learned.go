@@ -14,18 +14,20 @@ var (
 )
 
 // Recall implements retrieve.Recaller.
-func (x *Index) Recall(_ context.Context, scope retrieve.Scope, passage string, terms []int32) (asked []int32, err error) {
+func (x *Index) Recall(_ context.Context, scope retrieve.Scope, passage string, terms []int32) (retrieve.Memory, error) {
+	memory := retrieve.Memory{Asked: map[int32]float64{}}
 	for i, of := range x.learned {
-		if p := x.passages[i]; p.hit.ID == passage && visible(p.doc, scope) {
-			for _, id := range terms {
-				if of.sums[id] > 0 {
-					asked = append(asked, id)
-				}
+		if p := x.passages[i]; p.hit.ID != passage || !visible(p.doc, scope) {
+			continue
+		}
+		memory.Evidence = of.evidence
+		for _, id := range terms {
+			if sum := of.sums[id]; sum > 0 {
+				memory.Asked[id] = sum
 			}
 		}
 	}
-	slices.Sort(asked)
-	return asked, nil
+	return memory, nil
 }
 
 // learned is the second vector of one passage.
