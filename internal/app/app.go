@@ -443,14 +443,28 @@ func (a *App) ready(ctx context.Context) []web.Part {
 	if err := a.db.Ping(ctx); err != nil {
 		part.OK, part.Detail = false, assist.MessageOf(err)
 	}
-	parts := []web.Part{part}
-	if a.model != nil {
-		// Without it passages and instant drafts go on: no reason to send nobody here.
-		model := web.Part{Name: "model", OK: true}
-		if !a.model.Up() {
-			model.Detail = "does not answer; passages and drafts from the knowledge go on"
+	return append([]web.Part{part}, a.helpers()...)
+}
+
+// helpers are the parts that the server can do without: no reason to send nobody
+// here while one is away.
+func (a *App) helpers() []web.Part {
+	var parts []web.Part
+	add := func(name string, works bool, detail string) {
+		p := web.Part{Name: name, OK: true}
+		if !works {
+			p.Degraded, p.Detail = true, detail
 		}
-		parts = append(parts, model)
+		parts = append(parts, p)
+	}
+	if r := a.db.Replica(); r.On {
+		add("read replica", r.Serves, r.Why+"; retrieval reads from the database itself")
+	}
+	if a.cfg.NATS != "" {
+		add("event bus", a.bus.Up(), "no server answers; what other nodes do is found in the log within seconds")
+	}
+	if a.model != nil {
+		add("model", a.model.Up(), "does not answer; passages and drafts from the knowledge go on")
 	}
 	return parts
 }
