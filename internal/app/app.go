@@ -47,7 +47,6 @@ type App struct {
 	signer    *auth.Signer
 	watched   watched
 	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
-	ended     *endedSessions
 	revoked   auth.Revoked
 	chat      *chat.Service
 	sockets   *ws.Server
@@ -102,7 +101,6 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
-	a.ended = &endedSessions{db: a.db.DB, log: log}
 	if cfg.PanelSecret != "" {
 		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
 			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
@@ -180,7 +178,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
-		Revoked: a.shutOut,
+		Revoked: a.revoked.Check,
 		Origins: cfg.Origins,
 		Closed:  a.watched.SocketClosed,
 		Logger:  log,
@@ -327,7 +325,6 @@ func (a *App) Start() error {
 	h := healer{db: a.db, bus: a.bus, log: a.log}
 	a.background.Go(func() { h.run(a.work) })
 	a.background.Go(func() { a.keepListed(a.work) })
-	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}

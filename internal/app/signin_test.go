@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/testkit/chrome"
 	"github.com/aside-project/aside/internal/testkit/idp"
@@ -260,8 +261,11 @@ func ended(t *testing.T, conn *websocket.Conn) int {
 func TestSessionsEnd(t *testing.T) {
 	_, _, base := signInServer(t, nil)
 	db := testdb.OpenWith(t, postgres.Config{Schema: "aside_app_testsessionsend"})
-	for name, end := range map[string]func(*visitor){
-		"signed out": func(d *visitor) {
+	for _, c := range []struct {
+		name string
+		end  func(*visitor)
+	}{
+		{"signed out", func(d *visitor) {
 			req, _ := http.NewRequest("DELETE", base+"/v1/session", nil)
 			res, err := d.http.Do(req)
 			if err != nil {
@@ -272,14 +276,19 @@ func TestSessionsEnd(t *testing.T) {
 			if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != 200 || !strings.Contains(out.Location, "/end?") {
 				t.Errorf("%d %+v, %v", res.StatusCode, out, err)
 			}
-		},
-		"revoked": func(*visitor) {
-			if n, err := db.EndSessions(t.Context(), "u-17"); err != nil || n == 0 {
+		}},
+		{"ended", func(*visitor) {
+			if n, err := app.EndSessions(t.Context(), db, "m1", "u-17"); err != nil || n == 0 {
 				t.Fatalf("%d, %v", n, err)
 			}
-		},
+		}},
+		{"revoked", func(*visitor) { // the last: what is issued in the same second is refused too
+			if err := app.Revoke(t.Context(), db, "m1", assist.RevokeSubject, "u-17"); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t, base)
 			if why := d.signIn(); why != "" {
 				t.Fatal(why)
@@ -287,7 +296,7 @@ func TestSessionsEnd(t *testing.T) {
 			s, _ := d.session()
 			conn := socket(t, base, s.Token)
 			asked := time.Now()
-			end(d)
+			c.end(d)
 			if code := ended(t, conn); code != 4401 {
 				t.Errorf("the socket was closed with %d", code)
 			}

@@ -52,20 +52,27 @@ func (db *DB) SessionGoesOn(ctx context.Context, id string) error {
 	return err
 }
 
-// EndSession ends one session; one that has ended stays so.
-func (db *DB) EndSession(ctx context.Context, id string) error {
-	const sql = `UPDATE sessions SET ended_at = now() WHERE id = $1 AND ended_at IS NULL`
+// The tokens that an ended session gave out are revoked in the same statement, for
+// as long as one of them may live.
+const theirTokens = ` AND ended_at IS NULL AND expires_at > now() RETURNING id)
+	INSERT INTO revocations (kind, value, issued, keep, by_whom) SELECT 'session', id, now(), now() + $2::interval, $3 FROM ended
+	ON CONFLICT DO NOTHING`
+
+// EndSession ends one session, on somebody's word, and revokes its tokens, which
+// live as long as given. One that has ended stays so.
+func (db *DB) EndSession(ctx context.Context, by, id string, tokens time.Duration) error {
+	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now() WHERE id = $1` + theirTokens
 	return db.turns.doAgain(ctx, "end a session", func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, sql, id)
+		_, err := conn.Exec(ctx, sql, id, tokens, by)
 		return err
 	})
 }
 
-// EndSessions ends all sessions of an agent and counts them.
-func (db *DB) EndSessions(ctx context.Context, subject string) (n int64, err error) {
-	const sql = `UPDATE sessions SET ended_at = now() WHERE subject = $1 AND ended_at IS NULL AND expires_at > now()`
+// EndSessions ends all sessions of an agent as EndSession does, and counts them.
+func (db *DB) EndSessions(ctx context.Context, by, subject string, tokens time.Duration) (n int64, err error) {
+	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now() WHERE subject = $1` + theirTokens
 	err = db.turns.do(ctx, "end the sessions of an agent", func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, sql, subject)
+		tag, err := conn.Exec(ctx, sql, subject, tokens, by)
 		n = tag.RowsAffected()
 		return err
 	})
@@ -81,15 +88,4 @@ func (db *DB) Sessions(ctx context.Context) (list []Session, err error) {
 		return err
 	})
 	return list, err
-}
-
-// EndedSessions lists the sessions that were ended, not merely over, within the
-// last while.
-func (db *DB) EndedSessions(ctx context.Context, within time.Duration) (ids []string, err error) {
-	const sql = `SELECT id FROM sessions WHERE ended_at > now() - $1::interval`
-	err = db.turns.doAgain(ctx, "list ended sessions", func(ctx context.Context, conn *pgx.Conn) (err error) {
-		ids, err = collect(ctx, conn, pgx.RowTo[string], sql, within)
-		return err
-	})
-	return ids, err
 }
