@@ -171,10 +171,7 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 		checks[2].Detail = info.PublicError
 		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
 	}
-	if r, err := db.Record(ctx); err == nil {
-		checks = append(checks, Check{Name: "record", OK: true, Detail: fmt.Sprintf(
-			"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force", r.Replies, r.Used, r.Erasures, r.Revoked)})
-	}
+	checks = append(checks, examineRecord(ctx, db))
 	if info.Passages == 0 {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
 	}
@@ -206,6 +203,22 @@ func examineBus(ctx context.Context, cfg Config, log *slog.Logger) Check {
 			Fix: "start the NATS server, then check ASIDE_NATS_URL and ASIDE_NATS_CREDS; its user must be allowed to publish and subscribe " + cfg.busPrefix() + ".>"}
 	}
 	return Check{Name: "event bus", OK: true, Detail: "NATS server " + server + " passes events on"}
+}
+
+// examineRecord looks for rows that somebody took out.
+func examineRecord(ctx context.Context, db *postgres.DB) Check {
+	r, err := db.Record(ctx)
+	if err != nil {
+		return Check{Name: "record", Detail: err.Error(), Fix: "ask again when the database has less to do"}
+	}
+	c := Check{Name: "record", OK: true, Detail: fmt.Sprintf(
+		"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force; the last %d conversations lack nothing",
+		r.Replies, r.Used, r.Erasures, r.Revoked, r.Looked)}
+	if len(r.Broken) > 0 {
+		c.OK, c.Detail = false, fmt.Sprintf("of the last %d conversations these lack rows that Aside never deletes: %s", r.Looked, strings.Join(r.Broken, ", "))
+		c.Fix = "restore them from a backup, and find out who writes to the database beside Aside"
+	}
+	return c
 }
 
 func (a *App) examineModel(ctx context.Context) Check {
