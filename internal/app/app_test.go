@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -44,7 +45,7 @@ func server(t *testing.T, change func(*app.Config)) (*app.App, app.Config) {
 // serverLogging is server with a log.
 func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*app.App, app.Config) {
 	t.Helper()
-	schema := "aside_app_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
+	schema := schemaOf(t.Name())
 	db := testdb.OpenWith(t, postgres.Config{Schema: schema})
 	ingestPages(t, db)
 	cfg := app.Default()
@@ -70,6 +71,11 @@ func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*a
 		t.Fatal(err)
 	}
 	return a, cfg
+}
+
+// schemaOf names a test's schema in this process.
+func schemaOf(test string) string {
+	return fmt.Sprintf("aside_app_%d_%s", os.Getpid(), strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(test)))
 }
 
 // ingestPages brings in one public and one internal page.
@@ -143,7 +149,7 @@ func connect(t *testing.T, a *app.App, cfg app.Config, who assist.Identity) *cli
 func dial(t *testing.T, a *app.App, token string) *client {
 	t.Helper()
 	url := "ws" + strings.TrimPrefix(a.URL(), "http") + "/v1/ws"
-	d := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: 5 * time.Second}
+	d := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: time.Minute}
 	conn, _, err := d.DialContext(t.Context(), url, http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -187,7 +193,7 @@ func (c *client) saw(typ string) frame {
 func (c *client) next(wanted func(frame) bool) frame {
 	c.t.Helper()
 	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			c.t.Fatal(err)
 		}
 		var f frame

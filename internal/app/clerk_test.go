@@ -86,7 +86,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 func dialAs(ctx context.Context, address, token string) (*websocket.Conn, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: 5 * time.Second}
+	dialer := websocket.Dialer{Subprotocols: []string{"aside.v1"}, HandshakeTimeout: time.Minute}
 	conn, _, err := dialer.DialContext(ctx, address, http.Header{"Authorization": {"Bearer " + token}})
 	return conn, err
 }
@@ -260,7 +260,7 @@ func (d *clerk) consider(conn *websocket.Conn, f frame) error {
 // to its end. The desk must have stopped.
 func (d *clerk) settle(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	conn, err := dialAs(ctx, d.address, d.token)
 	if err != nil {
@@ -268,7 +268,7 @@ func (d *clerk) settle(t *testing.T) {
 		return
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	for id, c := range d.pending {
 		if err := d.send(conn, id, c); err != nil {
 			t.Errorf("%s: %v", d.who.Subject, err)
@@ -298,7 +298,7 @@ func (d *clerk) readAll(t *testing.T, last map[string]int64) {
 		return
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	n := 0
 	for id, h := range d.chats {
 		if n++; n > 900 {

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/aside-project/aside/internal/app"
 	"github.com/aside-project/aside/internal/connect/chatwoot"
+	"github.com/aside-project/aside/internal/testkit"
 	"github.com/aside-project/aside/internal/testkit/chrome"
 )
 
@@ -17,12 +17,7 @@ import (
 // that page is of our own origin, so that the test can reach into the frame.
 func TestDashboardAppHasTheRealPanel(t *testing.T) {
 	browser := chrome.Start(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := testkit.Address(t)
 	a, _ := server(t, func(c *app.Config) {
 		c.Dev, c.Listen = true, address
 		c.Chatwoot = chatwoot.Config{URL: "http://" + address, Account: 7, Secret: "x", PathSecret: strings.Repeat("p", 24)}

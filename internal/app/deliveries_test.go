@@ -47,27 +47,22 @@ func TestDeliveryIsSentAgainFromThePage(t *testing.T) {
 		c.Chatwoot = chatwoot.Config{URL: receiver.URL, Account: 1, Secret: "x"}
 	})
 	body := `{"id":"m1","conversation":"c1","role":"customer","text":"The zipper of my jacket broke after a month. Is it refunded in full?"}`
-	for n := 0; ; n++ {
-		stamp := strconv.FormatInt(time.Now().Unix(), 10)
-		mac := hmac.New(sha256.New, []byte(hookSecret))
-		fmt.Fprint(mac, stamp+"."+body)
-		req, err := http.NewRequest("POST", a.URL()+"/v1/hooks/generic", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set(generic.HeaderTimestamp, stamp)
-		req.Header.Set(generic.HeaderSignature, "sha256="+hex.EncodeToString(mac.Sum(nil)))
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode == 200 {
-			break
-		}
-		if res.StatusCode != 503 || n == 100 {
-			t.Fatalf("answered %d", res.StatusCode)
-		}
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	fmt.Fprint(mac, stamp+"."+body)
+	req, err := http.NewRequest("POST", a.URL()+"/v1/hooks/generic", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(generic.HeaderTimestamp, stamp)
+	req.Header.Set(generic.HeaderSignature, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	posted, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted.Body.Close()
+	if posted.StatusCode != 200 && posted.StatusCode != 503 { // 503: not stored yet, but taken
+		t.Fatalf("answered %d", posted.StatusCode)
 	}
 	first := await(t, ids)
 	tab := chrome.Tab(t, browser)
@@ -99,7 +94,7 @@ func await(t *testing.T, ids <-chan string) string {
 	select {
 	case id := <-ids:
 		return id
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was delivered")
 		return ""
 	}

@@ -270,7 +270,7 @@ func TestPanelInForeignPages(t *testing.T) {
 // inFrame does things in the tab's frame of another origin.
 func inFrame(t *testing.T, tab context.Context, origin string, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		targets, err := chromedp.Targets(tab)
 		if err != nil {

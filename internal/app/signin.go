@@ -116,7 +116,7 @@ func (s *signIn) Finish(ctx context.Context, pending, state, code string) (strin
 	if err != nil {
 		return "", 0, err
 	}
-	row := postgres.Session{ID: who.Session, Subject: who.Subject, Name: who.Name, Authority: who.Authority}
+	row := postgres.Session{ID: who.Session, Subject: who.Subject, Name: who.Name, Authority: who.Authority, IDToken: person.IDToken}
 	return kept, sessionLife, s.db.AddSession(ctx, row, sessionLife)
 }
 
@@ -144,10 +144,11 @@ func (s *signIn) End(ctx context.Context, session string) (string, error) {
 	if err != nil {
 		return "", nil // nothing of ours: there is nothing to end
 	}
-	if err := s.db.EndSession(ctx, who.Subject, who.Session, bearerKept); err != nil {
+	idToken, err := s.db.EndSession(ctx, who.Subject, who.Session, bearerKept)
+	if err != nil {
 		return "", err
 	}
-	return s.provider.EndURL(ctx), nil
+	return s.provider.EndURL(ctx, idToken), nil
 }
 
 // EndSessions ends the sessions of an agent and counts them. Running servers close

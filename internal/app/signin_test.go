@@ -245,7 +245,7 @@ func socket(t *testing.T, base, token string) *websocket.Conn {
 // ended waits for the close code that ends a socket.
 func ended(t *testing.T, conn *websocket.Conn) int {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for {
@@ -260,7 +260,7 @@ func ended(t *testing.T, conn *websocket.Conn) int {
 
 func TestSessionsEnd(t *testing.T) {
 	_, _, base := signInServer(t, nil)
-	db := testdb.OpenWith(t, postgres.Config{Schema: "aside_app_testsessionsend"})
+	db := testdb.OpenWith(t, postgres.Config{Schema: schemaOf(t.Name())})
 	for _, c := range []struct {
 		name string
 		end  func(*visitor)
@@ -275,6 +275,14 @@ func TestSessionsEnd(t *testing.T) {
 			var out web.SignedOut
 			if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != 200 || !strings.Contains(out.Location, "/end?") {
 				t.Errorf("%d %+v, %v", res.StatusCode, out, err)
+			}
+			back, err := plainClient.Get(out.Location) // it asks "do you want to?" when it is not told whose session is meant
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer back.Body.Close()
+			if at := back.Request.URL.String(); at != base+"/" {
+				t.Errorf("the provider left the browser at %q", at)
 			}
 		}},
 		{"ended", func(*visitor) {
@@ -322,7 +330,7 @@ func TestSessionsEnd(t *testing.T) {
 // way there is nothing to ask.
 func arrives(t *testing.T, tab context.Context, expr string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if yes, err := chromedp.Run(tab, chromedp.Evaluate[bool]("Boolean("+expr+")")); err == nil && yes {
 			return
 		}

@@ -49,6 +49,7 @@ func TestSoak(t *testing.T) {
 		line = balance(t, []string{cfg.Listen})
 		return line.listener.Addr().String()
 	})
+	c.enough() // that many conversations take as long as was asked
 	if _, ok := c.nextServed(time.Now()); !ok {
 		t.Fatalf("nothing was served: %v", c.err)
 	}

@@ -27,5 +27,12 @@ func (a *App) status(ctx context.Context) (web.Status, error) {
 	if a.embedder != nil {
 		s.Embedder = web.ModelStatus{Name: a.embedder.Name(), State: "ready"}
 	}
+	if a.cfg.Chatwoot.On() || a.cfg.Hook.URL != "" {
+		n, err := a.db.CountDead(ctx, "")
+		if err != nil {
+			return web.Status{}, err
+		}
+		s.Deliveries = &web.DeliveryStatus{GivenUp: n}
+	}
 	return s, nil
 }

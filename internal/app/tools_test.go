@@ -94,7 +94,7 @@ func TestLibredesk(t *testing.T) {
 	}
 
 	// The doctor of the same configuration sees that deliveries come.
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for {
 		var hook app.Check
 		bad := ""

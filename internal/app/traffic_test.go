@@ -45,7 +45,7 @@ func (w *wired) send(typ, id, conversation string, data any) {
 func (w *wired) until(wanted func(frame) bool) frame {
 	w.t.Helper()
 	for {
-		if err := w.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := w.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			w.t.Fatal(err)
 		}
 		_, raw, err := w.conn.ReadMessage()

@@ -66,7 +66,7 @@ func (s *stage) next(t testing.TB) *call {
 	select {
 	case c := <-s.calls:
 		return c
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no run began")
 		return nil
 	}
@@ -120,7 +120,7 @@ func (b *bus) all(t assist.EventType) []assist.Event {
 // wait waits for the nth event of a type, counted from 1.
 func (b *bus) wait(t testing.TB, typ assist.EventType, nth int) assist.Event {
 	t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		b.mu.Lock()
 		moved := b.moved

@@ -64,7 +64,7 @@ func ended(t *testing.T, c *call, why string) {
 	t.Helper()
 	select {
 	case <-c.ctx.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("the run went on: %s", why)
 	}
 }

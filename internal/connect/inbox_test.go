@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,11 +40,14 @@ func TestInboxRestoresOrder(t *testing.T) {
 				time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond) // of synctest: no time passes
 			}
 			time.Sleep(time.Second)
-			if diff := cmp.Diff(want, did); diff != "" {
-				t.Errorf("seed %d: %s", seed, diff)
+			if n := in.Held(); n != 0 {
+				t.Errorf("seed %d: %d are held after the hold", seed, n)
 			}
 			if err := in.Stop(t.Context()); err != nil {
 				t.Error(err)
+			}
+			if diff := cmp.Diff(want, did); diff != "" {
+				t.Errorf("seed %d: %s", seed, diff)
 			}
 		})
 	}
@@ -78,12 +82,12 @@ func TestInboxRefusesWhatItCannotKeep(t *testing.T) {
 
 func TestInboxWhileTheStoreIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		up := false
-		tries := 0
+		var up atomic.Bool
+		var tries atomic.Int32
 		var lost []string
 		in := NewInbox(InboxOptions{GiveUp: 10 * time.Second, Lost: func(c string, _ error) { lost = append(lost, c) }})
 		work := Delivery{Conversation: "c", Do: func(context.Context) error {
-			if tries++; !up {
+			if tries.Add(1); !up.Load() {
 				return errors.New("no connection")
 			}
 			return nil
@@ -97,27 +101,27 @@ func TestInboxWhileTheStoreIsDown(t *testing.T) {
 			t.Errorf("taken while the store is down: %v", err)
 		}
 		time.Sleep(3 * time.Second)
-		up = true
+		up.Store(true)
 		if err := <-done; err != nil {
 			t.Errorf("not done once the store was back: %v", err)
 		}
 		if done, err = in.Put(work); err != nil || <-done != nil {
 			t.Errorf("refused once the store was back: %v", err)
 		}
-		up = false
+		up.Store(false)
 		if done, err = in.Put(work); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err == nil {
 			t.Error("given up without an error")
 		}
-		bad := Delivery{Conversation: "bad", Do: func(context.Context) error { tries++; return assist.Errorf(assist.Invalid, "text is empty") }}
-		tries = 0
+		bad := Delivery{Conversation: "bad", Do: func(context.Context) error { tries.Add(1); return assist.Errorf(assist.Invalid, "text is empty") }}
+		tries.Store(0)
 		if done, err = in.Put(bad); err != nil {
 			t.Fatal("an inbox that gave up takes the next as its trial:", err)
 		}
-		if err := <-done; assist.CodeOf(err) != assist.Invalid || tries != 1 {
-			t.Errorf("a delivery that is wrong in itself: %v after %d tries", err, tries)
+		if err := <-done; assist.CodeOf(err) != assist.Invalid || tries.Load() != 1 {
+			t.Errorf("a delivery that is wrong in itself: %v after %d tries", err, tries.Load())
 		}
 		if !slices.Equal(lost, []string{"c", "bad"}) {
 			t.Errorf("lost: %q", lost)

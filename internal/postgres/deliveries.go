@@ -207,10 +207,10 @@ func (db *DB) Deliveries(ctx context.Context, state deliver.State, limit int) (l
 	return list, err
 }
 
-// CountDead counts the deliveries of a tool that were given up.
+// CountDead counts the deliveries of a tool that were given up; of all for "".
 func (db *DB) CountDead(ctx context.Context, tool string) (n int, err error) {
 	err = db.turns.doAgain(ctx, "count dead deliveries", func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `SELECT count(*) FROM deliveries WHERE state = 'dead' AND tool = $1`, tool).Scan(&n)
+		return conn.QueryRow(ctx, `SELECT count(*) FROM deliveries WHERE state = 'dead' AND (tool = $1 OR $1 = '')`, tool).Scan(&n)
 	})
 	return n, err
 }

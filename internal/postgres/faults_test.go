@@ -103,12 +103,10 @@ func TestAmbiguousCommits(t *testing.T) {
 // stored; and when it is over it is over.
 func TestSlowDatabase(t *testing.T) {
 	var r relay
-	db := testdb.OpenWith(t, postgres.Config{URL: r.serve(t, parse(t, testdb.URL(t))), Wait: 100 * time.Millisecond,
+	db := testdb.OpenWith(t, postgres.Config{URL: r.serve(t, parse(t, testdb.URL(t))), Wait: 2 * time.Second,
 		Turns: postgres.Pool{Conns: 2}, Search: postgres.Pool{Conns: 2, Timeout: 250 * time.Millisecond}})
 	add(t, db, source, turn("c0", "warm", assist.RoleCustomer, "up"))
-	if _, err := db.Lexicon(t.Context(), inside, []string{"up"}); err != nil {
-		t.Fatal(err)
-	}
+	until(t, time.Minute, func() bool { _, err := db.Lexicon(t.Context(), inside, []string{"up"}); return err == nil })
 	before := runtime.NumGoroutine()
 	r.delay.Store(int64(900 * time.Millisecond)) // more than a search has, less than a turn
 	const callers = 60
@@ -140,15 +138,20 @@ func TestSlowDatabase(t *testing.T) {
 	r.delay.Store(0)
 	counts := 0
 	for i := range callers {
-		c, err := db.Conversation(t.Context(), fmt.Sprint("c", i))
-		if err == nil && i > 0 || err == nil && c.LastSeq > 1 {
+		var c assist.Conversation
+		until(t, time.Minute, func() (known bool) {
+			var err error
+			c, err = db.Conversation(t.Context(), fmt.Sprint("c", i))
+			return err == nil || assist.CodeOf(err) == assist.NotFound
+		})
+		if c.LastSeq > 0 && i > 0 || c.LastSeq > 1 {
 			counts++
 		}
 	}
 	if counts < int(stored.Load()) {
 		t.Errorf("%d turns were acknowledged and %d are there", stored.Load(), counts)
 	}
-	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+8 && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); runtime.NumGoroutine() > before+8 && time.Now().Before(end); {
 		runtime.Gosched()
 	}
 	if n := runtime.NumGoroutine(); n > before+8 {
@@ -159,7 +162,7 @@ func TestSlowDatabase(t *testing.T) {
 
 // F14: every connection for searching is held; turns flow.
 func TestTurnsFlowWhileSearchesAreStuck(t *testing.T) {
-	db := testdb.OpenWith(t, postgres.Config{Search: postgres.Pool{Conns: 2}, Wait: 50 * time.Millisecond})
+	db := testdb.OpenWith(t, postgres.Config{Search: postgres.Pool{Conns: 2}, Wait: time.Second})
 	defer db.Hold(t, "search")()
 	defer db.Hold(t, "search")()
 	if _, err := db.Lexicon(t.Context(), inside, nil); assist.CodeOf(err) != assist.Unavailable {

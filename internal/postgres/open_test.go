@@ -235,7 +235,10 @@ func TestConnectionLost(t *testing.T) {
 
 // When every connection is taken, callers hear so soon.
 func TestPoolExhausted(t *testing.T) {
-	db := testdb.OpenWith(t, postgres.Config{Turns: postgres.Pool{Conns: 1, Timeout: 30 * time.Second}, Wait: time.Second})
+	db := testdb.OpenWith(t, postgres.Config{Turns: postgres.Pool{Conns: 1, Timeout: 30 * time.Second}, Wait: 5 * time.Second})
+	if _, err := db.Lexicon(t.Context(), inside, nil); err != nil { // is connected from now on
+		t.Fatal(err)
+	}
 	release := db.Hold(t, "turns")
 	_, err := db.Queue(t.Context(), 0)
 	wantCode(t, err, assist.Unavailable, "too busy")

@@ -49,7 +49,7 @@ func TestReplica(t *testing.T) {
 	db := testdb.OpenWith(t, postgres.Config{URL: primary.URL("aside"), ReadURL: standby.URL("aside"), ReadLag: time.Second})
 	onReplica := func(want bool) {
 		t.Helper()
-		until(t, 15*time.Second, func() bool { return db.ReadsReplica() == want })
+		until(t, time.Minute, func() bool { return db.ReadsReplica() == want })
 	}
 	search := func(scope retrieve.Scope, reader interface {
 		Lexicon(context.Context, retrieve.Scope, []string) (retrieve.Lexicon, error)
@@ -71,7 +71,7 @@ func TestReplica(t *testing.T) {
 		onReplica(true)
 		put("first " + string(scope.Audience))
 		now := search(scope, db.Primary())
-		until(t, 5*time.Second, func() bool { return search(scope, db) == now })
+		until(t, time.Minute, func() bool { return search(scope, db) == now })
 	}
 	if got, want := search(retrieve.Scope{}, db.Customers()), search(retrieve.Scope{}, db.Primary()); got != want {
 		t.Errorf("the bot reads version %d, the primary has %d", got, want)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,7 @@ type Session struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	EndedAt   *time.Time // nil: it goes on
+	IDToken   string     // the provider's; kept until the session is over, and not listed
 }
 
 // keptSession is how long an over session stays in the table: who was signed in
@@ -27,10 +29,14 @@ const keptSession = 90 * 24 * time.Hour
 // AddSession stores a new session for as long as it lives, and forgets those that
 // were over long ago.
 func (db *DB) AddSession(ctx context.Context, s Session, life time.Duration) error {
-	const add = `INSERT INTO sessions (id, subject, name, authority, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)`
+	const add = `INSERT INTO sessions (id, subject, name, authority, expires_at, id_token) VALUES ($1, $2, $3, $4, now() + $5::interval, $6)`
+	const over = `UPDATE sessions SET id_token = '' WHERE expires_at < now() AND id_token <> ''`
 	const forget = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < now() - $1::interval LIMIT 100)`
 	return db.turns.do(ctx, "add a session", func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, add, s.ID, s.Subject, s.Name, s.Authority, life); err != nil {
+		if _, err := conn.Exec(ctx, add, s.ID, s.Subject, s.Name, s.Authority, life, s.IDToken); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, over); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, forget, keptSession)
@@ -52,25 +58,29 @@ func (db *DB) SessionGoesOn(ctx context.Context, id string) error {
 	return err
 }
 
-// The tokens that an ended session gave out are revoked in the same statement, for
-// as long as one of them may live.
-const theirTokens = ` AND ended_at IS NULL AND expires_at > now() RETURNING id)
-	INSERT INTO revocations (kind, value, issued, keep, by_whom) SELECT 'session', id, now(), now() + $2::interval, $3 FROM ended
-	ON CONFLICT DO NOTHING`
-
-// EndSession ends one session, on somebody's word, and revokes its tokens, which
-// live as long as given. One that has ended stays so.
-func (db *DB) EndSession(ctx context.Context, by, id string, tokens time.Duration) error {
-	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now() WHERE id = $1` + theirTokens
-	return db.turns.doAgain(ctx, "end a session", func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, sql, id, tokens, by)
+// EndSession ends one session, on somebody's word, revokes the tokens it gave out,
+// which live as long as given, and gives the ID token it began with, "" when that
+// was given before. One that has ended stays so.
+func (db *DB) EndSession(ctx context.Context, by, id string, tokens time.Duration) (idToken string, err error) {
+	const sql = `WITH was AS (SELECT id, id_token, ended_at FROM sessions WHERE id = $1 FOR UPDATE),
+		ended AS (UPDATE sessions s SET ended_at = coalesce(s.ended_at, now()), id_token = '' FROM was WHERE s.id = was.id),
+		revoked AS (INSERT INTO revocations (kind, value, issued, keep, by_whom)
+			SELECT 'session', id, now(), now() + $2::interval, $3 FROM was WHERE ended_at IS NULL ON CONFLICT DO NOTHING)
+		SELECT id_token FROM was`
+	err = db.turns.doAgain(ctx, "end a session", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, sql, id, tokens, by).Scan(&idToken)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // forgotten long ago
+		}
 		return err
 	})
+	return idToken, err
 }
 
 // EndSessions ends all sessions of an agent as EndSession does, and counts them.
 func (db *DB) EndSessions(ctx context.Context, by, subject string, tokens time.Duration) (n int64, err error) {
-	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now() WHERE subject = $1` + theirTokens
+	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now(), id_token = '' WHERE subject = $1 AND ended_at IS NULL AND expires_at > now() RETURNING id)
+		INSERT INTO revocations (kind, value, issued, keep, by_whom) SELECT 'session', id, now(), now() + $2::interval, $3 FROM ended ON CONFLICT DO NOTHING`
 	err = db.turns.do(ctx, "end the sessions of an agent", func(ctx context.Context, conn *pgx.Conn) error {
 		tag, err := conn.Exec(ctx, sql, subject, tokens, by)
 		n = tag.RowsAffected()
@@ -81,7 +91,7 @@ func (db *DB) EndSessions(ctx context.Context, by, subject string, tokens time.D
 
 // Sessions lists those that go on, the newest first, at most 1,000.
 func (db *DB) Sessions(ctx context.Context) (list []Session, err error) {
-	const sql = `SELECT id, subject, name, authority, created_at, expires_at, ended_at FROM sessions
+	const sql = `SELECT id, subject, name, authority, created_at, expires_at, ended_at, '' FROM sessions
 		WHERE ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC, id LIMIT 1000`
 	err = db.turns.doAgain(ctx, "list sessions", func(ctx context.Context, conn *pgx.Conn) (err error) {
 		list, err = collect(ctx, conn, pgx.RowToStructByPos[Session], sql)

@@ -14,7 +14,7 @@ import (
 func TestSessions(t *testing.T) {
 	db, ctx := testdb.Open(t), t.Context()
 	for id, life := range map[string]time.Duration{"one": time.Hour, "two": time.Hour, "over": -time.Second} {
-		if err := db.AddSession(ctx, postgres.Session{ID: id, Subject: "ada", Name: "Ada", Authority: "lead"}, life); err != nil {
+		if err := db.AddSession(ctx, postgres.Session{ID: id, Subject: "ada", Name: "Ada", Authority: "lead", IDToken: "the ID token of " + id}, life); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -31,7 +31,10 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	goesOn(map[string]bool{"one": true, "two": true, "other": true, "over": false, "unknown": false})
-	if err := db.EndSession(ctx, "ada", "one", time.Hour); err != nil {
+	if hint, err := db.EndSession(ctx, "ada", "one", time.Hour); err != nil || hint != "the ID token of one" {
+		t.Errorf("%q, %v", hint, err)
+	}
+	if hint, err := db.EndSession(ctx, "ada", "one", time.Hour); err != nil || hint != "" {
 		t.Fatal(err)
 	}
 	goesOn(map[string]bool{"one": false, "two": true, "other": true})

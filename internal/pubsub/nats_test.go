@@ -83,7 +83,7 @@ func node(t *testing.T, c *natsd.Servers, server int, url ...string) *NATS[note]
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := b.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
@@ -103,14 +103,14 @@ func reached(t *testing.T, publish, watch either, topic string) {
 
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%s: it did not happen in 20 s", what)
+			t.Fatalf("%s: it did not happen in a minute", what)
 		}
 	}
 }

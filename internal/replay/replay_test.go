@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -148,7 +149,7 @@ func (s *fake) handle(c *websocket.Conn, f frame, out func(string, ...any)) bool
 		out(`{"type":"error","id":%q,"error":{"code":%q,"message":"no"}}`, f.ID, fault)
 		return true
 	case "4400":
-		_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4400, "malformed"), time.Now().Add(time.Second))
+		_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4400, "malformed"), time.Now().Add(time.Minute))
 		return false
 	case "lose":
 		s.log[f.Conversation] = append(s.log[f.Conversation], nil)
@@ -197,7 +198,7 @@ func play(t *testing.T, s *fake, input string, change ...func(*Options)) (Report
 	t.Helper()
 	o := Options{
 		URL: s.start(t), Token: "good", Concurrency: 3, Run: "r",
-		Wait: 200 * time.Millisecond, Ack: 200 * time.Millisecond, Patience: 30 * time.Second,
+		Wait: 200 * time.Millisecond, Patience: time.Minute,
 	}
 	for _, f := range change {
 		f(&o)
@@ -262,8 +263,15 @@ func TestReport(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := play(t, tt.server, file(5), func(o *Options) {
-				if o.Rate = tt.rate; tt.name == "never acked" {
-					o.Patience = time.Second
+				o.Rate = tt.rate
+				if tt.ready > 0 {
+					o.Wait = time.Minute // for suggestions that do come
+				}
+				if strings.Contains(tt.name, "silent") || strings.Contains(tt.name, "never") {
+					o.Ack = time.Second
+				}
+				if strings.Contains(tt.name, "never") {
+					o.Patience = 5 * time.Second
 				}
 			})
 			if err != nil {
@@ -330,8 +338,8 @@ func TestServerKilled(t *testing.T) {
 			srv.Start()
 			return srv
 		}
-		first := serve("127.0.0.1:0")
-		address := first.Listener.Addr().String()
+		address := testkit.Address(t)
+		first := serve(address)
 		done := make(chan *httptest.Server)
 		go func() {
 			<-killed

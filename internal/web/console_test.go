@@ -162,7 +162,7 @@ func (d *desk) serveWS(w http.ResponseWriter, r *http.Request) {
 // write is called with the lock held: one writer at a time. A dead connection is
 // noticed by its reader.
 func (d *desk) write(c *websocket.Conn, v any) {
-	_ = c.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetWriteDeadline(time.Now().Add(time.Minute))
 	_ = c.WriteJSON(v)
 }
 
@@ -285,7 +285,7 @@ func (d *desk) received(typ string) []clientFrame {
 // waitFor waits until the server has got n frames of a type.
 func (d *desk) waitFor(t *testing.T, typ string, n int) []clientFrame {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		d.mu.Lock()
 		news := d.news
@@ -600,7 +600,8 @@ func TestConsole(t *testing.T) {
 		tab := openDesk(t, browser, d)
 		const scroll = `document.querySelector(".transcript-scroll")`
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".turn").length === 41`), chrome.Eventually(scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`),
-			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0`))
+			chromedp.Evaluate[chromedp.Void](scroll+`.scrollTop = 0; requestAnimationFrame(() => requestAnimationFrame(() => { window.scrolled = true; }))`),
+			chrome.Eventually(`window.scrolled`)) // and the page has been told
 		d.turn(assist.RoleCustomer, "news")
 		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".jump-button")?.textContent === "1 new message"`))
 		if top := chrome.Ask[float64](t, tab, scroll+`.scrollTop`); top != 0 {

@@ -113,7 +113,7 @@ func jsonFields(typ reflect.Type) (all, required []string) {
 var schemaTypes = map[string]any{
 	"Problem": problem{}, "Event": eventBody{}, "PublicConversation": publicConversation{},
 	"SearchQuery": SearchQuery{}, "SearchResult": SearchResult{}, "SearchHit": SearchHit{},
-	"Part": Part{}, "Status": Status{}, "ModelStatus": ModelStatus{}, "KnowledgeStatus": KnowledgeStatus{}, "Session": Session{}, "SignedOut": SignedOut{},
+	"Part": Part{}, "Status": Status{}, "DeliveryStatus": DeliveryStatus{}, "ModelStatus": ModelStatus{}, "KnowledgeStatus": KnowledgeStatus{}, "Session": Session{}, "SignedOut": SignedOut{},
 	"Conversation": assist.Conversation{}, "Turn": assist.Turn{}, "PublicTurn": assist.PublicTurn{}, "Action": assist.Action{},
 	"Handoff": assist.Handoff{}, "PublicHandoff": assist.PublicHandoff{}, "Source": assist.Source{},
 	"RevokeRequest": RevokeRequest{}, "WidgetRequest": WidgetRequest{}, "WidgetSession": WidgetSession{},

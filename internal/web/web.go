@@ -89,6 +89,13 @@ type Status struct {
 	Embedder  ModelStatus     `json:"embedder"`
 	Knowledge KnowledgeStatus `json:"knowledge"`
 	Dev       bool            `json:"dev"`
+
+	Deliveries *DeliveryStatus `json:"deliveries,omitempty"` // nil: nothing goes out, or it is not for whoever asks
+}
+
+// DeliveryStatus says how what goes out to chat tools is doing.
+type DeliveryStatus struct {
+	GivenUp int `json:"given_up"` // and not sent anew since
 }
 
 // ModelStatus says how a configured model is doing.
@@ -496,6 +503,9 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	status, err := s.Status(r.Context())
 	if err != nil {
 		return err
+	}
+	if _, err := s.operator(r); err != nil {
+		status.Deliveries = nil // they may not see that page
 	}
 	return writeJSON(w, http.StatusOK, status)
 }

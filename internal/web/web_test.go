@@ -232,7 +232,7 @@ func newWorld(change ...func(*Options)) *world {
 		Verify:        verify,
 		Ready:         func(context.Context) []Part { return w.parts },
 		Status: func(context.Context) (Status, error) {
-			return Status{Model: ModelStatus{State: "none"}, Embedder: ModelStatus{State: "none"}}, nil
+			return Status{Model: ModelStatus{State: "none"}, Embedder: ModelStatus{State: "none"}, Deliveries: &DeliveryStatus{GivenUp: 3}}, nil
 		},
 		Session: func() (Session, error) {
 			return Session{Token: "t", Sub: "agent_ada", Name: "Ada", Role: assist.ActorAgent, Dev: true}, nil
@@ -391,6 +391,11 @@ func TestConfinedAgent(t *testing.T) {
 		method, path, _ := strings.Cut(path, " ")
 		if rec := newWorld().do(request{method: method, path: path, token: "panel", body: `{"text":"returns"}`}); rec.Code != want {
 			t.Errorf("%s %s: %d %s", method, path, rec.Code, rec.Body)
+		}
+	}
+	for token, told := range map[string]bool{"agent": true, "panel": false} { // how deliveries do is for those who may see their page
+		if rec := newWorld().do(request{path: "/v1/status", token: token}); strings.Contains(rec.Body.String(), `"given_up":3`) != told {
+			t.Errorf("%s: %s", token, rec.Body)
 		}
 	}
 }

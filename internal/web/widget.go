@@ -91,6 +91,7 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	}
 	if slices.Contains(s.Origins, origin) {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After") // else the page cannot know when to come again
 		return nil
 	}
 	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {

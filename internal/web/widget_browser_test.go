@@ -196,7 +196,7 @@ func (c *counter) serveWS(w http.ResponseWriter, r *http.Request) {
 
 // write is called with the lock held: one writer at a time.
 func (c *counter) write(s *websocket.Conn, v any) {
-	_ = s.SetWriteDeadline(time.Now().Add(5 * time.Second)) // a dead one is noticed by its reader
+	_ = s.SetWriteDeadline(time.Now().Add(time.Minute)) // a dead one is noticed by its reader
 	_ = s.WriteJSON(v)
 }
 
@@ -493,6 +493,8 @@ func TestWidgetTabs(t *testing.T) {
 	chrome.Run(t, two, see("has ended"))
 	chrome.Run(t, one, see("has ended"), press(".again"), chrome.Eventually(`!`+el(".write")+`.hidden`), write("again"))
 	chrome.Run(t, two, chrome.Eventually(saidAll+`.join() === "Hello! Ask me anything.,again"`))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.talks) != 2 {
 		t.Errorf("%d conversations, want 2", len(c.talks))
 	}

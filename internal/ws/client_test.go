@@ -63,7 +63,7 @@ func openWith(t testing.TB, prepare func(*memstore.Store), edit func(*ws.Options
 	h.server = ws.New(o)
 	h.http = httptest.NewServer(h.server)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.server.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
@@ -126,7 +126,7 @@ func (c *client) say(format string, args ...any) {
 
 func (c *client) read() (message, error) {
 	var m message
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		return m, err
 	}
 	_, b, err := c.ReadMessage()

@@ -47,7 +47,7 @@ func (h *house) raw(t *testing.T) *raw {
 // frame reads one whole frame of the server, which must be well-formed.
 func (c *raw) frame() (op byte, data []byte, err error) {
 	c.t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		return 0, nil, err
 	}
 	head := make([]byte, 2)

@@ -50,7 +50,10 @@ type Config struct {
 }
 
 // Person is somebody who signed in.
-type Person struct{ Subject, Name, Authority string }
+type Person struct {
+	Subject, Name, Authority string
+	IDToken                  string // as the provider sent it: EndURL takes it
+}
 
 // Pending is what one sign-in remembers until the browser comes back.
 type Pending struct {
@@ -186,7 +189,12 @@ func (p *Provider) Finish(ctx context.Context, pending Pending, state, code stri
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(pending.Nonce)) != 1 {
 		return Person{}, assist.Errorf(assist.Unauthenticated, "the provider's ID token is for another sign-in: begin again")
 	}
-	return p.person(id)
+	who, err := p.person(id)
+	if err != nil {
+		return Person{}, err
+	}
+	who.IDToken = raw
+	return who, nil
 }
 
 func (p *Provider) person(id *oidc.IDToken) (Person, error) {
@@ -261,9 +269,14 @@ func ParseRoles(s string) (map[string]string, error) {
 	return roles, nil
 }
 
+// maxHint is the longest ID token that is put into an address, in bytes: servers
+// refuse addresses that are much longer than this.
+const maxHint = 4096
+
 // EndURL is where the browser ends its session at the provider; "" when the
-// provider has no such place, or is not reachable: ours is ended anyway.
-func (p *Provider) EndURL(ctx context.Context) string {
+// provider has no such place, or is not reachable: ours is ended anyway. With the
+// idToken of that session the provider need not ask which one is meant; it may be "".
+func (p *Provider) EndURL(ctx context.Context, idToken string) string {
 	k, err := p.discover(ctx)
 	if err != nil || k.end == "" {
 		return ""
@@ -274,6 +287,9 @@ func (p *Provider) EndURL(ctx context.Context) string {
 	}
 	q := u.Query()
 	q.Set("client_id", p.cfg.ClientID)
+	if idToken != "" && len(idToken) <= maxHint {
+		q.Set("id_token_hint", idToken)
+	}
 	q.Set("post_logout_redirect_uri", p.cfg.HomeURL)
 	u.RawQuery = q.Encode()
 	return u.String()

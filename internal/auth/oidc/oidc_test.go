@@ -80,7 +80,7 @@ func TestProviderDown(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	if p.EndURL(context.Background()) != "" || !slices.Contains(p.cfg.Scopes, "openid") {
+	if p.EndURL(context.Background(), "") != "" || !slices.Contains(p.cfg.Scopes, "openid") {
 		t.Errorf("%+v", p.cfg)
 	}
 }

@@ -146,9 +146,8 @@ type Tool struct {
 	queue  *deliver.Queue
 
 	mu       sync.Mutex
-	sending  map[string]bool // replies that are being sent now
-	marked   time.Time       // when a delivery was last marked
-	marking  bool
+	sending  map[string]bool      // replies that are being sent now
+	marked   map[string]time.Time // when a mark was last written
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -172,7 +171,7 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	o.Reconcile = cmp.Or(o.Reconcile, 5*time.Minute)
 	o.Queue.Ordered = true
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
-	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, log: o.Logger, sending: map[string]bool{}}
+	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, log: o.Logger, sending: map[string]bool{}, marked: map[string]time.Time{}}
 	var err error
 	if t.agents, err = agentTokens(cfg.Agents); err != nil {
 		return nil, err
@@ -279,7 +278,11 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return nil // of no use here; taken, so that it is not sent again
 	}
-	t.mark(connect.MarkDelivery)
+	if viaBot {
+		t.mark(markBot)
+	} else {
+		t.mark(connect.MarkDelivery)
+	}
 	_, err = t.inbox.Put(d)
 	return err
 }
@@ -289,19 +292,16 @@ func (t *Tool) mark(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.o.Now()
-	if t.marks == nil || t.marking || t.ctx.Err() != nil || key == connect.MarkDelivery && now.Sub(t.marked) < 10*time.Second {
+	if t.marks == nil || t.ctx.Err() != nil || now.Sub(t.marked[key]) < 10*time.Second {
 		return
 	}
-	t.marking, t.marked = true, now
+	t.marked[key] = now
 	t.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(t.ctx, 5*time.Second)
 		defer cancel()
 		if err := t.marks.Mark(ctx, Name, key); err != nil && t.ctx.Err() == nil {
 			t.log.Debug("a delivery was not marked for the doctor", "tool", Name, "error", err)
 		}
-		t.mu.Lock()
-		t.marking = false
-		t.mu.Unlock()
 	})
 }
 

@@ -24,7 +24,7 @@ func (t *Tool) Checks(ctx context.Context) []connect.Check {
 	if w, ok := t.checkWebhook(ctx); ok {
 		checks = append(checks, w)
 	}
-	return append(checks, t.checkBot(), t.checkAgents(ctx), t.checkDelivery(ctx))
+	return append(checks, t.checkNotes(), t.checkBot(ctx), t.checkAgents(ctx), t.checkDelivery(ctx))
 }
 
 func (t *Tool) checkReach(ctx context.Context) connect.Check {
@@ -116,13 +116,32 @@ func (t *Tool) checkWebhook(ctx context.Context) (connect.Check, bool) {
 	return c, true
 }
 
-func (t *Tool) checkBot() connect.Check {
-	c := connect.Check{Name: "chatwoot bot", OK: true, Detail: "none: customers write to people only"}
-	if t.cfg.BotToken != "" {
-		c.Detail = "answers while a conversation is pending; its mode is that of ASIDE_BOT or bot.yaml"
-	}
+func (t *Tool) checkNotes() connect.Check {
+	c := connect.Check{Name: "chatwoot notes", OK: true, Detail: "off: suggestions are seen in Aside and in the conversation's tab; ASIDE_CHATWOOT_NOTES=true posts them"}
 	if t.cfg.Notes {
-		c.Detail += "; suggestions are posted as private notes"
+		c.Detail = "suggestions are posted as private notes"
+	}
+	return c
+}
+
+// markBot is connect.MarkDelivery of the bot's own webhook.
+const markBot = "delivery to the bot"
+
+// checkBot can only tell by its deliveries: a bot's token may not read anything.
+func (t *Tool) checkBot(ctx context.Context) connect.Check {
+	c := connect.Check{Name: "chatwoot bot", OK: true, Detail: "none: customers write to people only"}
+	if t.cfg.BotToken == "" {
+		return c
+	}
+	came, err := t.marks.Marked(ctx, Name, markBot)
+	switch {
+	case err != nil:
+		c.OK, c.Detail, c.Fix = false, err.Error(), "see the line on the database"
+	case came.IsZero():
+		c.OK, c.Detail = false, "its webhook has sent nothing yet"
+		c.Fix = "in Settings → Bots its webhook must be https://YOUR-ASIDE/v1/hooks/chatwoot/bot and its secret that of ASIDE_CHATWOOT_BOT_SECRET; connect it in the inbox, under Bot configuration, and write a message there"
+	default:
+		c.Detail = fmt.Sprintf("answers while a conversation is pending, as ASIDE_BOT or bot.yaml says; its webhook last came at %s", came.UTC().Format(time.RFC3339))
 	}
 	return c
 }

@@ -17,11 +17,12 @@ const (
 )
 
 // reconcile reads what was missed, soon after the start and every few minutes. Of
-// several processes one does it.
+// several processes one does it; after a start each does, since what came while it
+// was down may not wait for the next time.
 func (t *Tool) reconcile() {
 	wait := time.NewTimer(time.Second)
 	defer wait.Stop()
-	for {
+	for started := true; ; started = false {
 		select {
 		case <-t.ctx.Done():
 			return
@@ -29,7 +30,7 @@ func (t *Tool) reconcile() {
 			wait.Reset(t.o.Reconcile + rand.N(t.o.Reconcile/10+1))
 		}
 		slot := fmt.Sprintf("reconcile:%d", t.o.Now().UnixNano()/int64(t.o.Reconcile))
-		if first, err := t.marks.Once(t.ctx, Name, slot); err != nil || !first {
+		if first, err := t.marks.Once(t.ctx, Name, slot); err != nil || !first && !started {
 			continue
 		}
 		if err := t.catchUp(t.ctx); err != nil && t.ctx.Err() == nil {

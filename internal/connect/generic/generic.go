@@ -49,9 +49,11 @@ const (
 )
 
 const (
-	window  = 5 * time.Minute       // how far a timestamp may be from now
-	maxBody = 256 << 10             // bytes
-	patient = 40 * time.Millisecond // how long a handler waits for the disk
+	window  = 5 * time.Minute // how far a timestamp may be from now
+	maxBody = 256 << 10       // bytes
+
+	followAgain  = time.Hour // a chat that goes on is followed anew this often
+	mostFollowed = 10_000    // chats remembered as followed
 )
 
 // Config is what can be set from outside.
@@ -89,6 +91,9 @@ type Options struct {
 	Now    func() time.Time
 	Client *http.Client
 	Queue  deliver.Options
+	// Patient is how long a handler waits for the disk before it answers that the
+	// turn may not be there yet; 0: 40 ms.
+	Patient time.Duration
 }
 
 // Store is what the connector keeps; postgres.DB is one.
@@ -108,12 +113,13 @@ type Tool struct {
 	inbox *connect.Inbox
 	queue *deliver.Queue
 
-	mu      sync.Mutex
-	marked  map[string]time.Time
-	wg      sync.WaitGroup
-	ctx     context.Context
-	cancel  context.CancelFunc
-	stopped sync.Once
+	mu       sync.Mutex
+	marked   map[string]time.Time
+	followed map[string]time.Time // chats the store follows, and since when we know
+	wg       sync.WaitGroup
+	ctx      context.Context
+	cancel   context.CancelFunc
+	stopped  sync.Once
 }
 
 var (
@@ -132,8 +138,9 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	if o.Client == nil {
 		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
+	o.Patient = cmp.Or(o.Patient, 40*time.Millisecond)
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
-	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}}
+	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}, followed: map[string]time.Time{}}
 	t.inbox = connect.NewInbox(connect.InboxOptions{Logger: o.Logger})
 	t.queue = deliver.NewQueue(Name, store, t.sort, t.send, o.Queue)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -233,7 +240,7 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t.mark(connect.MarkDelivery)
-	late := time.NewTimer(patient)
+	late := time.NewTimer(t.o.Patient)
 	defer late.Stop()
 	for _, turn := range turns {
 		done, err := t.inbox.Put(connect.Delivery{Conversation: prefix + turn.Conversation, At: turn.At, Do: func(ctx context.Context) error { return t.work(ctx, turn) }})
@@ -305,7 +312,7 @@ func (t *Tool) work(ctx context.Context, turn Turn) error {
 		if _, _, err := t.chats.Receive(ctx, reporter, n); err != nil {
 			return err
 		}
-		if _, err := t.store.FollowChat(ctx, Name, n.Conversation, "", time.Time{}, 0); err != nil {
+		if err := t.follow(ctx, n.Conversation); err != nil {
 			return err
 		}
 	}
@@ -317,6 +324,28 @@ func (t *Tool) work(ctx context.Context, turn Turn) error {
 		_, err = t.chats.Close(ctx, assist.Identity{Subject: Name, Actor: assist.ActorAgent, Name: "webhook"}, n.Conversation, "closed in the chat tool")
 		return err
 	}
+	return nil
+}
+
+// follow has the store follow a chat, so that what was said in it goes out after a
+// crash too. A sender waits for it, so it is not asked of the store at each turn.
+func (t *Tool) follow(ctx context.Context, conversation string) error {
+	now := t.o.Now()
+	t.mu.Lock()
+	known := now.Sub(t.followed[conversation]) < followAgain
+	t.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := t.store.FollowChat(ctx, Name, conversation, "", time.Time{}, 0); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.followed) >= mostFollowed {
+		clear(t.followed)
+	}
+	t.followed[conversation] = now
 	return nil
 }
 

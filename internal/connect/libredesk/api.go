@@ -57,6 +57,8 @@ type me struct {
 	LastName  string `json:"last_name"`
 	Email     string `json:"email"`
 	Enabled   bool   `json:"enabled"`
+
+	Permissions []string `json:"permissions"` // of the agent's roles
 }
 
 // messages reads the last public messages of a conversation, oldest first. quick

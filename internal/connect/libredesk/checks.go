@@ -21,6 +21,9 @@ func (c *Connector) Checks(ctx context.Context) []connect.Check {
 	if checks[0].OK {
 		checks = append(checks, c.checkKey(ctx))
 		checks = append(checks, c.checkAgents(ctx)...)
+		if c.cfg.Typing && c.o.Dial != nil {
+			checks = append(checks, c.checkTyping(ctx))
+		}
 	}
 	return append(checks, c.checkDelivery(ctx), c.checkLink())
 }
@@ -53,13 +56,33 @@ func (c *Connector) checkKey(ctx context.Context) connect.Check {
 	}
 	if err != nil {
 		ch.OK, ch.Detail = false, keyFault(err)
-		ch.Fix = "in Libredesk, on the page of the agent for Aside: make a new API key, give the agent a role with conversations:read_all, messages:read and messages:write, and set ASIDE_LIBREDESK_KEY to key:secret"
+		ch.Fix = "in Libredesk, on the page of the agent for Aside: make a new API key, give the agent a role with " + readingRole + ", and set ASIDE_LIBREDESK_KEY to key:secret"
+		return ch
+	}
+	if c.cfg.Notes && len(m.Permissions) > 0 && !slices.Contains(m.Permissions, "messages:write_private") && !slices.Contains(m.Permissions, "messages:write") {
+		ch.OK, ch.Detail = false, "the key's role may read, but not write private notes"
+		ch.Fix = "in Libredesk, give the role of Aside's agent messages:write_private, or messages:write in versions before 2.9, which have no such permission"
 		return ch
 	}
 	ch.Detail = fmt.Sprintf("Aside acts as agent %d, %s", m.ID, strings.TrimSpace(m.FirstName+" "+m.LastName))
 	if c.cfg.Notes {
 		ch.Detail += "; suggestions are posted as private notes"
 	}
+	return ch
+}
+
+// readingRole is what Aside's own agent needs to read what it missed.
+const readingRole = "conversations:read, conversations:read_all and messages:read"
+
+func (c *Connector) checkTyping(ctx context.Context) connect.Check {
+	ch := connect.Check{Name: "libredesk typing", OK: true, Detail: "the socket for agents opens: the panel shows that a customer types"}
+	s, err := c.dial(ctx)
+	if err != nil {
+		ch.OK, ch.Detail = false, err.Error()
+		ch.Fix = "if a proxy stands before Libredesk, have it pass WebSockets at /ws and the Host header on; or leave ASIDE_LIBREDESK_TYPING out"
+		return ch
+	}
+	_ = s.Close() // it was only to see whether it opens
 	return ch
 }
 
@@ -92,7 +115,7 @@ func (c *Connector) checkAgents(ctx context.Context) []connect.Check {
 
 func (c *Connector) checkDelivery(ctx context.Context) connect.Check {
 	ch := connect.Check{Name: "libredesk hook"}
-	const fix = "in Libredesk, Webhooks, a new one: URL https://YOUR-ASIDE/v1/hooks/libredesk, all events of conversations and messages, the secret; then press Test while `aside serve` runs"
+	const fix = "in Libredesk, Webhooks, a new one: URL https://YOUR-ASIDE/v1/hooks/libredesk, all events of conversations and messages, the secret; then press Test while `aside serve` runs. Libredesk calls a private address only if its config.toml lists it: [webhook] allowed_hosts"
 	good, err := c.o.Marks.Marked(ctx, name, connect.MarkDelivery)
 	if err != nil {
 		ch.Detail, ch.Fix = assist.MessageOf(err), "see the line on the database"

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
+	"github.com/aside-project/aside/internal/connect"
 	"github.com/aside-project/aside/internal/testkit/fakedesk"
 	"github.com/aside-project/aside/internal/testkit/memstore"
 )
@@ -51,6 +54,8 @@ type house struct {
 	seen  map[assist.EventType]int
 	check func(ctx context.Context, method string) error
 	moved chan struct{}
+
+	ahead atomic.Int64 // how far the tool's clock is
 }
 
 // Publish is the bus: the tool is told of everything.
@@ -94,7 +99,8 @@ func newHouse(t *testing.T, draft string, change func(*Config, *Options)) *house
 	h.chat = chat.New(h.store, whisperer{draft}, h, chat.Options{Logger: quiet()})
 	cfg := Config{URL: h.desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Keys: "# agents\nwren:secret\n", Notes: true}
 	o := Options{Chats: h.chat, Marks: h.marks, Logger: quiet(), Hold: 30 * time.Millisecond, SweepEvery: 100 * time.Millisecond,
-		Every: time.Millisecond, Deadline: 2 * time.Second, HealAfter: 50 * time.Millisecond, Doubt: 200 * time.Millisecond}
+		Every: time.Millisecond, Deadline: time.Minute, Past: time.Minute, HealAfter: 50 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }}
 	if change != nil {
 		change(&cfg, &o)
 	}
@@ -119,7 +125,7 @@ func newHouse(t *testing.T, draft string, change func(*Config, *Options)) *house
 // wait waits until the conversation is as ok wants it.
 func (h *house) wait(what string, ok func([]assist.Turn, assist.Conversation) bool) []assist.Turn {
 	h.t.Helper()
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for {
 		h.mu.Lock()
 		moved := h.moved
@@ -305,6 +311,37 @@ func TestChatsFromBefore(t *testing.T) {
 	}
 }
 
+// TestMissedWhileDown: what came while Aside was down is read at its start, also
+// when somebody read the list a moment before.
+func TestMissedWhileDown(t *testing.T) {
+	var cfg Config
+	var o Options
+	h := newHouse(t, "Words.", func(c *Config, op *Options) { op.SweepEvery = time.Hour; cfg, o = *c, *op })
+	h.desk.Write(chatA, "one")
+	h.waitTurns(1)
+	if err := h.tool.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.desk.Drop(func(string) bool { return true })
+	h.desk.Write(chatA, "two")
+	if _, err := h.marks.Once(t.Context(), name, "sweep:"+strconv.FormatInt(time.Now().UnixNano()/int64(time.Hour), 10)); err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Start()
+	t.Cleanup(func() {
+		if err := again.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if turns := h.waitTurns(2); turns[1].Text != "two" {
+		t.Errorf("the transcript: %+v", turns)
+	}
+}
+
 func TestStateFollows(t *testing.T) {
 	h := newHouse(t, "Words.", nil)
 	is := func(status assist.Status, agent string) {
@@ -330,7 +367,7 @@ func TestStateFollows(t *testing.T) {
 
 // TestReplyInDoubt: answers that get lost neither lose nor double a reply.
 func TestReplyInDoubt(t *testing.T) {
-	h := newHouse(t, "Words.", func(c *Config, o *Options) { c.Notes, o.Deadline = false, 300*time.Millisecond })
+	h := newHouse(t, "Words.", func(c *Config, _ *Options) { c.Notes = false })
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
 	hang, fail := false, false
@@ -373,7 +410,8 @@ func TestReplyInDoubt(t *testing.T) {
 	if err := h.press(wren, "r3", "said, not stored"); err == nil {
 		t.Error("stored while the store was down")
 	}
-	h.waitTurns(4) // found by reading
+	h.ahead.Store(int64(time.Minute)) // the agent's own request does not store it any more
+	h.waitTurns(4)                    // found by reading
 	said := map[string]int{}
 	for _, m := range h.desk.Messages(chatA) {
 		said[m.Text]++
@@ -415,10 +453,9 @@ func TestAnotherProcessReplies(t *testing.T) {
 // TestStoreDown: deliveries are refused while nothing can be stored, and what was
 // said meanwhile is there afterwards.
 func TestStoreDown(t *testing.T) {
-	h := newHouse(t, "Words.", nil)
+	h := newHouse(t, "Words.", func(_ *Config, o *Options) { o.Doubt = 200 * time.Millisecond })
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
-	h.desk.Settle() // what tells of the new conversation comes by itself, and would be refused too
 	var mu sync.Mutex
 	down, tries := true, make(chan struct{}, 100)
 	h.gate(func(_ context.Context, method string) error {
@@ -430,14 +467,20 @@ func TestStoreDown(t *testing.T) {
 		}
 		return nil
 	})
+	mend := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		down = false
+	}
+	defer mend() // or the house would not stop before it gave up
 	h.desk.Write(chatA, "two")
 	<-tries
 	<-tries // the first was in vain, and that is known
-	h.desk.Write(chatA, "three")
-	h.desk.Wait("a refusal", func() bool { return slices.Equal(h.desk.Refused(), []int{http.StatusServiceUnavailable}) })
-	mu.Lock()
-	down = false
-	mu.Unlock()
+	// What else is under way is refused too: the note on "one", and "two" itself
+	// if it was found by reading before it came.
+	three := fakedesk.Refusal{Event: "message.created", UUID: h.desk.Write(chatA, "three"), Status: http.StatusServiceUnavailable}
+	h.desk.Wait("the refusal", func() bool { return slices.Contains(h.desk.Refused(), three) })
+	mend()
 	turns := h.waitTurns(3)
 	if turns[1].Text != "two" || turns[2].Text != "three" {
 		t.Errorf("the transcript: %+v", turns)
@@ -445,19 +488,10 @@ func TestStoreDown(t *testing.T) {
 }
 
 func TestTyping(t *testing.T) {
-	h := newHouse(t, "Words.", func(c *Config, o *Options) {
-		c.Typing = true
-		o.Dial = func(ctx context.Context, url string, header http.Header) (Socket, error) {
-			s, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
-			if err != nil {
-				return nil, err
-			}
-			return socket{s}, nil
-		}
-	})
+	h := newHouse(t, "Words.", func(c *Config, o *Options) { c.Typing, o.Dial = true, dial })
 	h.desk.Write(chatA, "one")
 	h.waitTurns(1)
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for h.desk.Typing(chatA) == 0 {
 		select {
 		case <-time.After(20 * time.Millisecond): // until the socket watches this conversation
@@ -470,6 +504,56 @@ func TestTyping(t *testing.T) {
 		defer h.mu.Unlock()
 		return h.seen[assist.EventTyping] > 0
 	})
+}
+
+func dial(ctx context.Context, url string, header http.Header) (Socket, error) {
+	s, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
+	if err != nil {
+		return nil, err
+	}
+	return socket{s}, nil
+}
+
+// TestRoles: what the role of Aside's agent may do is seen by the doctor, and no
+// more is needed than the page says. From 2.9 on that role cannot write to customers.
+func TestRoles(t *testing.T) {
+	reads := []string{"conversations:read", "conversations:read_all", "messages:read"}
+	for _, tt := range []struct {
+		name string
+		may  []string
+		ok   bool
+		fix  string
+	}{
+		{"2.7", append([]string{"messages:write"}, reads...), true, ""},
+		{"2.9", append([]string{"messages:write_private"}, reads...), true, ""},
+		{"no notes", reads, false, "messages:write_private"},
+		{"sees its own conversations only", []string{"conversations:read", "messages:read", "messages:write"}, false, "conversations:read_all"},
+	} {
+		desk := fakedesk.New(t, fakedesk.Agent{ID: 7, Name: "Aside", Key: "own:secret", May: tt.may})
+		desk.Write(chatA, "Where is my parcel?")
+		c, err := New(Config{URL: desk.URL, WebhookSecret: "hook secret", Key: "own:secret", Notes: true, Typing: true},
+			Options{Marks: newMarks(time.Now), Logger: quiet(), Dial: dial, Every: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]connect.Check{}
+		for _, ch := range c.Checks(t.Context()) {
+			found[ch.Name] = ch
+		}
+		if ch := found["libredesk key"]; ch.OK != tt.ok || !strings.Contains(ch.Fix, tt.fix) {
+			t.Errorf("%s: %+v", tt.name, ch)
+		}
+		if ch := found["libredesk typing"]; !ch.OK {
+			t.Errorf("%s: %+v", tt.name, ch)
+		}
+		_, err = c.send(t.Context(), chatA, c.own, outgoing{Message: "<p>A note</p>", Private: true}, false)
+		if wrote := slices.Contains(tt.may, "messages:write") || slices.Contains(tt.may, "messages:write_private"); (err == nil) != wrote {
+			t.Errorf("%s: the note: %v", tt.name, err)
+		}
+		if _, err := c.send(t.Context(), chatA, c.own, outgoing{Message: "<p>To the customer</p>"}, false); err == nil && tt.name == "2.9" {
+			t.Errorf("%s: Aside's own key wrote to a customer", tt.name)
+		}
+	}
 }
 
 type socket struct{ *websocket.Conn }
@@ -504,7 +588,7 @@ func TestChecks(t *testing.T) {
 		t.Fatalf("the test delivery was answered with %d", code)
 	}
 	want["libredesk hook"] = true
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for !ok()["libredesk hook"] {
 		select {
 		case <-time.After(10 * time.Millisecond): // the mark is written behind the answer

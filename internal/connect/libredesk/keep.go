@@ -25,13 +25,14 @@ const (
 // through the list now and then.
 func (c *Connector) keep() {
 	sweep := c.o.Now() // at once: what was said while nobody listened
-	for c.base.Err() == nil {
+	for started := true; c.base.Err() == nil; {
 		c.writeMarks()
 		now := c.o.Now()
 		if !now.Before(sweep) {
 			c.forget()
 			if c.own != nil {
-				c.sweep()
+				c.sweep(started)
+				started = false
 			}
 			sweep = now.Add(c.o.SweepEvery)
 		}
@@ -223,11 +224,12 @@ func letters(s string) string {
 }
 
 // sweep reads the list of conversations, takes the states we have missed, and has
-// those read in which something was said that we did not hear. One process does it.
-func (c *Connector) sweep() {
+// those read in which something was said that we did not hear. One process does it;
+// after its start each does, whoever did it last: it was down itself.
+func (c *Connector) sweep(started bool) {
 	ctx := c.base
 	first, err := c.o.Marks.Once(ctx, name, "sweep:"+strconv.FormatInt(c.o.Now().UnixNano()/int64(c.o.SweepEvery), 10))
-	if err != nil || !first {
+	if err != nil || !first && !started {
 		return // the store is down, or another process does it
 	}
 	list, err := c.conversations(ctx)

@@ -98,6 +98,7 @@ type Options struct {
 	SweepEvery time.Duration // how often the list is read; 0: 1 min
 	Every      time.Duration // least distance of reads; 0: 250 ms
 	Deadline   time.Duration // of a call; 0: 8 s
+	Past       time.Duration // of reading a conversation's past, while a message waits for it; 0: 2 s
 	HealAfter  time.Duration // how long what is missing may still come by itself; 0: 5 s
 	Doubt      time.Duration // how long another process may be at posting a reply; 0: 30 s
 }
@@ -164,6 +165,7 @@ func New(cfg Config, o Options) (*Connector, error) {
 	o.Every = cmp.Or(o.Every, 250*time.Millisecond)
 	o.HealAfter = cmp.Or(o.HealAfter, 5*time.Second)
 	o.Doubt = cmp.Or(o.Doubt, 30*time.Second)
+	o.Past = cmp.Or(o.Past, 2*time.Second)
 	api, err := connect.NewClient(connect.ClientOptions{Base: cfg.URL, Every: o.Every, Deadline: o.Deadline})
 	if err != nil {
 		return nil, fmt.Errorf("ASIDE_LIBREDESK_URL: %w", err)

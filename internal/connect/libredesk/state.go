@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aside-project/aside/internal/assist"
 )
@@ -103,7 +102,7 @@ func (c *Connector) readPast(ctx context.Context, m message) error {
 	case assist.CodeOf(err) != assist.NotFound:
 		return fmt.Errorf("look up conversation %s: %w", m.Conversation, err)
 	}
-	short, cancel := context.WithTimeout(ctx, 2*time.Second)
+	short, cancel := context.WithTimeout(ctx, c.o.Past)
 	defer cancel()
 	past, err := c.messages(short, m.Conversation, c.own, false)
 	if err != nil {
@@ -174,7 +173,7 @@ func (c *Connector) applyState(ctx context.Context, ch change) error {
 	}
 	c.mu.Lock()
 	k = c.look(s.UUID)
-	k.state, k.closed, k.agent, k.stored = s.UpdatedAt, s.closed(), s.AssignedUserID, true
+	k.state, k.closed, k.agent, k.stored = s.UpdatedAt, s.closed() && !asked.After(s.UpdatedAt), s.AssignedUserID, true
 	c.mu.Unlock()
 	return nil
 }

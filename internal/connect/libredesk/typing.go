@@ -53,12 +53,16 @@ func (c *Connector) listen() {
 	}
 }
 
+// dial opens a socket as Aside's own agent.
+func (c *Connector) dial(ctx context.Context) (Socket, error) {
+	address, origin := socketAddress(c.cfg.URL)
+	return c.o.Dial(ctx, address, http.Header{"Origin": {origin}, "Authorization": c.own["Authorization"]})
+}
+
 // follow is one connection, until it ends: a reader here, and a writer that tells
 // Libredesk which conversations are watched.
 func (c *Connector) follow() error {
-	address, origin := socketAddress(c.cfg.URL)
-	h := http.Header{"Origin": {origin}, "Authorization": c.own["Authorization"]}
-	s, err := c.o.Dial(c.base, address, h)
+	s, err := c.dial(c.base)
 	if err != nil {
 		return err
 	}
@@ -152,16 +156,15 @@ func (c *Connector) typing(ctx context.Context, uuid string) {
 	}
 }
 
-// socketAddress gives the socket's address and the Origin Libredesk lets in.
+// socketAddress gives the socket's address and the Origin Libredesk lets in: its own
+// host by https, whichever way it is reached. Of plain http it believes "localhost"
+// only, no address of this machine in numbers.
 func socketAddress(base string) (address, origin string) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return "", ""
 	}
-	origin = u.Scheme + "://" + u.Host
-	if h := u.Hostname(); u.Scheme == "http" && h != "localhost" && !strings.HasPrefix(h, "127.") {
-		origin = "https://" + u.Host
-	}
+	origin = "https://" + u.Host
 	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 	u.Path = strings.TrimRight(u.Path, "/") + "/ws"
 	return u.String(), origin

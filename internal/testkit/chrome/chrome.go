@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	tabLife  = 2 * time.Minute
-	patience = 15 * time.Second // for one thing to become true in a page
+	tabLife  = 5 * time.Minute
+	patience = time.Minute // for one thing to become true in a page
 )
 
 // Start starts a headless Chromium for one test and its subtests.
@@ -78,7 +78,7 @@ func (c *complaints) all() []string {
 	return slices.Clone(c.list)
 }
 
-// Tab opens a tab that lives as long as the test and no longer than two minutes,
+// Tab opens a tab that lives as long as the test and no longer than five minutes,
 // and fails the test for whatever the page complains of. Lines that contain one
 // of the expected strings are fine.
 func Tab(t *testing.T, browser context.Context, expected ...string) context.Context {

@@ -62,9 +62,7 @@ func Start(t *testing.T) *Provider {
 	mux.HandleFunc("GET /keys", p.keys)
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
-	mux.HandleFunc("GET /end", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, r.URL.Query().Get("post_logout_redirect_uri"), http.StatusFound)
-	})
+	mux.HandleFunc("GET /end", p.end)
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
@@ -117,6 +115,19 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	back.RawQuery = answer.Encode()
 	http.Redirect(w, r, back.String(), http.StatusFound)
+}
+
+// end signs out whom the hint names; like many providers it asks back without one,
+// and believes no token that it did not make.
+func (p *Provider) end(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	t, err := jwt.Parse(q.Get("id_token_hint"), func(*jwt.Token) (any, error) { return &p.key.PublicKey, nil },
+		jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation()) // it may have expired long ago
+	if err != nil || t.Claims.(jwt.MapClaims)["aud"] != q.Get("client_id") {
+		http.Error(w, "Do you want to sign out?", http.StatusOK)
+		return
+	}
+	http.Redirect(w, r, q.Get("post_logout_redirect_uri"), http.StatusFound)
 }
 
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {

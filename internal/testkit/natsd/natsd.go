@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/aside-project/aside/internal/testkit"
 )
 
 // Servers is a cluster on loopback.
@@ -99,17 +102,16 @@ func (c *Servers) Heal() {
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
-	var held []net.Listener
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		_, port, err := net.SplitHostPort(testkit.Address(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	for _, l := range held {
-		l.Close()
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, number)
 	}
 	return ports
 }

@@ -5,6 +5,7 @@
 package testdb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,6 +20,9 @@ import (
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/postgres/local"
 )
+
+// patience is what tests wait for a connection or a statement before they fail.
+const patience = time.Minute
 
 // Main is the TestMain of packages with many database tests: it keeps the private
 // server running between tests and looks for leaked goroutines at the end.
@@ -46,7 +50,8 @@ func Open(t testing.TB) *postgres.DB {
 }
 
 // OpenWith is Open with a configuration; URL and Schema are filled in where they
-// are empty.
+// are empty, and so are time limits: a busy machine must not fail a test that is not
+// about them.
 func OpenWith(t testing.TB, cfg postgres.Config) *postgres.DB {
 	t.Helper()
 	if cfg.URL == "" {
@@ -55,7 +60,11 @@ func OpenWith(t testing.TB, cfg postgres.Config) *postgres.DB {
 	if cfg.Schema == "" {
 		cfg.Schema = "aside_test_" + strings.ToLower(rand.Text()[:12])
 	}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	cfg.Wait = cmp.Or(cfg.Wait, patience)
+	for _, p := range []*postgres.Pool{&cfg.Turns, &cfg.Search, &cfg.Public, &cfg.Bot} {
+		p.Timeout = cmp.Or(p.Timeout, patience)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
 	defer stop()
 	db, err := postgres.Open(ctx, cfg)
 	if err != nil {

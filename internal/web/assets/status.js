@@ -23,9 +23,18 @@ export function drawTop(host, state, actions, theme) {
     words && h("p", { class: "pill is-" + kind, title: [m.name, m.detail].filter(Boolean).join(": ") }, h("i", { class: "light", "aria-hidden": "true" }), words, m.name && kind === "ready" && h("span", { class: "quiet" }, m.name)),
     docs === 0 && h("p", { class: "pill is-down", title: "Ask a maintainer to run: aside ingest FOLDER" }, icon("alert"), "No knowledge loaded"),
     h("span", { class: "spring" }),
+    drawDeliveries(state.status?.deliveries),
     h("button", { class: "pill-button", "aria-label": `Theme: ${THEMES[theme]}. Change`, title: `Theme: ${THEMES[theme]}`, on: { click: () => actions.theme() } }, h("i", { class: "theme-dot is-" + theme, "aria-hidden": "true" }), h("span", { class: "wide-only" }, THEMES[theme])),
     h("button", { class: "pill-button", "aria-keyshortcuts": ariaChord(actions.chord("help")), on: { click: () => actions.help() } }, kbd(pretty(actions.chord("help"))), "Keys"),
     state.session.state === "signed_in" && h("p", { class: "me" }, user("span", { class: "me-name" }, state.session.name || state.session.sub), state.session.dev ? h("span", { class: "quiet" }, "development") : h("button", { class: "link", on: { click: () => actions.signOut() } }, "sign out")));
+}
+
+// drawDeliveries leads to what goes out to chat tools, and says when some of it
+// never arrived. The server tells only those who may see that page.
+function drawDeliveries(d) {
+  if (!d) return null;
+  return h("a", { class: "pill-button" + (d.given_up ? " is-down" : " wide-only"), href: "/deliveries", key: "deliveries" },
+    d.given_up ? [icon("alert"), h("b", null, String(d.given_up)), " not delivered"] : "Deliveries");
 }
 
 // drawLink says when there is no connection, and when the next try is.
