@@ -34,6 +34,11 @@ LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversatio
 WHERE e.conversation_id = $1 AND e.seq > $2 AND (e.type <> 'turn.added' OR t.seq IS NOT NULL)
 ORDER BY e.seq LIMIT $3`
 
+// asCustomer says in a batch, which is one transaction, whose conversation is read.
+// A log is always read alike: planning it each time, as searches need, would cost
+// more than reading it.
+const asCustomer = `SELECT set_config('aside.conversation', $1, true), set_config('plan_cache_mode', 'auto', true)`
+
 // Events implements chat.Store. A customer's events have Public only, and gaps
 // where things happened that are not for them. A limit of 0 or less, or more
 // than 1,000, means 1,000.
@@ -55,7 +60,7 @@ func (db *DB) Events(ctx context.Context, who assist.Identity, conversation stri
 	err = db.public.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		// One batch is one transaction: the setting ends with it.
 		var b pgx.Batch
-		b.Queue(`SELECT set_config('aside.conversation', $1, true)`, conversation)
+		b.Queue(asCustomer, conversation)
 		b.Queue(customerEvents, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, customerEvent(conversation))
 			return err
@@ -85,7 +90,7 @@ func (db *DB) Open(ctx context.Context, who assist.Identity, conversation string
 		var found []assist.Conversation
 		var b pgx.Batch // is one transaction
 		if customer {
-			b.Queue(`SELECT set_config('aside.conversation', $1, true)`, conversation)
+			b.Queue(asCustomer, conversation)
 		}
 		b.Queue(sql, conversation).Query(func(rows pgx.Rows) (err error) {
 			found, err = pgx.CollectRows(rows, scan)
