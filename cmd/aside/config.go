@@ -82,7 +82,7 @@ func serving(o *options, cfg *app.Config) {
 	signingIn(o, cfg)
 	o.Var((*list)(&cfg.Proxies), "trusted-proxies", "`networks` of your proxies, comma separated: their X-Forwarded-For says whose request it is")
 	o.fromEnv("trusted-proxies", "ASIDE_TRUSTED_PROXIES")
-	o.StringVar(&cfg.Bot, "bot", "", "what the customer's bot does: off, suggest or `answer` (default: as bot.yaml beside the knowledge says, off without one)")
+	o.StringVar(&cfg.Bot, "bot", "", "`what` the customer's bot does: off, suggest or answer (default: as bot.yaml beside the knowledge says, off without one)")
 	o.fromEnv("bot", "ASIDE_BOT")
 	o.secretVar(&cfg.WidgetSecret, "ASIDE_WIDGET_SECRET", "with it the site that hosts the widget signs who its customers are")
 	o.StringVar(&cfg.Prompts, "prompts", "", "`folder` of prompt files instead of those built in")

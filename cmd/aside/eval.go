@@ -38,7 +38,7 @@ func (f *evalFlags) define(o *options, cfg *app.Config) {
 	chatModel(o, cfg)
 	o.StringVar(&f.prompt, "prompt", "", "test this `prompt` of ours, such as reply@terse, instead of the suites' own")
 	o.StringVar(&f.prompts, "prompts", "", "`folder` of prompt files (default: prompts here, else those built in)")
-	o.StringVar(&f.provider, "provider", "", "who writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
+	o.StringVar(&f.provider, "provider", "", "`who` writes, comma separated: instant, openai[:chat:MODEL], cassette:FILE, hostile[:MOOD], script:FAULT (default: as the suites say)")
 	o.StringVar(&f.filter, "filter", "", "only cases whose name or description matches this `pattern`")
 	o.IntVar(&f.repeat, "repeat", 0, "ask each case so `many` times (default: as the suites say, else 1)")
 	o.IntVar(&f.concurrency, "concurrency", 0, "cases at a time (default: as the suites say, else 4)")
@@ -162,13 +162,8 @@ func loadPrompts(dir string) (*prompt.Set, error) {
 func loadSuites(names []string) (suites []*eval.Suite, err error) {
 	shipped := sampleFiles()
 	if len(names) == 0 {
-		files, err := fs.Glob(shipped, "suites/*.yaml")
-		if err != nil {
+		if names, err = suiteNames(shipped); err != nil {
 			return nil, err
-		}
-		names = files
-		for i := range names {
-			names[i] = strings.TrimSuffix(filepath.Base(names[i]), ".yaml")
 		}
 	}
 	var faults []error
@@ -182,9 +177,26 @@ func loadSuites(names []string) (suites []*eval.Suite, err error) {
 	return suites, errors.Join(faults...)
 }
 
+// suiteNames are the names of the suites that ship.
+func suiteNames(shipped fs.FS) ([]string, error) {
+	names, err := fs.Glob(shipped, "suites/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("list suites: %w", err)
+	}
+	for i := range names {
+		names[i] = strings.TrimSuffix(filepath.Base(names[i]), ".yaml")
+	}
+	return names, nil
+}
+
 func loadSuite(shipped fs.FS, name string) (*eval.Suite, error) {
 	if !strings.ContainsAny(name, "/.") {
-		return eval.Load(shipped, "suites/"+name+".yaml")
+		file := "suites/" + name + ".yaml"
+		if _, err := fs.Stat(shipped, file); errors.Is(err, fs.ErrNotExist) {
+			names, _ := suiteNames(shipped) // best effort: it only helps the reader
+			return nil, usageError{fmt.Sprintf("there is no suite %q; those that ship are %s; a file of yours is named with its ending", name, strings.Join(names, ", "))}
+		}
+		return eval.Load(shipped, file)
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {

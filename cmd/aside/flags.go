@@ -111,14 +111,14 @@ func (o *options) help(w io.Writer) {
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "0s" {
 			usage += "  (default " + f.DefValue + ")"
 		}
-		fmt.Fprintf(w, "%-26s  %s\n", line, usage)
+		fmt.Fprintf(w, "%-29s  %s\n", line, usage)
 	})
 	if len(o.secrets) == 0 {
 		return
 	}
 	fmt.Fprintln(w, "\nEnvironment only (each also as …_FILE, naming a file that holds it):")
 	for _, s := range o.secrets {
-		fmt.Fprintf(w, "  %-26s  %s\n", s.name, s.usage)
+		fmt.Fprintf(w, "  %-30s  %s\n", s.name, s.usage)
 	}
 }
 

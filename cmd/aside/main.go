@@ -68,11 +68,11 @@ func commands() []command {
 		{"eval attacks", "", "Attack the customer bot with a hostile model, and count what came out.", defineEvalAttacks},
 		{"eval promises", "", "Measure the promise check on labelled drafts.", defineEvalPromises},
 		{"token", "", "Sign a token for development.", defineToken},
+		{"token revoke", "[TOKEN]", "Make tokens worthless: all of a subject, or one. Open sockets close within five seconds.", defineTokenRevoke},
 		{"sessions", "", "List the agents who are signed in.", defineSessions},
 		{"sessions end", "SUBJECT", "End every session of an agent, at once and everywhere.", defineSessionsEnd},
-		{"ready", "", "Ask the server of this machine whether it can serve: the health check of a container.", defineReady},
-		{"token revoke", "[TOKEN]", "Make tokens worthless: all of a subject, or one. Open sockets close within five seconds.", defineTokenRevoke},
 		{"forget", "", "Erase a conversation, or a customer's, with all that was learned from it.", defineForget},
+		{"ready", "", "Ask the server of this machine whether it can serve: the health check of a container.", defineReady},
 		{"doctor", "", "Say what is configured, reachable, missing, and what mends it.", defineDoctor},
 	}
 }
@@ -200,7 +200,7 @@ func asUsage(err error) error {
 func overview(w io.Writer) {
 	fmt.Fprint(w, "Aside listens to support chats and whispers the reply to the agent: cited, checked, with the next steps.\n\nUsage: aside COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-20s  %s\n", joined(c.name, c.args), c.about)
+		fmt.Fprintf(w, "  %-27s  %s\n", joined(c.name, c.args), c.about)
 	}
 	fmt.Fprint(w, "\n`aside COMMAND -h` shows a command's flags and the ASIDE_* variables behind them.\nStart with `aside up`.\n")
 }

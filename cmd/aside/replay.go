@@ -20,7 +20,7 @@ func defineReplay(o *options, cfg *app.Config) runner {
 	o.StringVar(&r.Token, "token", "", "`token` of role source (default: signed with this machine's secret)")
 	o.IntVar(&r.Limit, "limit", 0, "at most this `many` conversations")
 	o.IntVar(&r.Concurrency, "concurrency", 10, "`conversations` at a time")
-	o.Float64Var(&r.Rate, "rate", 0, "turns per second over all conversations, timed from the intended send (default: each conversation sends its next turn on the ack of the last)")
+	o.Float64Var(&r.Rate, "rate", 0, "`turns` per second over all conversations, timed from the intended send (default: each conversation sends its next turn on the ack of the last)")
 	o.StringVar(&r.Run, "run", "", "`name` of this run; the same name goes on with a run that was broken off (default: a new one)")
 
 	return func(ctx context.Context, s streams, args []string) error {

@@ -15,7 +15,7 @@ func defineSearch(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	embedder(o, cfg)
 	k := o.Int("k", 10, "how `many` passages, 1 to 50")
-	audience := o.String("audience", "internal", "whose eyes to search with: public or internal")
+	audience := o.String("audience", "internal", "`whose` eyes to search with: public or internal")
 	at := o.String("at", "", "the knowledge as of this `date`, such as 2026-03-31")
 	collection := o.String("collection", "", "only this `collection`")
 

@@ -18,7 +18,7 @@ func defineToken(o *options, cfg *app.Config) runner {
 	name := o.String("name", "", "display `name`")
 	subject := o.String("sub", "", "stable `id` of the bearer (default: made from the name, or random)")
 	conversation := o.String("conversation", "", "`id` of the only conversation a customer, or an agent in a chat tool, may touch")
-	authority := o.String("authority", "", "what an agent may give without asking: agent, senior or lead (default agent)")
+	authority := o.String("authority", "", "`what` an agent may give without asking: agent, senior or lead (default agent)")
 	ttl := o.Duration("ttl", 12*time.Hour, "how long the token is good for")
 
 	return func(_ context.Context, s streams, args []string) error {

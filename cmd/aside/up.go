@@ -85,6 +85,9 @@ func announce(s streams, a *app.App, cfg app.Config, took time.Duration) {
 		fmt.Fprintf(s.out, "  sign-in   %s\n", signInWords(cfg))
 	}
 	fmt.Fprintf(s.out, "  API docs  %s/docs\n", a.URL())
+	if cfg.Dev {
+		fmt.Fprintf(s.out, "  shop      %s/demo  (the customer's side)\n", a.URL())
+	}
 	if !cfg.Model.On() {
 		fmt.Fprintln(s.out, "  model     none: drafts come from the knowledge alone (ASIDE_LLM_BASE_URL, ASIDE_LLM_MODEL)")
 	} else {

@@ -115,8 +115,8 @@ func (db *DB) runMigrations(ctx context.Context) (err error) {
 	if err != nil {
 		return explain("migrate schema "+db.schema, err)
 	}
-	for _, m := range done {
-		db.log.Info("migrated", "schema", db.schema, "version", m.Source.Version, "took", m.Duration)
+	if len(done) > 0 {
+		db.log.Info("migrated", "schema", db.schema, "from", done[0].Source.Version, "to", done[len(done)-1].Source.Version, "migrations", len(done))
 	}
 	return nil
 }

@@ -377,6 +377,26 @@ func TestConsole(t *testing.T) {
 		}
 	})
 
+	t.Run("two hundred wait, and the window does not scroll", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		for i := range 200 {
+			c := assist.Conversation{ID: fmt.Sprint("w", i), CustomerName: "Visitor", LastSeq: 1, LastRole: assist.RoleCustomer, Preview: "Hello?",
+				WaitingSince: time.Now(), CreatedAt: time.Now(), UpdatedAt: time.Now(), Status: assist.StatusWaiting}
+			if i%2 == 0 {
+				c.Status, c.Agent = assist.StatusOpen, "maya"
+			}
+			d.emit("queue.changed", c)
+		}
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelectorAll(".queue-row").length === 202`), chrome.Eventually(isReady),
+			chrome.Eventually(`document.querySelector(".top .pill").textContent === "201 waiting"`), chrome.Eventually(`document.title === "(201) Aside"`))
+		for _, size := range [][2]int64{{1400, 900}, {1024, 600}, {800, 700}, {390, 600}, {320, 568}} {
+			chrome.Run(t, tab, chromedp.EmulateViewport(size[0], size[1]),
+				chrome.Eventually(`innerWidth === `+fmt.Sprint(size[0])+` && document.documentElement.scrollHeight === innerHeight && document.documentElement.scrollWidth === innerWidth`))
+		}
+	})
+
 	t.Run("a reply by keyboard alone", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)

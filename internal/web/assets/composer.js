@@ -2,7 +2,7 @@
 // every insert is one step of the browser's own undo, and one button brings
 // back the words from before it. Citations are never part of the text.
 
-import { h, icon, kbd, plural, render, span } from "./dom.js";
+import { h, icon, kbd, plural, render, span, user } from "./dom.js";
 import { apart, internalSources, internalWords, shownDraft, sourceName, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 import * as memory from "./memory.js";
@@ -72,9 +72,10 @@ class Composer extends HTMLElement {
   }
 
   ownWords() {
-    const last = this.#draft.own.at(-1);
+    const at = this.#draft.own.findLastIndex((x) => x.text !== this.#text.value); // the browser's undo may have been there already
+    const last = this.#draft.own[at];
     if (!last) return;
-    this.#draft.own = this.#draft.own.slice(0, -1);
+    this.#draft.own = this.#draft.own.slice(0, at);
     this.#draft.suggestionID = last.suggestionID;
     this.#write(last.text, true);
   }
@@ -188,7 +189,7 @@ class Composer extends HTMLElement {
     const notes = [...new Map(this.#verdicts.filter((v) => !v.words || this.#text.value.includes(v.words)).map((v) => [v.reason, v])).values()];
     render(this.#foot,
       h("div", { class: "reply-notes", id: "reply-notes" },
-        notes.slice(0, 3).map((v) => h("p", { class: "reply-note is-" + v.outcome, key: v.check + v.words + v.reason }, icon("alert"), h("span", null, v.outcome === "block" ? "Stop: " : "Check: ", v.reason))),
+        notes.slice(0, 3).map((v) => h("p", { class: "reply-note is-" + v.outcome, key: v.check + v.words + v.reason }, icon("alert"), user("span", null, v.outcome === "block" ? "Stop: " : "Check: ", v.reason))),
         notes.length > 3 && h("p", { class: "reply-note" }, `and ${notes.length - 3} more`),
         length > limit * 0.85 && h("p", { class: "reply-note" + (length > limit ? " is-block" : "") }, `${length} of ${limit} characters`),
         !notes.length && length <= limit * 0.85 && h("p", { class: "reply-hint" }, closed ? "Closed: a reply opens it again." : hint(state, this.#draft))),
@@ -225,14 +226,15 @@ function bannerFor(state, chat, composer, a, now) {
       h("span", { class: "banner-buttons" }, h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("newer")), on: { click: () => a.showNext() } }, "Show", kbd(pretty(a.chord("newer"))))));
   }
   const draft = shownDraft(s);
-  if (!draft?.sentences?.length || !composer.empty || s.dismissed || s.phase === "abstained" || s.phase === "superseded" || (chat.answered && s.for_seq < chat.answered.seq)) return null;
+  const onItsWay = chat.outbox.some((r) => r.state !== "failed"); // the answer this draft was for
+  if (!draft?.sentences?.length || onItsWay || !composer.empty || s.dismissed || s.phase === "abstained" || s.phase === "superseded" || (chat.answered && s.for_seq < chat.answered.seq)) return null;
   const st = standing(state, chat, now);
   const words = st.kind === "check" ? `A draft is here, ${plural(s.check_count || 1, "fact")} to check` : streaming(s) || st.kind === "instant" || st.kind === "drafting" ? "An instant draft is here" : "A draft is ready";
   return h("div", { class: "banner is-" + st.kind, key: "draft" },
     h("p", { class: "banner-words" }, icon(st.kind === "check" ? "alert" : "pen"), h("span", null, words)),
     h("span", { class: "banner-buttons" },
-      h("button", { class: "button small", on: { click: () => a.insert() } }, "Insert", kbd(composer.focused ? pretty(a.chord("accept")) : pretty(a.chord("insert")))),
-      h("button", { class: "button small plain", on: { click: () => a.dismiss() } }, "Dismiss", kbd(pretty(a.chord("dismiss"))))));
+      h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("insert")), on: { click: () => a.insert() } }, "Insert", kbd(composer.focused ? pretty(a.chord("accept")) : pretty(a.chord("insert")))),
+      h("button", { class: "button small plain", "aria-keyshortcuts": ariaChord(a.chord("dismiss")), on: { click: () => a.dismiss() } }, "Dismiss", kbd(pretty(a.chord("dismiss"))))));
 }
 
 customElements.define("aside-composer", Composer);

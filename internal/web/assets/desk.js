@@ -4,7 +4,7 @@
 
 import { clockTime, h, icon, render, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
-import { briefing, checklist, customerName, groups, neighbour, shownDraft, standing, streaming } from "./select.js";
+import { briefing, checklist, customerName, neighbour, shownDraft, standing, streaming, waiting } from "./select.js";
 import { ariaChord, Keys, KeysDialog } from "./keys.js";
 import { WhyDialog } from "./why.js";
 import { drawLink, drawSignIn, drawTop } from "./status.js";
@@ -300,8 +300,8 @@ export class Desk {
     el.panel.update(state, actions, now);
     render(el.toast, this.#toast && h("p", null, this.#toast, h("button", { class: "link", on: { click: () => { this.#toast = ""; this.draw(); } } }, "Dismiss")));
     render(el.tabs, this.#tabs(now));
-    const waiting = groups(state).find((g) => g.id === "waiting")?.items.length;
-    document.title = (waiting ? `(${waiting}) ` : "") + "Aside";
+    const { yours, anyone } = waiting(state);
+    document.title = (yours + anyone ? `(${yours + anyone}) ` : "") + "Aside";
   }
 
   #chatHead(chat) {
@@ -309,10 +309,11 @@ export class Desk {
     const mine = c?.agent && c.agent === me;
     const closed = c?.status === "closed" || chat.closed;
     const also = chat.agents.filter((name) => name && name !== this.state.session.name && name !== me);
+    const since = [chat.entries[0]?.at, c?.created_at].filter(Boolean).sort((a, b) => new Date(a) - new Date(b))[0]; // a tool may report late
     const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
     return [
       h("div", { class: "chat-title" }, h("h1", null, user("bdi", null, customerName(c, chat) || chat.id)),
-        h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), c?.created_at && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(c.created_at)))),
+        h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), since && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(since)))),
       h("div", { class: "chat-buttons" },
         !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),
         mine && !closed && !this.#menu && [["give_back", "Give back…"], ["close", "Close…"]].map(([id, label]) =>
@@ -359,8 +360,8 @@ export class Desk {
 
   #tabs(now) {
     const chat = this.#chat, st = standing(this.state, chat, now);
-    const waiting = groups(this.state).find((g) => g.id === "waiting")?.items.length ?? 0;
-    const extra = { queue: waiting ? String(waiting) : "", chat: "", aside: chat && ["ready", "check", "none", "instant", "drafting"].includes(st.kind) ? st.word : "" };
+    const { yours, anyone } = waiting(this.state);
+    const extra = { queue: yours + anyone ? String(yours + anyone) : "", chat: "", aside: chat && ["ready", "check", "none", "instant", "drafting"].includes(st.kind) ? st.word : "" };
     return VIEWS.map(([id, name]) => h("button", { class: "tab" + (this.state.view === id ? " is-on" : ""), key: id, "aria-current": this.state.view === id ? "page" : null, on: { click: () => this.actions.view(id) } },
       name, extra[id] && h("span", { class: "tab-note is-" + (id === "aside" ? st.kind : "count") }, extra[id])));
   }

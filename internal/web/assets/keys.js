@@ -136,7 +136,7 @@ export class KeysDialog {
       h("header", { class: "dialog-head" },
         h("h2", { id: "keys-title" }, "Keys"),
         h("button", { class: "icon-button", "aria-label": "Close", on: { click: () => this.#dialog.close() } }, icon("close"))),
-      h("p", { class: "dialog-lead" }, "Press a key’s button, then the new keys. They are kept in this browser."),
+      h("p", { class: "dialog-lead" }, "Press a key’s button, then the new keys. They are kept in this browser. In the next steps, arrows move, Space ticks and S skips."),
       h("p", { class: "dialog-said", role: "status" }, this.#said),
       h("div", { class: "keys-groups" }, groups.map((g) => h("section", { class: "keys-group", key: g },
         h("h3", null, g),

@@ -3,7 +3,7 @@
 // with the state and the dock with the draft's buttons stay.
 
 import { clockTime, h, icon, kbd, millis, render, safeHref, shortDate, span, user } from "./dom.js";
-import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, standing, streaming, waitingNote } from "./select.js";
+import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, spelled, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
 const FIRST_SOURCES = 3;
@@ -69,9 +69,10 @@ class Suggestion extends HTMLElement {
   #body(state, chat, s, st, past, a, now) {
     if (!chat) return h("div", { class: "panel-quiet" }, h("p", null, "Open a conversation. What your pages say about it appears here."));
     const notice = modelNotice(state, s);
-    if (!s || s.question?.quiet) return [notice, quiet(state, chat, s, st, now), steps(chat, a)];
+    const chosen = state.status?.model?.state === "none" && s?.phase !== "failed"; // nothing is amiss: it stands below what helps
+    if (!s || s.question?.quiet) return [!chosen && notice, quiet(state, chat, s, st, now), steps(chat, a), chosen && notice];
     if (past) {
-      return [notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
+      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
         ? ["Sent. ", "Aside listens for ", user("bdi", null, customerName(state.queue.byId[chat.id], chat) || "the customer"), "’s answer."]
         : [user("bdi", null, chat.answered.name || "A colleague"), " answered this message. The draft is folded away."])),
         steps(chat, a), this.#folded(chat, chat.shown, "Draft for the last message"), quietLine(s, a)];
@@ -80,7 +81,7 @@ class Suggestion extends HTMLElement {
     return [
       newer && h("div", { class: "panel-banner", key: "newer" }, icon("clock"), h("span", null, newer),
         h("button", { class: "button small", "aria-keyshortcuts": ariaChord(a.chord("newer")), on: { click: () => a.showNext() } }, "Show", kbd(pretty(a.chord("newer"))))),
-      notice,
+      !chosen && notice,
       s.phase === "abstained" && this.#nothing(s, a),
       this.#sources(s, a, now),
       this.#draft(state, s, st, a),
@@ -88,6 +89,7 @@ class Suggestion extends HTMLElement {
       steps(chat, a),
       s.anticipates && s.phase !== "superseded" && h("section", { class: "part anticipates", key: "next" }, h("h3", null, "Likely next question"), user("p", null, s.anticipates)),
       chat.folded && this.#folded(chat, chat.folded, "Draft for the message before"),
+      chosen && notice,
       quietLine(s, a),
     ];
   }
@@ -160,7 +162,8 @@ class Suggestion extends HTMLElement {
     const verdicts = shownVerdicts(s);
     const places = sentences(draft, verdicts, span);
     const numbers = new Map(s.hits.map((hit, i) => [hit.passage_id, i + 1]));
-    const note = draft.origin === "knowledge" ? "in your pages’ own words" : !verdicts.length ? "every claim has its source" : "";
+    const cites = draft.sentences.some((x) => x.citations?.length);
+    const note = draft.origin === "knowledge" ? (cites ? "in your pages’ own words" : "nothing in it needs a source") : !verdicts.length ? "every claim has its source" : "";
     return h("section", { class: "part draft", key: "draft", "aria-label": "Draft" },
       h("h3", null, "Draft", note ? h("span", { class: "part-note" }, note) : kbd(pretty(a.chord("focus_draft")))),
       h("div", { class: "paper" },
@@ -213,7 +216,7 @@ class Suggestion extends HTMLElement {
     const flagged = s.mark?.verdict === "bad";
     return h("section", { class: "part nothing", key: "nothing" },
       h("p", { class: "nothing-lead" }, s.reason || "Nothing in the knowledge carries an answer to this."),
-      terms.length > 0 && h("p", { class: "terms" }, h("span", { class: "quiet" }, "Looked for "), terms.map((t) => user("span", { class: "term" }, t.text))),
+      terms.length > 0 && h("p", { class: "terms" }, h("span", { class: "quiet" }, "Looked for "), [...new Set(terms.map((t) => spelled(t.text, s.question.text)))].map((t) => user("span", { class: "term" }, t))),
       h("div", { class: "nothing-buttons" },
         h("button", { class: "button small", on: { click: () => a.ask("ask the customer for what is missing") } }, "Ask the customer…"),
         h("button", { class: "button small", disabled: flagged, on: { click: () => a.feedback("bad", "off_topic") } }, icon("flag"), flagged ? "Gap flagged" : "Flag gap")));
@@ -286,7 +289,7 @@ function reasons(verdicts) {
   const list = [...new Map(verdicts.map((v) => [v.reason, v])).values()];
   if (!list.length) return null;
   return h("ul", { class: "reasons" }, list.map((v) => h("li", { class: "is-" + v.outcome, key: v.reason },
-    icon(v.check === "audience" ? "lock" : "alert"), h("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
+    icon(v.check === "audience" ? "lock" : "alert"), user("span", null, v.words && !v.reason.includes(v.words) ? h("b", null, user("bdi", null, v.words)) : v.outcome === "block" ? h("b", null, "Stop") : h("b", null, "Check"), " ", v.reason))));
 }
 
 function options(s, a) {
@@ -299,7 +302,7 @@ function options(s, a) {
       return h("button", { class: "option" + (chosen ? " is-chosen" : ""), key: o.id, "aria-pressed": String(chosen), title: o.policy?.quote || o.policy?.title || "", "aria-keyshortcuts": ariaChord(a.chord("option_" + (i + 1))), on: { click: () => a.option(i) } },
         user("span", { class: "option-title" }, o.title),
         o.detail && user("span", { class: "option-detail" }, o.detail),
-        o.cost && user("span", { class: "option-cost" }, o.cost),
+        o.cost && !o.title.includes(o.cost) && user("span", { class: "option-cost" }, o.cost),
         o.authority && o.authority !== "you" && h("span", { class: "option-authority" }, icon("lock"), h("span", null, "needs ", user("bdi", null, o.authority))));
     })));
 }
@@ -319,12 +322,17 @@ function steps(chat, a) {
           on: { change: (e) => a.step(x.id, e.target.checked ? "done" : "todo"), keydown: (e) => stepKey(e, x, a) } }),
         h("span", { class: "step-kind" }, KINDS[x.kind] ?? x.kind),
         h("span", { class: "step-words" }, user("span", { class: "step-text" }, x.text),
-          x === current && x.policy?.quote && user("q", { class: "step-quote" }, x.policy.quote),
+          x.policy?.title && user("span", { class: "step-policy", title: x.policy.quote ?? "" }, x.policy.title),
+          x === current && x.policy?.quote && !saysNoMore(x.policy.quote, x.text) && user("q", { class: "step-quote" }, x.policy.quote),
           (x === current || STATES[x.state]) && x.why && user("span", { class: "step-quote step-why" }, x.why)),
-        STATES[x.state]
-          ? h("span", { class: "step-policy step-state", title: x.policy?.title ?? "" }, icon(x.state === "impossible" ? "alert" : "clock"), STATES[x.state])
-          : user("span", { class: "step-policy", title: x.policy?.quote ?? "" }, x.policy?.title ?? "")),
+        STATES[x.state] && h("span", { class: "step-policy step-state" }, icon(x.state === "impossible" ? "alert" : "clock"), STATES[x.state])),
       x === current && h("button", { class: "link step-skip", title: `Skip this step (${pretty(a.chord("skip_step"))})`, "aria-keyshortcuts": ariaChord(a.chord("skip_step")), on: { click: () => a.step(x.id, "skipped") } }, "Skip")))));
+}
+
+// saysNoMore holds for a rule that is the step's own words, but for the name of a button.
+function saysNoMore(quote, text) {
+  const words = (t) => t.replace(/\[[^\]]*\]/g, "").replace(/[\s.]+/g, " ").trim();
+  return words(quote) === words(text);
 }
 
 function stepKey(e, x, a) {
@@ -355,7 +363,7 @@ function modelNotice(state, s) {
     down: ["Written drafts are paused.", "The model does not answer. Sources, next steps and the instant draft stay."],
     over_budget: ["Today’s budget for drafts is used up.", "Sources, next steps and the instant draft stay."],
   }[m?.state] ?? ["The draft could not be written.", "Sources, next steps and the instant draft stay."];
-  return h("div", { class: "notice", key: "notice" }, icon("pause"), h("p", null, h("b", null, words[0]), " ", words[1], failed && s.reason ? h("span", { class: "notice-reason" }, " " + s.reason) : null));
+  return h("div", { class: "notice", key: "notice" }, icon("pause"), h("p", null, h("b", null, words[0]), " ", failed && s.reason ? h("span", { class: "notice-reason" }, s.reason) : words[1]));
 }
 
 // draftTime is how long the draft on the card took, in milliseconds.

@@ -1,6 +1,6 @@
 // <aside-queue>: who waits, who is with whom.
 
-import { h, icon, plural, render, user, waited } from "./dom.js";
+import { h, icon, render, user, waited } from "./dom.js";
 import { groups, unread } from "./select.js";
 
 // Reasons of a hand-over, in the words of the desk. Unknown codes are shown
@@ -62,5 +62,3 @@ function row(state, c, actions, now) {
 }
 
 customElements.define("aside-queue", Queue);
-
-export const queueLine = (n) => (n ? `${plural(n, "person", "people")} waiting` : "Nobody waiting");

@@ -18,6 +18,12 @@ export function groups(state) {
   ].filter((g) => g.items.length);
 }
 
+// waiting counts the customers who wait: for the agent, and for anyone.
+export function waiting(state) {
+  const count = (id) => groups(state).find((g) => g.id === id)?.items.length ?? 0;
+  return { yours: count("yours"), anyone: count("waiting") };
+}
+
 const time = (at) => (at ? new Date(at).getTime() : 0);
 
 export const unread = (state, c) =>
@@ -106,6 +112,16 @@ export function standing(state, chat, now) {
 
 const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 const modelWrites = (state) => !state.status || state.status.model?.state === "ready";
+
+// spelled gives a term of a question, which is a word cut to its stem, as the
+// customer wrote it where they did.
+export function spelled(term, text) {
+  const words = (text ?? "").match(/[\p{L}\p{N}]+/gu) ?? [];
+  const plain = (w) => w.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
+  const shared = (word) => { const w = plain(word); let n = 0; while (n < term.length && w[n] === term[n]) n++; return n; };
+  const enough = Math.max(2, term.length - 1); // "fli" is "flying"
+  return words.filter((w) => shared(w) >= enough).sort((a, b) => shared(b) - shared(a))[0]?.toLowerCase() ?? term;
+}
 
 // sentences places the draft's sentences, and the words to check in each, as
 // string indices within the sentence.

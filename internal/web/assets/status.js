@@ -1,7 +1,7 @@
 // The top bar, the connection's banner and the sign-in page.
 
 import { h, icon, kbd, render, user } from "./dom.js";
-import { groups } from "./select.js";
+import { waiting } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
 const MODEL = {
@@ -13,18 +13,18 @@ const MODEL = {
 const THEMES = { auto: "Automatic", light: "Light", dark: "Dark" };
 
 export function drawTop(host, state, actions, theme) {
-  const waiting = groups(state).find((g) => g.id === "waiting")?.items.length ?? 0;
+  const { yours, anyone } = waiting(state), all = yours + anyone;
   const m = state.status?.model;
   const [kind, words] = MODEL[m?.state] ?? ["off", ""];
   const docs = state.status?.knowledge?.documents;
   render(host,
     h("p", { class: "wordmark", "aria-label": "Aside" }, h("i", null, "a"), "side"),
-    state.queue.loaded && h("p", { class: "pill" + (waiting ? " is-waiting" : "") }, h("b", null, String(waiting)), " waiting"),
+    state.queue.loaded && h("p", { class: "pill" + (all ? " is-waiting" : ""), title: all ? `${yours} for you, ${anyone} for whoever takes them` : "" }, h("b", null, String(all)), " waiting"),
     words && h("p", { class: "pill is-" + kind, title: [m.name, m.detail].filter(Boolean).join(": ") }, h("i", { class: "light", "aria-hidden": "true" }), words, m.name && kind === "ready" && h("span", { class: "quiet" }, m.name)),
     docs === 0 && h("p", { class: "pill is-down", title: "Ask a maintainer to run: aside ingest FOLDER" }, icon("alert"), "No knowledge loaded"),
     h("span", { class: "spring" }),
     drawDeliveries(state.status?.deliveries),
-    h("button", { class: "pill-button", "aria-label": `Theme: ${THEMES[theme]}. Change`, title: `Theme: ${THEMES[theme]}`, on: { click: () => actions.theme() } }, h("i", { class: "theme-dot is-" + theme, "aria-hidden": "true" }), h("span", { class: "wide-only" }, THEMES[theme])),
+    h("button", { class: "pill-button", "aria-label": `Theme: ${THEMES[theme]}. Change`, title: `Theme: ${THEMES[theme]}`, on: { click: () => actions.theme() } }, h("i", { class: "theme-dot is-" + theme, "aria-hidden": "true" }), h("span", { class: "wide-only" }, "Theme")),
     h("button", { class: "pill-button", "aria-keyshortcuts": ariaChord(actions.chord("help")), on: { click: () => actions.help() } }, kbd(pretty(actions.chord("help"))), "Keys"),
     state.session.state === "signed_in" && h("p", { class: "me" }, user("span", { class: "me-name" }, state.session.name || state.session.sub), state.session.dev ? h("span", { class: "quiet" }, "development") : h("button", { class: "link", on: { click: () => actions.signOut() } }, "sign out")));
 }

@@ -92,7 +92,7 @@ function rows(state, chat, actions, now) {
 function entry(state, chat, e, before) {
   if (e.kind === "handoff") return handoff(state, e, e === briefing(chat));
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
-  if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
+  if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name.replaceAll(/[-_]+/g, " ")), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
   const mine = e.role === "agent" && (!e.author || e.author === state.session.sub);
   const who = e.role === "customer" ? e.name || customerName(state.queue.byId[chat.id], chat) || "Customer"

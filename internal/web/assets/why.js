@@ -1,7 +1,7 @@
 // "Why this?": the stored suggestion, everything behind it.
 
 import { h, icon, millis, plural, render, user } from "./dom.js";
-import { sourceName } from "./select.js";
+import { sourceName, spelled } from "./select.js";
 
 export class WhyDialog {
   #dialog = h("dialog", { class: "dialog why", "aria-labelledby": "why-title" });
@@ -32,7 +32,7 @@ export class WhyDialog {
         h("button", { class: "icon-button", "aria-label": "Close", on: { click: () => this.#dialog.close() } }, icon("close"))),
       h("div", { class: "dialog-body", tabindex: "0", role: "region", "aria-label": "Details" },
         part("What was asked", user("p", { class: "why-question" }, s.question?.text || "–"), s.instruction && h("p", { class: "quiet" }, "with the request: ", user("bdi", null, s.instruction))),
-        (s.question?.terms ?? []).length > 0 && part("What was looked for", terms(s.question.terms)),
+        (s.question?.terms ?? []).length > 0 && part("What was looked for", terms(s.question)),
         part(`What was found (${plural((s.hits ?? []).length, "passage")})`, hits(s.hits ?? []), s.evidence > 0 && h("p", { class: "quiet" }, `evidence ${s.evidence.toFixed(2)} of 1: how sure it is that they answer`)),
         part("Checks", checks(s)),
         s.timings && part("Time", timings(s.timings)),
@@ -46,9 +46,9 @@ export class WhyDialog {
 
 const part = (title, ...body) => h("section", { class: "why-part", key: title.replace(/\d+/, "") }, h("h3", null, title), body);
 
-function terms(list) {
+function terms({ terms: list, text }) {
   const most = Math.max(...list.map((t) => t.weight), 1e-9);
-  return h("ul", { class: "bars" }, list.slice(0, 12).map((t) => h("li", { key: t.text }, user("span", null, t.text), bar(t.weight / most), h("span", { class: "num" }, t.weight.toFixed(2)))));
+  return h("ul", { class: "bars" }, list.slice(0, 12).map((t) => h("li", { key: t.text }, user("span", null, spelled(t.text, text)), bar(t.weight / most), h("span", { class: "num" }, t.weight.toFixed(2)))));
 }
 
 const bar = (share) => h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { "inline-size": Math.round(share * 100) + "%" } }));

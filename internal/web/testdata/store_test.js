@@ -2,7 +2,7 @@
 // test; it fails by throwing.
 
 import { hasGap, initial, reduce } from "/assets/store.js";
-import { groups, sentences, shownDraft, standing, unread, waitingNote } from "/assets/select.js";
+import { groups, sentences, shownDraft, spelled, standing, unread, waitingNote } from "/assets/select.js";
 import { h, render, safeHref, span } from "/assets/dom.js";
 import { backoff } from "/assets/socket.js";
 import { chordOf, Keys } from "/assets/keys.js";
@@ -127,6 +127,12 @@ export function theQueueIsSortedByWaiting() {
   equal(unread(s, s.queue.byId.a), true, "unread");
   const seen = run([{ type: "conversation.select", id: "a" }, { type: "conversation.select", id: "b" }], s);
   equal([unread(seen, seen.queue.byId.a), unread(seen, seen.queue.byId.b)], [false, false], "seen");
+}
+
+export function termsAreSpelledAsWritten() {
+  const text = "Hola, ¿cuánto por flying lessons? Quick!";
+  equal(["hol", "fli", "cuant", "refund", "q"].map((x) => spelled(x, text)), ["hola", "flying", "cuánto", "refund", "q"], "terms");
+  equal(spelled("refund", undefined), "refund", "no text");
 }
 
 export function byteRangesBecomeIndices() {
