@@ -155,7 +155,7 @@ func unleashThrough(t *testing.T, name, url string, conversations int, rate floa
 	}
 	more := make(chan struct{})
 	c := &chaos{t: t, cfg: cfg, url: url, served: make(chan time.Time, 1), done: make(chan struct{}), more: more, enough: sync.OnceFunc(func() { close(more) }), token: sign(source),
-		probe: invariant.NewHistory(source, "probe"), seen: map[string]int{}}
+		probe: invariant.NewHistory(source, "probe")}
 	c.histories = append(c.histories, c.probe)
 	c.cmd = launch(t, cfg)
 	c.desks, c.home = crowd(t, 6, "ws://"+cfg.Listen+"/v1/ws", sign)
@@ -197,6 +197,9 @@ func (s served) Saw(kind string, seq int64, data json.RawMessage) {
 	s.History.Saw(kind, seq, data)
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
+	if s.c.seen == nil {
+		s.c.seen = map[string]int{}
+	}
 	s.c.seen[kind]++
 }
 
