@@ -71,8 +71,7 @@ chaos: setup ## the long fault runs: KILLS (50), CRASHES (10) of PostgreSQL, 200
 	@go test ./internal/app -run '^(TestKills|TestCrashes|TestDeploys)$$' -kills $(KILLS) -crashes $(CRASHES) -v -count 1 -timeout 1h
 	@go test ./internal/ws -run '^(TestRandomDrops|TestReconnectStorm)$$' -drops 200 -storm 5000 -v -count 1
 
-soak: setup build ## SOAK (10m) of load with a failing model and cut lines, and as long of it with crashes of PostgreSQL
-	@go build -o bin/soak ./internal/testkit/soak && bin/soak --for $(SOAK)
+soak: setup ## SOAK (10m) of load with agents, a failing model, cut lines and crashes of PostgreSQL; slopes of memory and goroutines
 	@go test ./internal/app -run '^TestSoak$$' -soak $(SOAK) -v -count 1 -timeout 24h
 
 clean: ## remove what was built (data directories stay)

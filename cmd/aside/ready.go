@@ -48,7 +48,13 @@ func defineReady(o *options, cfg *app.Config) runner {
 		}
 		if err := s.print(state, func(w io.Writer) {
 			for _, p := range state.Parts {
-				fmt.Fprintf(w, "%-10s ok %v %s\n", p.Name, p.OK, p.Detail)
+				state := "ok"
+				if !p.OK {
+					state = "missing"
+				} else if p.Degraded {
+					state = "degraded"
+				}
+				fmt.Fprintf(w, "%-12s %-8s %s\n", p.Name, state, p.Detail)
 			}
 		}); err != nil {
 			return err

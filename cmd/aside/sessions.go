@@ -62,7 +62,7 @@ func defineSessionsEnd(o *options, cfg *app.Config) runner {
 			return err
 		}
 		defer func() { err = errors.Join(err, db.Shut()) }()
-		n, err := db.EndSessions(ctx, args[0])
+		n, err := app.EndSessions(ctx, db.DB, operator(), args[0])
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,6 @@ type App struct {
 	signer    *auth.Signer
 	watched   watched
 	contexts  *auth.Contexts // nil: no chat tool vouches for its agents
-	ended     *endedSessions
 	revoked   auth.Revoked
 	chat      *chat.Service
 	sockets   *ws.Server
@@ -102,7 +101,6 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		return nil, err
 	}
 	a.onStop("database", func(context.Context) error { return a.db.Shut() })
-	a.ended = &endedSessions{db: a.db.DB, log: log}
 	if cfg.PanelSecret != "" {
 		if a.contexts, err = auth.NewContexts([]byte(cfg.PanelSecret)); err != nil {
 			return nil, fmt.Errorf("ASIDE_PANEL_SECRET: %w", err)
@@ -180,7 +178,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) 
 		Watch:   a.chat.Watch,
 		Bearer:  auth.Bearer,
 		Verify:  a.verify,
-		Revoked: a.shutOut,
+		Revoked: a.revoked.Check,
 		Origins: cfg.Origins,
 		Closed:  a.watched.SocketClosed,
 		Logger:  log,
@@ -327,7 +325,6 @@ func (a *App) Start() error {
 	h := healer{db: a.db, bus: a.bus, log: a.log}
 	a.background.Go(func() { h.run(a.work) })
 	a.background.Go(func() { a.keepListed(a.work) })
-	a.background.Go(func() { a.ended.follow(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -443,14 +440,28 @@ func (a *App) ready(ctx context.Context) []web.Part {
 	if err := a.db.Ping(ctx); err != nil {
 		part.OK, part.Detail = false, assist.MessageOf(err)
 	}
-	parts := []web.Part{part}
-	if a.model != nil {
-		// Without it passages and instant drafts go on: no reason to send nobody here.
-		model := web.Part{Name: "model", OK: true}
-		if !a.model.Up() {
-			model.Detail = "does not answer; passages and drafts from the knowledge go on"
+	return append([]web.Part{part}, a.helpers()...)
+}
+
+// helpers are the parts that the server can do without: no reason to send nobody
+// here while one is away.
+func (a *App) helpers() []web.Part {
+	var parts []web.Part
+	add := func(name string, works bool, detail string) {
+		p := web.Part{Name: name, OK: true}
+		if !works {
+			p.Degraded, p.Detail = true, detail
 		}
-		parts = append(parts, model)
+		parts = append(parts, p)
+	}
+	if r := a.db.Replica(); r.On {
+		add("read replica", r.Serves, r.Why+"; retrieval reads from the database itself")
+	}
+	if a.cfg.NATS != "" {
+		add("event bus", a.bus.Up(), "no server answers; what other nodes do is found in the log within seconds")
+	}
+	if a.model != nil {
+		add("model", a.model.Up(), "does not answer; passages and drafts from the knowledge go on")
 	}
 	return parts
 }

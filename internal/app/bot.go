@@ -162,7 +162,11 @@ const (
 	mostDoors   = 50000          // addresses that are remembered
 )
 
-// frontDoor lets customers in: at most so many conversations from one address.
+// frontDoor lets customers in: at most so many conversations from one address. That
+// is counted per node, by decision: a flood is held where it arrives, without a
+// question to the database. With n nodes one address may begin up to n times as
+// many; what customers can spend, answers and tokens a day, is counted for all nodes
+// together.
 type frontDoor struct {
 	a      *App
 	guests *auth.Guests // nil: nobody vouches for customers

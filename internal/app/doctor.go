@@ -14,6 +14,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/postgres/local"
+	"github.com/aside-project/aside/internal/pubsub"
 )
 
 // Check is one finding of the doctor.
@@ -34,6 +35,7 @@ func Examine(ctx context.Context, cfg Config, log *slog.Logger) []Check {
 	if last := checks[len(checks)-1]; last.OK || cfg.Database != "" {
 		checks = append(checks, examineDatabase(ctx, cfg, log)...)
 	}
+	checks = append(checks, examineBus(ctx, cfg, log))
 	a := &App{cfg: cfg, log: log}
 	if err := a.connectModels(); err != nil {
 		return append(checks, Check{Name: "model", Detail: err.Error(), Fix: "set ASIDE_LLM_BASE_URL to the server's address, ending in /v1 for most"})
@@ -143,7 +145,8 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 		}
 		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
 	}
-	checks := append(examineOpen(ctx, db.DB), examineTools(ctx, cfg, db.DB, log)...)
+	checks := append(examineOpen(ctx, db.DB), examineReplica(ctx, db.DB))
+	checks = append(checks, examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
 		checks = append(checks, Check{Name: "database", Detail: err.Error()})
 	}
@@ -168,14 +171,54 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 		checks[2].Detail = info.PublicError
 		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
 	}
-	if r, err := db.Record(ctx); err == nil {
-		checks = append(checks, Check{Name: "record", OK: true, Detail: fmt.Sprintf(
-			"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force", r.Replies, r.Used, r.Erasures, r.Revoked)})
-	}
+	checks = append(checks, examineRecord(ctx, db))
 	if info.Passages == 0 {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
 	}
 	return checks
+}
+
+// examineReplica asks the replica itself how far it is.
+func examineReplica(ctx context.Context, db *postgres.DB) Check {
+	r := db.ExamineReplica(ctx)
+	switch {
+	case !r.On:
+		return Check{Name: "read replica", OK: true, Detail: "none: retrieval reads from the database; ASIDE_DATABASE_READ_URL is not set"}
+	case r.Serves:
+		return Check{Name: "read replica", OK: true, Detail: "retrieval reads from it"}
+	}
+	return Check{Name: "read replica", Detail: r.Why + "; retrieval reads from the database itself", Fix: r.Mend}
+}
+
+// examineBus sends itself a message through the event bus.
+func examineBus(ctx context.Context, cfg Config, log *slog.Logger) Check {
+	if cfg.NATS == "" {
+		return Check{Name: "event bus", OK: true, Detail: "none: this is the only node; ASIDE_NATS_URL is not set"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	server, err := pubsub.Probe(ctx, cfg.natsOptions("aside doctor", log))
+	if err != nil {
+		return Check{Name: "event bus", Detail: fmt.Sprintf("%v; nodes read each other's events from the log meanwhile, within seconds", err),
+			Fix: "start the NATS server, then check ASIDE_NATS_URL and ASIDE_NATS_CREDS; its user must be allowed to publish and subscribe " + cfg.busPrefix() + ".>"}
+	}
+	return Check{Name: "event bus", OK: true, Detail: "NATS server " + server + " passes events on"}
+}
+
+// examineRecord looks for rows that somebody took out.
+func examineRecord(ctx context.Context, db *postgres.DB) Check {
+	r, err := db.Record(ctx)
+	if err != nil {
+		return Check{Name: "record", Detail: err.Error(), Fix: "ask again when the database has less to do"}
+	}
+	c := Check{Name: "record", OK: true, Detail: fmt.Sprintf(
+		"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force; the last %d conversations lack nothing",
+		r.Replies, r.Used, r.Erasures, r.Revoked, r.Looked)}
+	if len(r.Broken) > 0 {
+		c.OK, c.Detail = false, fmt.Sprintf("of the last %d conversations these lack rows that Aside never deletes: %s", r.Looked, strings.Join(r.Broken, ", "))
+		c.Fix = "restore them from a backup, and find out who writes to the database beside Aside"
+	}
+	return c
 }
 
 func (a *App) examineModel(ctx context.Context) Check {

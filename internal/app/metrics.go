@@ -96,10 +96,12 @@ func (s watchedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Wat
 	return out
 }
 
-// liveStore is all that conversations need of the database.
+// liveStore is all that conversations need of the database, and what they use where
+// a store has it: what is left out here is done without, and nobody is told.
 type liveStore interface {
 	chat.Store
 	chat.Leaser
+	chat.Opener
 }
 
 // watchedStore times writes and counts what was committed.

@@ -35,14 +35,16 @@ func (a *App) connectBus() (eventBus, error) {
 	if a.cfg.NATS == "" {
 		return pubsub.New[assist.Event](), nil
 	}
-	bus, err := pubsub.ConnectNATS(pubsub.NATSOptions[assist.Event]{
-		URL: a.cfg.NATS, Creds: a.cfg.NATSCreds, Prefix: a.cfg.busPrefix(), Name: a.node, Codec: eventCodec{}, Logger: a.log,
-	})
+	bus, err := pubsub.ConnectNATS(a.cfg.natsOptions(a.node, a.log))
 	if err != nil {
 		return nil, err
 	}
 	a.onStop("event bus", bus.Stop)
 	return bus, nil
+}
+
+func (c Config) natsOptions(node string, log *slog.Logger) pubsub.NATSOptions[assist.Event] {
+	return pubsub.NATSOptions[assist.Event]{URL: c.NATS, Creds: c.NATSCreds, Prefix: c.busPrefix(), Name: node, Codec: eventCodec{}, Logger: log}
 }
 
 // busPrefix keeps installations apart that share a NATS cluster, as those with

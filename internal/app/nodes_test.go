@@ -107,6 +107,18 @@ func (b *balancer) serve(in net.Conn) {
 	in.Close()
 }
 
+// cut breaks one connection, without a word to either side. false: there is none.
+func (b *balancer) cut() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.conns { // whichever comes first
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		return true
+	}
+	return false
+}
+
 // onlooker is an agent who opens a share of the conversations, as many as an agent
 // may have open, and notes when each event of the log is seen.
 type onlooker struct {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -18,10 +16,9 @@ import (
 )
 
 const (
-	sessionLife  = 12 * time.Hour   // a working day; then one signs in again
-	bearerLife   = 15 * time.Minute // of the tokens a session gives out
-	endedRefresh = 2 * time.Second  // how late this process learns of an ended session
-	endedKept    = bearerLife + auth.Leeway + time.Minute
+	sessionLife = 12 * time.Hour   // a working day; then one signs in again
+	bearerLife  = 15 * time.Minute // of the tokens a session gives out
+	bearerKept  = bearerLife + auth.Leeway + time.Minute
 )
 
 // OIDC is the provider that agents sign in with; without an Issuer there is none.
@@ -147,62 +144,21 @@ func (s *signIn) End(ctx context.Context, session string) (string, error) {
 	if err != nil {
 		return "", nil // nothing of ours: there is nothing to end
 	}
-	idToken, err := s.db.EndSession(ctx, who.Session)
+	idToken, err := s.db.EndSession(ctx, who.Subject, who.Session, bearerKept)
 	if err != nil {
 		return "", err
 	}
 	return s.provider.EndURL(ctx, idToken), nil
 }
 
-// endedSessions knows which sessions were ended lately, so that their tokens,
-// which live a quarter of an hour, are refused at once and their sockets closed.
-// When the database cannot be asked, it knows what it knew.
-type endedSessions struct {
-	db  *postgres.DB
-	log *slog.Logger
-
-	mu  sync.Mutex
-	ids map[string]struct{}
-}
-
-// follow keeps up with the database until ctx ends.
-func (e *endedSessions) follow(ctx context.Context) {
-	failing := false
-	for {
-		ids, err := e.db.EndedSessions(ctx, endedKept)
-		if err == nil {
-			known := make(map[string]struct{}, len(ids))
-			for _, id := range ids {
-				known[id] = struct{}{}
-			}
-			e.mu.Lock()
-			e.ids = known
-			e.mu.Unlock()
-		} else if !failing && ctx.Err() == nil {
-			e.log.Warn("ended sessions cannot be read; their tokens are good until they expire", "err", err)
-		}
-		failing = err != nil
-		if !pause(ctx, endedRefresh) {
-			return
-		}
-	}
-}
-
-// revoked says why an identity is no longer good; nil when it is.
-func (e *endedSessions) revoked(who assist.Identity) error {
-	if who.Session == "" {
-		return nil
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if _, ended := e.ids[who.Session]; ended {
-		return assist.Errorf(assist.Unauthenticated, "your session has ended: sign in again")
-	}
-	return nil
+// EndSessions ends the sessions of an agent and counts them. Running servers close
+// their sockets within five seconds.
+func EndSessions(ctx context.Context, db *postgres.DB, by, subject string) (int64, error) {
+	return db.EndSessions(ctx, by, subject, bearerKept)
 }
 
 // verify believes our own tokens and what a chat tool's server says of its
-// agents, unless they were shut out.
+// agents, unless they were revoked.
 func (a *App) verify(token string) (who assist.Identity, err error) {
 	if a.contexts != nil && auth.IsContext(token) {
 		who, err = a.contexts.Verify(token)
@@ -210,21 +166,12 @@ func (a *App) verify(token string) (who assist.Identity, err error) {
 		who, err = a.signer.Verify(token)
 	}
 	if err == nil {
-		err = a.shutOut(who)
+		err = a.revoked.Check(who)
 	}
 	if err != nil {
 		return assist.Identity{}, err
 	}
 	return who, nil
-}
-
-// shutOut says why an identity is no longer good, from memory: its session has
-// ended, or it was revoked.
-func (a *App) shutOut(who assist.Identity) error {
-	if err := a.ended.revoked(who); err != nil {
-		return err
-	}
-	return a.revoked.Check(who)
 }
 
 // newSignIn makes the sign-in of cfg; nil when none is configured.

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/testkit/chrome"
 	"github.com/aside-project/aside/internal/testkit/idp"
@@ -260,8 +261,11 @@ func ended(t *testing.T, conn *websocket.Conn) int {
 func TestSessionsEnd(t *testing.T) {
 	_, _, base := signInServer(t, nil)
 	db := testdb.OpenWith(t, postgres.Config{Schema: schemaOf(t.Name())})
-	for name, end := range map[string]func(*visitor){
-		"signed out": func(d *visitor) {
+	for _, c := range []struct {
+		name string
+		end  func(*visitor)
+	}{
+		{"signed out", func(d *visitor) {
 			req, _ := http.NewRequest("DELETE", base+"/v1/session", nil)
 			res, err := d.http.Do(req)
 			if err != nil {
@@ -280,14 +284,19 @@ func TestSessionsEnd(t *testing.T) {
 			if at := back.Request.URL.String(); at != base+"/" {
 				t.Errorf("the provider left the browser at %q", at)
 			}
-		},
-		"revoked": func(*visitor) {
-			if n, err := db.EndSessions(t.Context(), "u-17"); err != nil || n == 0 {
+		}},
+		{"ended", func(*visitor) {
+			if n, err := app.EndSessions(t.Context(), db, "m1", "u-17"); err != nil || n == 0 {
 				t.Fatalf("%d, %v", n, err)
 			}
-		},
+		}},
+		{"revoked", func(*visitor) { // the last: what is issued in the same second is refused too
+			if err := app.Revoke(t.Context(), db, "m1", assist.RevokeSubject, "u-17"); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t, base)
 			if why := d.signIn(); why != "" {
 				t.Fatal(why)
@@ -295,7 +304,7 @@ func TestSessionsEnd(t *testing.T) {
 			s, _ := d.session()
 			conn := socket(t, base, s.Token)
 			asked := time.Now()
-			end(d)
+			c.end(d)
 			if code := ended(t, conn); code != 4401 {
 				t.Errorf("the socket was closed with %d", code)
 			}

@@ -13,7 +13,8 @@ import (
 // seconds after which every socket is asked again it keeps the promise of five.
 const PollEvery = 2 * time.Second
 
-// Revoked is the process's copy of what was revoked. It answers from memory, at
+// Revoked is the process's copy of what was revoked: all that shuts somebody out
+// whose token has not expired, also the end of a session. It answers from memory, at
 // any rate, from any goroutine.
 type Revoked struct {
 	now atomic.Pointer[map[named]time.Time] // up to when issued
@@ -40,6 +41,9 @@ func (r *Revoked) Check(who assist.Identity) error {
 	m := r.now.Load()
 	if m == nil || len(*m) == 0 {
 		return nil
+	}
+	if _, ended := (*m)[named{assist.RevokeSession, who.Session}]; ended && who.Session != "" {
+		return assist.Errorf(assist.Unauthenticated, "your session has ended: sign in again")
 	}
 	for _, k := range []named{{assist.RevokeSubject, who.Subject}, {assist.RevokeToken, who.Token}} {
 		// Tokens say their time in whole seconds.

@@ -21,6 +21,7 @@ func TestRevoked(t *testing.T) {
 		{Kind: assist.RevokeSubject, Value: "ada", Issued: at},
 		{Kind: assist.RevokeSubject, Value: "ada", Issued: at.Add(-2 * time.Hour)},
 		{Kind: assist.RevokeToken, Value: "t9", Issued: at},
+		{Kind: assist.RevokeSession, Value: "s3", Issued: at},
 	})
 	for _, c := range []struct {
 		name string
@@ -35,6 +36,10 @@ func TestRevoked(t *testing.T) {
 		{"the token", assist.Identity{Subject: "bob", Token: "t9", Issued: before.Issued}, true},
 		{"a token without an id", assist.Identity{Subject: "bob", Issued: before.Issued}, false},
 		{"a subject called as the token", assist.Identity{Subject: "t9", Issued: before.Issued}, false},
+		{"a token of the session", assist.Identity{Subject: "bob", Session: "s3", Issued: before.Issued}, true},
+		{"one that the session gave out while it was ended", assist.Identity{Subject: "bob", Session: "s3", Issued: at.Add(time.Second)}, true},
+		{"another session", assist.Identity{Subject: "bob", Session: "s4", Issued: before.Issued}, false},
+		{"a subject called as the session", assist.Identity{Subject: "s3", Token: "s3", Issued: before.Issued}, false},
 		{"a token called as the subject", assist.Identity{Subject: "bob", Token: "ada", Issued: before.Issued}, false},
 	} {
 		err := r.Check(c.who)

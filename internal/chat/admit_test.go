@@ -108,8 +108,13 @@ func TestMassReading(t *testing.T) {
 		}
 		o.Now = func() time.Time { return clock }
 	})
-	read := func(who assist.Identity, n int) error {
-		_, err := h.Events(t.Context(), who, fmt.Sprintf("conv_%d", n), 0, 10)
+	times := 0
+	read := func(who assist.Identity, n int) (err error) {
+		if times++; times%2 == 0 {
+			_, err = h.Events(t.Context(), who, fmt.Sprintf("conv_%d", n), 0, 10)
+		} else {
+			_, _, err = h.Open(t.Context(), who, fmt.Sprintf("conv_%d", n), 0, 10)
+		}
 		if assist.CodeOf(err) == assist.NotFound { // asking counts
 			return nil
 		}

@@ -129,8 +129,8 @@ type Claim struct {
 // Opener is what a Store has too that can open a conversation in one round trip.
 type Opener interface {
 	// Open gives a conversation and its kept events after seq, in order, at most
-	// limit, as agents and tools may see them.
-	Open(ctx context.Context, conversation string, after int64, limit int) (assist.Conversation, []assist.Event, error)
+	// limit, as this identity may see them; Events says what a customer may.
+	Open(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) (assist.Conversation, []assist.Event, error)
 }
 
 // Lease says which process works on a suggestion, and until when others leave it

@@ -19,21 +19,36 @@ func (s *Service) Conversation(ctx context.Context, who assist.Identity, id stri
 	if err != nil {
 		return c, fmt.Errorf("load conversation %s: %w", id, err)
 	}
-	if who.Actor == assist.ActorCustomer {
-		c = assist.Conversation{ID: c.ID, Status: c.Status, CustomerName: c.CustomerName, AgentName: c.AgentName,
-			LastSeq: c.LastSeq, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	return shownTo(who, c), nil
+}
+
+// shownTo leaves out of a conversation what its customer is not told.
+func shownTo(who assist.Identity, c assist.Conversation) assist.Conversation {
+	if who.Actor != assist.ActorCustomer {
+		return c
 	}
-	return c, nil
+	return assist.Conversation{ID: c.ID, Status: c.Status, CustomerName: c.CustomerName, AgentName: c.AgentName,
+		LastSeq: c.LastSeq, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 }
 
 // Open gives a conversation and its events after seq, at most limit: what somebody
-// who comes back needs, for one question to the database. Customers' events are
-// read as the public role, which is a second one when they missed something.
+// who comes back needs, for one question to the database. A few are opened at a
+// time: when thousands come back at once they wait here, and turns do not wait
+// behind them.
 func (s *Service) Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (c assist.Conversation, events []assist.Event, err error) {
 	if err := mayRead(who, id); err != nil {
 		return c, nil, err
 	}
-	if who.Actor == assist.ActorCustomer || s.opener == nil {
+	if err := s.reading(who, id); err != nil {
+		return c, nil, err
+	}
+	select {
+	case s.openings <- struct{}{}:
+		defer func() { <-s.openings }()
+	case <-ctx.Done():
+		return c, nil, ctx.Err()
+	}
+	if s.opener == nil {
 		c, err = s.Conversation(ctx, who, id)
 		if err == nil && after < c.LastSeq {
 			events, err = s.Events(ctx, who, id, after, limit)
@@ -42,11 +57,11 @@ func (s *Service) Open(ctx context.Context, who assist.Identity, id string, afte
 	}
 	ctx, done := s.storing(ctx)
 	defer done()
-	c, events, err = s.opener.Open(ctx, id, max(after, 0), limit)
+	c, events, err = s.opener.Open(ctx, who, id, max(after, 0), limit)
 	if err != nil {
 		return c, nil, fmt.Errorf("open conversation %s after %d: %w", id, after, err)
 	}
-	return c, events, nil
+	return shownTo(who, c), events, nil
 }
 
 // Queue lists at most 200 conversations that are not closed, longest waiting

@@ -76,6 +76,7 @@ type Options struct {
 	AlarmReads int           // conversations one agent may read in an hour before Reading is called; 0: 1,000
 	MostReads  int           // … before no others can be read; 0: 20,000
 	MaxLine    int           // suggestions that wait in line; beyond it none is begun; 0: 1,024
+	Openings   int           // conversations that are opened at a time, fewer than the store takes turns; 0: 6
 	MaxTurns   int           // of a transcript kept and shown to a run; 0: 200
 }
 
@@ -91,6 +92,7 @@ type Service struct {
 	opts      Options
 
 	slots    chan struct{} // one per run at work
+	openings chan struct{} // one per conversation that is being opened
 	handed   chan struct{} // one per run at work for a conversation that the bot handed over and nobody took yet
 	botSlots chan struct{} // one per answer of the bot at work
 	botLine  chan struct{} // one per answer of the bot at work or in line
@@ -147,9 +149,10 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.AlarmReads = cmp.Or(o.AlarmReads, 1000)
 	o.MostReads = cmp.Or(o.MostReads, 20_000)
 	o.MaxLine = cmp.Or(o.MaxLine, 1024)
+	o.Openings = cmp.Or(o.Openings, 6)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
 	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), handed: make(chan struct{}, 1),
+		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), openings: make(chan struct{}, o.Openings), handed: make(chan struct{}, 1),
 		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
 		stopping: make(chan struct{}), chats: map[string]*live{}, reads: map[string]*reading{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {

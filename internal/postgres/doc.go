@@ -64,6 +64,12 @@
 // here. Leases are renewed once a second for the suggestions at work, and looked
 // for once a second: two small statements a node.
 //
+// What is per node by decision: how many conversations one address may begin, the
+// rates and sizes of a connection, and the breakers of the models' clients. They
+// protect the node that is asked, must not cost a question to the database, and
+// are lost with it to nobody's harm. Limits of what is spent (the bot's answers and
+// tokens) are rows, and hold for all nodes together.
+//
 // Beyond one primary: spread by conversation. Every table of conversations has
 // conversation_id first in its primary key and in each unique index, and every
 // statement on the way of a turn names it, so a Postgres that hashes by it (Citus:

@@ -165,20 +165,52 @@ func (db *DB) ErasedSince(ctx context.Context, after time.Time) (digests [][sha2
 	return digests, until, err
 }
 
-// Record says how much of who did what is kept.
+// Record says how much of who did what is kept, and whether it is whole.
 type Record struct {
 	Replies  int // sent by agents
 	Used     int // … on a suggestion
 	Erasures int
-	Revoked  int // in force
+	Revoked  int      // in force
+	Looked   int      // conversations, the last ones written to, that were looked through
+	Broken   []string // those of them that lack something, at most ten
 }
 
-// Record counts the record.
+const recordLooked = 10_000 // conversations
+
+// Record counts the record and looks through it: a conversation's log has every seq
+// up to the last, each turn in it is there, and so is each suggestion that a reply
+// stands on. A row that somebody took out behind Aside's back leaves a gap.
 func (db *DB) Record(ctx context.Context) (r Record, err error) {
-	const sql = `SELECT count(*) FILTER (WHERE role = 'agent'), count(*) FILTER (WHERE role = 'agent' AND suggestion_id <> ''),
+	const count = `SELECT count(*) FILTER (WHERE role = 'agent'), count(*) FILTER (WHERE role = 'agent' AND suggestion_id <> ''),
 		(SELECT count(*) FROM erasures), (SELECT count(*) FROM revocations WHERE keep > now()) FROM turns`
-	err = db.ingest.doAgain(ctx, "count the record", func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, sql).Scan(&r.Replies, &r.Used, &r.Erasures, &r.Revoked)
+	const look = `WITH looked AS (SELECT id, last_seq FROM conversations ORDER BY updated_at DESC LIMIT $1)
+		SELECT id, NOT (e.events = last_seq AND e.first = least(last_seq, 1) AND e.last = last_seq AND e.turns = t.turns AND e.turns = t.told AND t.missing = 0)
+		FROM looked,
+		LATERAL (SELECT count(*) AS events, coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last, count(*) FILTER (WHERE type = 'turn.added') AS turns
+			FROM events WHERE conversation_id = looked.id) e,
+		LATERAL (SELECT count(*) AS turns, count(x.seq) AS told, count(*) FILTER (WHERE t.role = 'agent' AND t.suggestion_id <> '' AND s.id IS NULL) AS missing
+			FROM turns t LEFT JOIN events x ON x.conversation_id = t.conversation_id AND x.seq = t.seq AND x.type = 'turn.added'
+			LEFT JOIN suggestions s ON s.conversation_id = t.conversation_id AND s.id = t.suggestion_id
+			WHERE t.conversation_id = looked.id) t`
+	err = db.ingest.doAgain(ctx, "look through the record", func(ctx context.Context, conn *pgx.Conn) error {
+		r = Record{}
+		if err := conn.QueryRow(ctx, count).Scan(&r.Replies, &r.Used, &r.Erasures, &r.Revoked); err != nil {
+			return err
+		}
+		rows, err := conn.Query(ctx, look, recordLooked)
+		if err != nil {
+			return err
+		}
+		var id string
+		var broken bool
+		_, err = pgx.ForEachRow(rows, []any{&id, &broken}, func() error {
+			r.Looked++
+			if broken && len(r.Broken) < 10 {
+				r.Broken = append(r.Broken, id)
+			}
+			return nil
+		})
+		return err
 	})
 	return r, err
 }

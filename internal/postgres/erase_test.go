@@ -2,9 +2,12 @@ package postgres_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
@@ -145,6 +148,68 @@ func TestRecordStands(t *testing.T) {
 		if _, err := db.Query(t.Context(), "turns", sql); err == nil || !strings.Contains(err.Error(), "is a record") {
 			t.Errorf("%s: %v", sql, err)
 		}
+	}
+}
+
+// TestRecordShowsGaps takes rows out behind everybody's back: the doctor's look
+// through the record names the conversations, and no others.
+func TestRecordShowsGaps(t *testing.T) {
+	db := testdb.Open(t)
+	cases := []struct{ conversation, sql string }{
+		{"whole", ""},
+		{"turn-and-event", `WITH t AS (DELETE FROM turns WHERE conversation_id = $1 AND seq = 1) DELETE FROM events WHERE conversation_id = $1 AND seq = 1`},
+		{"turn", `DELETE FROM turns WHERE conversation_id = $1 AND seq = 2`},
+		{"event", `DELETE FROM events WHERE conversation_id = $1 AND seq = 2`},
+		{"the-end", `WITH t AS (DELETE FROM turns WHERE conversation_id = $1 AND seq > 1) DELETE FROM events WHERE conversation_id = $1 AND seq > 1`},
+		{"suggestion", `DELETE FROM suggestions WHERE conversation_id = $1`},
+		{"a-turn-more", `INSERT INTO turns (conversation_id, seq, author, client_key, role, text, at) VALUES ($1, 90, 'maya', 'x', 'agent', 'Yes.', now())`},
+		{"put-elsewhere", `UPDATE events SET seq = seq + 7 WHERE conversation_id = $1 AND seq = 2`},
+	}
+	var want []string
+	for _, c := range cases {
+		add(t, db, source, turn(c.conversation, "1", assist.RoleCustomer, "hello"))
+		add(t, db, source, turn(c.conversation, "2", assist.RoleCustomer, "a refund, please"))
+		g := suggestion(c.conversation, "s-"+c.conversation, 2, assist.SuggestionReady)
+		if _, err := db.AddSuggestion(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+		for id, used := range map[string]string{"r1": g.ID, "r2": "", "r3": "sug_of_nobody"} {
+			if _, err := db.SendReply(t.Context(), ann, assist.NewReply{Conversation: c.conversation, ClientID: id, Text: "Of course.", SuggestionID: used}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.sql != "" {
+			want = append(want, c.conversation)
+		}
+	}
+	look := func() postgres.Record {
+		t.Helper()
+		r, err := db.Record(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(r.Broken)
+		return r
+	}
+	if r := look(); len(r.Broken) > 0 || r.Looked != len(cases) {
+		t.Fatalf("before anything was taken out: %+v", r)
+	}
+	for _, sql := range []string{`ALTER TABLE turns DISABLE TRIGGER record_stands`, `ALTER TABLE events DISABLE TRIGGER record_stands`} {
+		if _, err := db.Query(t.Context(), "turns", sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range cases {
+		if c.sql == "" {
+			continue
+		}
+		if _, err := db.Query(t.Context(), "turns", c.sql, c.conversation); err != nil {
+			t.Fatalf("%s: %v", c.conversation, err)
+		}
+	}
+	slices.Sort(want)
+	if d := cmp.Diff(want, look().Broken); d != "" {
+		t.Errorf("broken (-want +got):\n%s", d)
 	}
 }
 

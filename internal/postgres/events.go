@@ -34,6 +34,11 @@ LEFT JOIN turns t ON e.type = 'turn.added' AND t.conversation_id = e.conversatio
 WHERE e.conversation_id = $1 AND e.seq > $2 AND (e.type <> 'turn.added' OR t.seq IS NOT NULL)
 ORDER BY e.seq LIMIT $3`
 
+// asCustomer says in a batch, which is one transaction, whose conversation is read.
+// A log is always read alike: planning it each time, as searches need, would cost
+// more than reading it.
+const asCustomer = `SELECT set_config('aside.conversation', $1, true), set_config('plan_cache_mode', 'auto', true)`
+
 // Events implements chat.Store. A customer's events have Public only, and gaps
 // where things happened that are not for them. A limit of 0 or less, or more
 // than 1,000, means 1,000.
@@ -55,7 +60,7 @@ func (db *DB) Events(ctx context.Context, who assist.Identity, conversation stri
 	err = db.public.doAgain(ctx, op, func(ctx context.Context, conn *pgx.Conn) error {
 		// One batch is one transaction: the setting ends with it.
 		var b pgx.Batch
-		b.Queue(`SELECT set_config('aside.conversation', $1, true)`, conversation)
+		b.Queue(asCustomer, conversation)
 		b.Queue(customerEvents, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
 			events, err = pgx.CollectRows(rows, customerEvent(conversation))
 			return err
@@ -65,21 +70,34 @@ func (db *DB) Events(ctx context.Context, who assist.Identity, conversation stri
 	return events, err
 }
 
-// Open implements chat.Opener.
-func (db *DB) Open(ctx context.Context, conversation string, after int64, limit int) (c assist.Conversation, events []assist.Event, err error) {
-	const sql = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = $1`
+// Open implements chat.Opener. A customer's is read as the public role, whose
+// policies leave one conversation to be seen, and of it what is theirs.
+func (db *DB) Open(ctx context.Context, who assist.Identity, conversation string, after int64, limit int) (c assist.Conversation, events []assist.Event, err error) {
+	const whole = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = $1`
+	const theirs = `SELECT id, status, customer_name, agent_name, last_seq, created_at, updated_at FROM conversations WHERE id = $1`
+	if !who.MayRead(conversation) {
+		return c, nil, assist.Errorf(assist.Forbidden, "this token may not read conversation %q", conversation)
+	}
 	if limit <= 0 || limit > mostEvents {
 		limit = mostEvents
 	}
-	err = db.turns.doAgain(ctx, "open conversation "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
+	pool, sql, scan, log, event := db.turns, whole, scanConversation, agentEvents, agentEvent(conversation)
+	customer := who.Actor == assist.ActorCustomer
+	if customer {
+		pool, sql, scan, log, event = db.public, theirs, scanCustomers, customerEvents, customerEvent(conversation)
+	}
+	err = pool.doAgain(ctx, "open conversation "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
 		var found []assist.Conversation
-		var b pgx.Batch
+		var b pgx.Batch // is one transaction
+		if customer {
+			b.Queue(asCustomer, conversation)
+		}
 		b.Queue(sql, conversation).Query(func(rows pgx.Rows) (err error) {
-			found, err = pgx.CollectRows(rows, scanConversation)
+			found, err = pgx.CollectRows(rows, scan)
 			return err
 		})
-		b.Queue(agentEvents, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
-			events, err = pgx.CollectRows(rows, agentEvent(conversation))
+		b.Queue(log, conversation, after, limit).Query(func(rows pgx.Rows) (err error) {
+			events, err = pgx.CollectRows(rows, event)
 			return err
 		})
 		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
@@ -92,6 +110,13 @@ func (db *DB) Open(ctx context.Context, conversation string, after int64, limit 
 		return nil
 	})
 	return c, events, err
+}
+
+// scanCustomers reads what a customer is told of their conversation.
+func scanCustomers(row pgx.CollectableRow) (c assist.Conversation, err error) {
+	err = row.Scan(&c.ID, &c.Status, &c.CustomerName, &c.AgentName, &c.LastSeq, &c.CreatedAt, &c.UpdatedAt)
+	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
+	return c, err
 }
 
 func agentEvent(conversation string) pgx.RowToFunc[assist.Event] {

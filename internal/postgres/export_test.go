@@ -56,10 +56,7 @@ func DenseQuery(scope retrieve.Scope, dim, model int, vector []float32) (sql str
 var LexicalQuery = lexicalSQL
 
 // ReadsReplica says whether retrieval reads from the replica now.
-func (db *DB) ReadsReplica() bool { return db.replica.fresh.Load() }
-
-// LookAtReplica looks once, now.
-func (db *DB) LookAtReplica(ctx context.Context) { db.replica.lookOnce(ctx, db.turns, nil) }
+func (db *DB) ReadsReplica() bool { return db.Replica().Serves }
 
 // HoldKnowledge reads the knowledge into memory now.
 func (db *DB) HoldKnowledge(t testing.TB) {

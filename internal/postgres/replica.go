@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -32,6 +34,7 @@ type replica struct {
 	lag   time.Duration
 	log   *slog.Logger
 	fresh atomic.Bool
+	why   atomic.Value // string: why it is not fresh
 
 	cancel context.CancelFunc
 	looker sync.WaitGroup
@@ -96,12 +99,29 @@ func (r *replica) look(ctx context.Context, primary *pool) {
 
 // lookOnce judges the replica and gives the samples that still count.
 func (r *replica) lookOnce(ctx context.Context, primary *pool, samples []sample) []sample {
+	samples, fresh, why, err := r.examine(ctx, primary, samples)
+	if fresh || why != "" {
+		r.judge(fresh, why, err)
+	}
+	return samples
+}
+
+// Why a replica is not read from.
+const (
+	replicaSilent = "it does not answer"
+	replicaLeads  = "it is no standby"
+	replicaBehind = "it is behind"
+)
+
+// examine looks at both sides once. Without a verdict, because the primary was
+// silent, why is empty.
+func (r *replica) examine(ctx context.Context, primary *pool, samples []sample) (_ []sample, fresh bool, why string, err error) {
 	const ahead = `SELECT (pg_current_wal_lsn() - '0/0')::bigint`
 	const behind = `SELECT pg_is_in_recovery(), coalesce(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END - '0/0', 0)::bigint`
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
 	s := sample{at: time.Now()}
-	_, err := primary.try(ctx, func(ctx context.Context, c *pgx.Conn) error { return c.QueryRow(ctx, ahead).Scan(&s.position) })
+	_, err = primary.try(ctx, func(ctx context.Context, c *pgx.Conn) error { return c.QueryRow(ctx, ahead).Scan(&s.position) })
 	known := err == nil
 	if known {
 		samples = append(samples, s)
@@ -113,24 +133,28 @@ func (r *replica) lookOnce(ctx context.Context, primary *pool, samples []sample)
 	})
 	switch {
 	case err != nil:
-		r.judge(false, "it does not answer", err)
+		return samples, false, replicaSilent, err
 	case !standby:
-		r.judge(false, "it is no standby", nil)
-	case known:
-		now := time.Now()
-		for len(samples) > 1 && samples[1].position <= position { // the newest that it has reached comes first
-			samples = samples[1:]
-		}
-		ok := len(samples) > 0 && samples[0].position <= position && now.Sub(samples[0].at) <= r.lag
-		r.judge(ok, "it is behind", nil)
-		for len(samples) > 1 && now.Sub(samples[0].at) > r.lag { // too old to count, whatever it reaches
-			samples = samples[1:]
-		}
+		return samples, false, replicaLeads, nil
+	case !known:
+		return samples, false, "", nil
 	}
-	return samples
+	now := time.Now()
+	for len(samples) > 1 && samples[1].position <= position { // the newest that it has reached comes first
+		samples = samples[1:]
+	}
+	fresh = len(samples) > 0 && samples[0].position <= position && now.Sub(samples[0].at) <= r.lag
+	for len(samples) > 1 && now.Sub(samples[0].at) > r.lag { // too old to count, whatever it reaches
+		samples = samples[1:]
+	}
+	if !fresh {
+		why = replicaBehind
+	}
+	return samples, fresh, why, nil
 }
 
 func (r *replica) judge(fresh bool, why string, err error) {
+	r.why.Store(why)
 	if was := r.fresh.Swap(fresh); was != fresh {
 		if fresh {
 			r.log.Info("retrieval reads from the replica")
@@ -173,6 +197,74 @@ func (r reads) doAgain(ctx context.Context, op string, f func(context.Context, *
 		return r.primary.doAgain(ctx, op, f)
 	}
 	return explain(op, err)
+}
+
+// Replica is what is known of the read replica.
+type Replica struct {
+	On     bool   // one is configured
+	Serves bool   // retrieval reads from it; from the primary otherwise
+	Why    string // it does not serve
+	Mend   string // what to do about it; ExamineReplica alone says
+}
+
+// Replica tells it from memory.
+func (db *DB) Replica() Replica {
+	if db.replica == nil {
+		return Replica{}
+	}
+	now := Replica{On: true, Serves: db.replica.fresh.Load()}
+	if !now.Serves {
+		why, _ := db.replica.why.Load().(string)
+		now.Why = cmp.Or(why, "nobody has looked at it yet")
+	}
+	return now
+}
+
+// ExamineReplica looks at the replica until it is good enough to be read from or
+// the bound on its lag has passed, and says what to do if it is not.
+func (db *DB) ExamineReplica(ctx context.Context) Replica {
+	if db.replica == nil {
+		return Replica{}
+	}
+	ctx, stop := context.WithTimeout(ctx, db.replica.lag+lookFor)
+	defer stop()
+	if own, err := db.sameSystem(ctx); err == nil && !own {
+		return Replica{On: true, Why: "it is a copy of another database", Mend: "set ASIDE_DATABASE_READ_URL to a streaming replica of ASIDE_DATABASE_URL, or unset it"}
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var samples []sample
+	for {
+		var fresh bool
+		var why string
+		samples, fresh, why, _ = db.replica.examine(ctx, db.turns, samples)
+		switch {
+		case fresh:
+			return Replica{On: true, Serves: true}
+		case why == replicaLeads:
+			return Replica{On: true, Why: why, Mend: "set ASIDE_DATABASE_READ_URL to a streaming replica of ASIDE_DATABASE_URL, or unset it"}
+		case why == replicaSilent:
+			return Replica{On: true, Why: why, Mend: "start it, then check ASIDE_DATABASE_READ_URL; its user is that of ASIDE_DATABASE_URL"}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return Replica{On: true, Why: fmt.Sprintf("it is more than %s behind", db.replica.lag),
+				Mend: "look at replay_lag in pg_stat_replication on the primary: the replica must keep up, or be replaced"}
+		}
+	}
+}
+
+// sameSystem reports whether the replica was copied from this database's cluster.
+func (db *DB) sameSystem(ctx context.Context) (bool, error) {
+	const sql = `SELECT system_identifier FROM pg_control_system()`
+	var ids [2]int64
+	for i, p := range []*pool{db.turns, db.replica.pools["look"]} {
+		if _, err := p.try(ctx, func(ctx context.Context, c *pgx.Conn) error { return c.QueryRow(ctx, sql).Scan(&ids[i]) }); err != nil {
+			return false, err
+		}
+	}
+	return ids[0] == ids[1], nil
 }
 
 // Primary is the same database without its replica, for who must read what was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,16 @@ func TestReplica(t *testing.T) {
 	if got := search(scope, db); got != fresh {
 		t.Errorf("read version %d, want the primary's %d", got, fresh)
 	}
+	examined := func(why, mend string) {
+		t.Helper()
+		if got := db.ExamineReplica(t.Context()); !got.On || got.Serves || got.Why != why || !strings.Contains(got.Mend, mend) {
+			t.Errorf("the replica, examined: %+v; want %q, and how to mend it: %q", got, why, mend)
+		}
+	}
+	examined("it is more than 1s behind", "pg_stat_replication")
+	if got := db.Replica(); !got.On || got.Serves || got.Why != "it is behind" {
+		t.Errorf("while it is behind: %+v", got)
+	}
 	ask(`SELECT pg_wal_replay_resume()`)
 	onReplica(true)
 	if got := search(scope, db); got != fresh {
@@ -113,22 +124,32 @@ func TestReplica(t *testing.T) {
 		t.Errorf("without it, read version %d, want %d", got, fresh)
 	}
 	onReplica(false)
+	examined("it does not answer", "ASIDE_DATABASE_READ_URL")
 	put("third")
 	if got := search(scope, db); got <= fresh {
 		t.Errorf("without it, read version %d, want a newer one than %d", got, fresh)
 	}
 	start("standby", primary)
 	onReplica(true)
+	until(t, 15*time.Second, func() bool { return db.ExamineReplica(t.Context()) == postgres.Replica{On: true, Serves: true} })
 
-	// A primary in its place is not used: it may have gone its own way.
-	other, err := postgres.Open(t.Context(), postgres.Config{URL: primary.URL("aside"), ReadURL: primary.URL("aside")})
-	if err != nil {
-		t.Fatal(err)
+	// A primary in its place is not used: it may have gone its own way. Nor is one
+	// of another database, which the doctor tells apart.
+	for _, c := range []struct{ url, why string }{{primary.URL("aside"), "it is no standby"}, {testdb.URL(t), "it is a copy of another database"}} {
+		other, err := postgres.Open(t.Context(), postgres.Config{URL: primary.URL("aside"), ReadURL: c.url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Stop()
+		if got := other.ExamineReplica(t.Context()); got.Serves || got.Why != c.why || !strings.Contains(got.Mend, "ASIDE_DATABASE_READ_URL") {
+			t.Errorf("examined: %+v, want %q", got, c.why)
+		}
+		if other.ReadsReplica() {
+			t.Error("a primary is read as a replica")
+		}
 	}
-	defer other.Stop()
-	other.LookAtReplica(t.Context())
-	if other.ReadsReplica() {
-		t.Error("a primary is read as a replica")
+	if got := (db.Primary().ExamineReplica(t.Context())); got != (postgres.Replica{}) {
+		t.Errorf("without a replica: %+v", got)
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 )
 
-// Revoke keeps a revocation for all processes.
+// Revoke keeps a revocation for all processes. That of a subject also ends their
+// sessions, which would give them new tokens.
 func (db *DB) Revoke(ctx context.Context, by string, r assist.Revocation) error {
-	const sql = `INSERT INTO revocations AS r (kind, value, issued, keep, by_whom) VALUES ($1, $2, $3, $4, $5)
+	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now(), id_token = '' WHERE $1 = 'subject' AND subject = $2 AND ended_at IS NULL)
+		INSERT INTO revocations AS r (kind, value, issued, keep, by_whom) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (kind, value) DO UPDATE SET issued = greatest(r.issued, excluded.issued), keep = greatest(r.keep, excluded.keep),
 			by_whom = excluded.by_whom, at = now()`
 	if err := r.Validate(); err != nil {

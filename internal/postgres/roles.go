@@ -17,6 +17,7 @@ const publicRole = "aside_public"
 // security limits the rows, except in tables named …_public, which cannot hold
 // others; what is not listed is closed.
 var publicGrants = []string{
+	`conversations (id, status, customer_name, agent_name, last_seq, created_at, updated_at)`,
 	`turns (conversation_id, seq, role, name, text, at, external_id, sources)`,
 	`events (conversation_id, seq, type, public_data)`,
 	`documents (id, title, kind, audience, collection, language, url, valid_from, valid_to, revision, body, updated_at)`,
@@ -112,7 +113,7 @@ func grantSelect(what, schema, role string) string {
 // limit: a superuser, the tables' owner, a role with BYPASSRLS.
 func limited(ctx context.Context, c *pgx.Conn) error {
 	const sql = `SELECT current_user, row_security_active('passages') AND row_security_active('documents')
-		AND row_security_active('turns') AND row_security_active('events') AND row_security_active('passage_vectors') AND row_security_active('learned')`
+		AND row_security_active('conversations') AND row_security_active('turns') AND row_security_active('events') AND row_security_active('passage_vectors') AND row_security_active('learned')`
 	var user string
 	var active bool
 	if err := c.QueryRow(ctx, sql).Scan(&user, &active); err != nil {

@@ -40,12 +40,16 @@ func TestCustomerEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conv, opened, err := db.Open(t.Context(), "c1", 1, 0)
+	conv, opened, err := db.Open(t.Context(), ann, "c1", 1, 0)
 	if c, _ := db.Conversation(t.Context(), "c1"); err != nil || cmp.Diff(all[1:], opened) != "" || cmp.Diff(c, conv) != "" {
 		t.Errorf("opened after 1: %+v, %d of %d events, %v", conv, len(opened), len(all), err)
 	}
-	_, _, err = db.Open(t.Context(), "nowhere", 0, 0)
+	_, _, err = db.Open(t.Context(), ann, "nowhere", 0, 0)
 	wantCode(t, err, assist.NotFound)
+	_, _, err = db.Open(t.Context(), customer("nowhere"), "nowhere", 0, 0)
+	wantCode(t, err, assist.NotFound)
+	_, _, err = db.Open(t.Context(), customer("c2"), "c1", 0, 0)
+	wantCode(t, err, assist.Forbidden)
 	var want []assist.Event // what the live events would have shown
 	for _, e := range all {
 		if e.Data = nil; e.Public != nil {
@@ -61,6 +65,12 @@ func TestCustomerEvents(t *testing.T) {
 	}
 	if len(got) != 4 {
 		t.Errorf("%d events, want 4", len(got))
+	}
+	theirs, back, err := db.Open(t.Context(), customer("c1"), "c1", 1, 0)
+	told := assist.Conversation{ID: conv.ID, Status: conv.Status, CustomerName: conv.CustomerName, AgentName: conv.AgentName,
+		LastSeq: conv.LastSeq, CreatedAt: conv.CreatedAt, UpdatedAt: conv.UpdatedAt}
+	if err != nil || cmp.Diff(want[1:], back) != "" || cmp.Diff(told, theirs) != "" {
+		t.Errorf("the customer came back to %+v, %d events of %d, %v", theirs, len(back), len(want)-1, err)
 	}
 	for _, e := range got {
 		if strings.Contains(string(e.Public), "secret") {
@@ -121,6 +131,7 @@ func TestPublicRole(t *testing.T) {
 		`SELECT block, upto FROM posting_blocks`:                                    0,
 		`SELECT * FROM passage_vectors_public`:                                      1,
 		`SELECT id, term, df_public, asked_public FROM lexicon`:                     4,
+		`SELECT id, status, last_seq FROM conversations`:                            1,
 		`SELECT version, passages_public, questions_public FROM knowledge_stats`:    1,
 		`SELECT * FROM learned`:                                                     1,
 		`SELECT * FROM vector_models`:                                               1,
@@ -155,8 +166,8 @@ func TestPublicRole(t *testing.T) {
 		}
 	}
 	// The setting ended with the transaction it was made in.
-	for _, table := range []string{"turns", "events"} {
-		rows, err := db.Query(t.Context(), "public", `SELECT seq FROM `+table)
+	for table, column := range map[string]string{"turns": "seq", "events": "seq", "conversations": "last_seq"} {
+		rows, err := db.Query(t.Context(), "public", `SELECT `+column+` FROM `+table)
 		if len(rows) != 0 || err != nil {
 			t.Errorf("without a conversation %s shows %v, %v", table, rows, err)
 		}

@@ -58,13 +58,17 @@ func (db *DB) SessionGoesOn(ctx context.Context, id string) error {
 	return err
 }
 
-// EndSession ends one session and gives the ID token it began with, "" when that
-// was given before; one that has ended stays so.
-func (db *DB) EndSession(ctx context.Context, id string) (idToken string, err error) {
-	const sql = `WITH was AS (SELECT id, id_token FROM sessions WHERE id = $1 FOR UPDATE)
-		UPDATE sessions s SET ended_at = coalesce(s.ended_at, now()), id_token = '' FROM was WHERE s.id = was.id RETURNING was.id_token`
+// EndSession ends one session, on somebody's word, revokes the tokens it gave out,
+// which live as long as given, and gives the ID token it began with, "" when that
+// was given before. One that has ended stays so.
+func (db *DB) EndSession(ctx context.Context, by, id string, tokens time.Duration) (idToken string, err error) {
+	const sql = `WITH was AS (SELECT id, id_token, ended_at FROM sessions WHERE id = $1 FOR UPDATE),
+		ended AS (UPDATE sessions s SET ended_at = coalesce(s.ended_at, now()), id_token = '' FROM was WHERE s.id = was.id),
+		revoked AS (INSERT INTO revocations (kind, value, issued, keep, by_whom)
+			SELECT 'session', id, now(), now() + $2::interval, $3 FROM was WHERE ended_at IS NULL ON CONFLICT DO NOTHING)
+		SELECT id_token FROM was`
 	err = db.turns.doAgain(ctx, "end a session", func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, sql, id).Scan(&idToken)
+		err := conn.QueryRow(ctx, sql, id, tokens, by).Scan(&idToken)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // forgotten long ago
 		}
@@ -73,11 +77,12 @@ func (db *DB) EndSession(ctx context.Context, id string) (idToken string, err er
 	return idToken, err
 }
 
-// EndSessions ends all sessions of an agent and counts them.
-func (db *DB) EndSessions(ctx context.Context, subject string) (n int64, err error) {
-	const sql = `UPDATE sessions SET ended_at = now(), id_token = '' WHERE subject = $1 AND ended_at IS NULL AND expires_at > now()`
+// EndSessions ends all sessions of an agent as EndSession does, and counts them.
+func (db *DB) EndSessions(ctx context.Context, by, subject string, tokens time.Duration) (n int64, err error) {
+	const sql = `WITH ended AS (UPDATE sessions SET ended_at = now(), id_token = '' WHERE subject = $1 AND ended_at IS NULL AND expires_at > now() RETURNING id)
+		INSERT INTO revocations (kind, value, issued, keep, by_whom) SELECT 'session', id, now(), now() + $2::interval, $3 FROM ended ON CONFLICT DO NOTHING`
 	err = db.turns.do(ctx, "end the sessions of an agent", func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, sql, subject)
+		tag, err := conn.Exec(ctx, sql, subject, tokens, by)
 		n = tag.RowsAffected()
 		return err
 	})
@@ -93,15 +98,4 @@ func (db *DB) Sessions(ctx context.Context) (list []Session, err error) {
 		return err
 	})
 	return list, err
-}
-
-// EndedSessions lists the sessions that were ended, not merely over, within the
-// last while.
-func (db *DB) EndedSessions(ctx context.Context, within time.Duration) (ids []string, err error) {
-	const sql = `SELECT id FROM sessions WHERE ended_at > now() - $1::interval`
-	err = db.turns.doAgain(ctx, "list ended sessions", func(ctx context.Context, conn *pgx.Conn) (err error) {
-		ids, err = collect(ctx, conn, pgx.RowTo[string], sql, within)
-		return err
-	})
-	return ids, err
 }

@@ -31,14 +31,14 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	goesOn(map[string]bool{"one": true, "two": true, "other": true, "over": false, "unknown": false})
-	if hint, err := db.EndSession(ctx, "one"); err != nil || hint != "the ID token of one" {
+	if hint, err := db.EndSession(ctx, "ada", "one", time.Hour); err != nil || hint != "the ID token of one" {
 		t.Errorf("%q, %v", hint, err)
 	}
-	if hint, err := db.EndSession(ctx, "one"); err != nil || hint != "" {
+	if hint, err := db.EndSession(ctx, "ada", "one", time.Hour); err != nil || hint != "" {
 		t.Fatal(err)
 	}
 	goesOn(map[string]bool{"one": false, "two": true, "other": true})
-	if n, err := db.EndSessions(ctx, "ada"); n != 1 || err != nil {
+	if n, err := db.EndSessions(ctx, "m1", "ada", time.Hour); n != 1 || err != nil {
 		t.Errorf("ended %d, %v", n, err)
 	}
 	goesOn(map[string]bool{"two": false, "other": true})
@@ -46,15 +46,28 @@ func TestSessions(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Subject != "bo" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	ended, err := db.EndedSessions(ctx, time.Minute)
-	if err != nil {
+	revoked := func() map[string]bool {
+		t.Helper()
+		all, err := db.Revocations(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, r := range all {
+			got[string(r.Kind)+" "+r.Value] = true
+		}
+		return got
+	}
+	if d := cmp.Diff(map[string]bool{"session one": true, "session two": true}, revoked()); d != "" {
+		t.Error(d)
+	}
+	// Who is revoked gets no new tokens from a session either.
+	now := time.Now().UTC()
+	if err := db.Revoke(ctx, "m1", assist.Revocation{Kind: assist.RevokeSubject, Value: "bo", Issued: now, Keep: now.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]bool{}
-	for _, id := range ended {
-		got[id] = true
-	}
-	if d := cmp.Diff(map[string]bool{"one": true, "two": true}, got); d != "" {
+	goesOn(map[string]bool{"other": false})
+	if d := cmp.Diff(map[string]bool{"session one": true, "session two": true, "subject bo": true}, revoked()); d != "" {
 		t.Error(d)
 	}
 }

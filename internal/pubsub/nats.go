@@ -118,6 +118,43 @@ func withoutURL(err error, url string) error {
 	return err
 }
 
+// Probe connects as a node would, sends itself a message under the prefix and says
+// which server passed it on. URL, Creds, Prefix and Name of the options count.
+func Probe[T any](ctx context.Context, o NATSOptions[T]) (server string, err error) {
+	refused := make(chan error, 1)
+	settings := []nats.Option{nats.Name(o.Name), nats.Timeout(writeFor), nats.NoReconnect(),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			select {
+			case refused <- err:
+			default: // the first one tells
+			}
+		})}
+	if o.Creds != "" {
+		settings = append(settings, nats.UserCredentials(o.Creds))
+	}
+	conn, err := nats.Connect(o.URL, settings...)
+	if err != nil {
+		return "", withoutURL(err, o.URL)
+	}
+	defer conn.Close()
+	subject := o.Prefix + ".probe." + nats.NewInbox()[len(nats.InboxPrefix):]
+	came := make(chan *nats.Msg, 1)
+	if _, err := conn.ChanSubscribe(subject, came); err != nil {
+		return "", err
+	}
+	if err := conn.Publish(subject, nil); err != nil {
+		return "", err
+	}
+	select {
+	case <-came:
+		return conn.ConnectedServerName() + " " + conn.ConnectedServerVersion(), nil
+	case err := <-refused:
+		return "", err
+	case <-ctx.Done():
+		return "", fmt.Errorf("a message to %s.> did not come back: %w", o.Prefix, ctx.Err())
+	}
+}
+
 // Subscribe is Bus.Subscribe; the other nodes' events come as soon as the server
 // has heard of it.
 func (b *NATS[T]) Subscribe(topic string, take func(T)) (cancel func()) {

@@ -372,3 +372,24 @@ func BenchmarkPublishNATS(b *testing.B) {
 	}
 	b.ReportMetric(float64(bus.Lost())/float64(b.N), "lost/op")
 }
+
+// TestProbe says who passes messages on, and why nobody does.
+func TestProbe(t *testing.T) {
+	c := natsd.Guarded(t, 1, "s3cret")
+	probe := func(url string) (string, error) {
+		return Probe(t.Context(), NATSOptions[note]{URL: url, Prefix: "p", Name: "doctor"})
+	}
+	if got, err := probe(strings.Replace(c.URL(0), "nats://", "nats://s3cret@", 1)); err != nil || !strings.HasPrefix(got, "n0 ") {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := probe(c.URL(0)); err == nil || !strings.Contains(err.Error(), "Authorization") {
+		t.Errorf("without the token: %v", err)
+	}
+	c.Cut()
+	if _, err := probe(c.URL(0)); err == nil {
+		t.Error("a server that is away passed a message on")
+	}
+	if _, err := probe("nats://me:s3cret@[bad"); err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "ASIDE_NATS_URL") {
+		t.Errorf("a bad URL: %v", err)
+	}
+}

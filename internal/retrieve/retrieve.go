@@ -17,6 +17,7 @@ type Scope struct {
 	Language    string          // "": all
 	At          time.Time       // zero: now
 	K           int             // how many passages; 0: 8
+	Unjudged    bool            // only passages are wanted: how sure they answer is not worked out, which saves a question to the index
 }
 
 // filters says whether the scope leaves out passages that its audience may see.

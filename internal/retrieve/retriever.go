@@ -93,8 +93,8 @@ type Result struct {
 	KnowledgeVersion int64
 	Dense            string  // the embedding model that took part; "" if it did not
 	DenseOff         string  // why a configured one did not, for the log and the doctor; "" otherwise
-	Share            float64 // of the question, that the best passage carries, 0..1
-	Evidence         float64 // how sure it is that the passages answer, 0..1
+	Share            float64 // of the question, that the best passage carries, 0..1; 0 where Scope.Unjudged
+	Evidence         float64 // how sure it is that the passages answer, 0..1; 0 where Scope.Unjudged
 	Weak             bool    // too little evidence to answer from: abstain
 	TookMS           float64
 }
@@ -141,12 +141,10 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 			return nil
 		}
 		lexical, err = r.index.Lexical(gctx, wide, words.query)
-		if err == nil && len(lexical) < scope.K && scope.filters() {
+		if err == nil && len(lexical) < scope.K && scope.filters() && lexicon.Passages > r.opt.Budget {
 			// What the budget left out may be all that the filter lets through.
 			words = weigh(q.Terms, lexicon, math.MaxInt)
-			if lexicon.Passages > r.opt.Budget {
-				words.query.Wide = words.query.Candidates
-			}
+			words.query.Wide = words.query.Candidates
 			lexical, err = r.index.Lexical(gctx, wide, words.query)
 		}
 		if err != nil {
@@ -155,11 +153,14 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		if len(lexical) == 0 {
 			return nil
 		}
+		first = r.pages.reread(q, lexical)
+		r.pages.spread(q, lexical, words.idf(q))
+		if scope.Unjudged {
+			return nil
+		}
 		if knowledge, err = r.parted(gctx, scope, lexicon); err != nil {
 			return err
 		}
-		first = r.pages.reread(q, lexical)
-		r.pages.spread(q, lexical, words.idf(q))
 		if recaller, ok := r.index.(Recaller); ok && lexicon.Learned > 0 {
 			if memory, err = recaller.Recall(gctx, wide, first.hit.ID, words.ids()); err != nil {
 				return fmt.Errorf("recall what passage %s was asked: %w", first.hit.ID, err)
@@ -185,6 +186,11 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	telling := words.idf(q)
 	for i := range res.Hits {
 		res.Hits[i].Quote = quote(r.pages.of(res.Hits[i], q.Language), telling)
+	}
+	if scope.Unjudged {
+		res.Weak = len(res.Hits) == 0
+		res.TookMS = float64(time.Since(began).Microseconds()) / 1000
+		return res, nil
 	}
 	if len(lexical) > 0 {
 		res.Share = min(first.words/words.mass, 1)

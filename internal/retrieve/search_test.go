@@ -258,3 +258,63 @@ func BenchmarkSearch(b *testing.B) {
 		}
 	}
 }
+
+// counted notes what it is asked.
+type counted struct {
+	*memindex.Index
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+func (c *counted) note(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked[what]++
+}
+
+func (c *counted) Lexicon(ctx context.Context, s retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
+	c.note("lexicon")
+	return c.Index.Lexicon(ctx, s, terms)
+}
+
+func (c *counted) Lexical(ctx context.Context, s retrieve.Scope, q retrieve.LexicalQuery) ([]assist.Hit, error) {
+	c.note("lexical")
+	return c.Index.Lexical(ctx, s, q)
+}
+
+func (c *counted) Recall(ctx context.Context, s retrieve.Scope, passage string, terms []int32) (retrieve.Memory, error) {
+	c.note("recall")
+	return c.Index.Recall(ctx, s, passage, terms)
+}
+
+// TestQuestionsToTheIndex holds what a search costs: each question to the index is
+// one to the database, and under load suggestions stand in line for those.
+func TestQuestionsToTheIndex(t *testing.T) {
+	index := memindex.New(shop())
+	lesson := retrieve.NewLesson("c", 2, transcript("c: What about my refund?"), []retrieve.Ground{{Passage: "returns#1", Weight: 1}})
+	if _, err := index.Learn(t.Context(), []retrieve.Lesson{lesson}); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now()
+	for _, c := range []struct {
+		name   string
+		scope  retrieve.Scope
+		budget int
+		want   map[string]int
+	}{
+		{"as a suggestion asks", retrieve.Scope{At: at}, 0, map[string]int{"lexicon": 1, "lexical": 1, "recall": 1}},
+		{"the passages alone", retrieve.Scope{At: at, Unjudged: true}, 0, map[string]int{"lexicon": 1, "lexical": 1}},
+		{"what a budget left out is asked for too", retrieve.Scope{At: at, Unjudged: true}, 1, map[string]int{"lexicon": 1, "lexical": 2}},
+	} {
+		x := &counted{Index: index, asked: map[string]int{}}
+		r := retrieve.New(x, nil, retrieve.Options{Budget: c.budget})
+		c.scope.Audience = assist.AudienceInternal
+		res := search(t, r, c.scope, "How long does my refund take?")
+		if d := cmp.Diff(c.want, x.asked); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+		if len(res.Hits) == 0 || res.Hits[0].ID != "returns#1" || res.Weak || (res.Evidence == 0) != c.scope.Unjudged {
+			t.Errorf("%s: %v, evidence %v, weak %v", c.name, ids(res.Hits), res.Evidence, res.Weak)
+		}
+	}
+}

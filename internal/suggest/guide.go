@@ -36,17 +36,20 @@ func isOption(instruction string) bool {
 	return strings.HasPrefix(instruction, "way/") || strings.HasPrefix(instruction, "gesture/")
 }
 
-// guided makes steps and options from the whole playbook; false: there is none,
-// and the documents that were hit must do. A Guide that fails costs the learned
-// order, not the suggestion.
+// guided makes steps and options from the whole playbook; false: it is not to be
+// had, and the documents that were hit must do. A Guide that fails costs the
+// learned order, not the suggestion.
 func (r *run) guided(ctx context.Context) bool {
 	if r.s.opt.Guide == nil || r.m.Audience != assist.AudienceInternal {
 		return false
 	}
 	pb, err := r.s.opt.Guide.Playbook(ctx, r.KnowledgeVersion)
-	if err != nil || pb.Book.Len() == 0 {
+	if err != nil {
 		r.guideFailed(ctx, "read the playbook", err)
 		return false
+	}
+	if pb.Book.Len() == 0 {
+		return true // there are no procedures: the documents that were hit need not be read for any
 	}
 	c := playbook.Case{Book: pb.Book, Turns: r.m.Turns, Ticks: r.m.Steps, Authority: pb.Authority, Role: r.m.Agent.Authority,
 		Language: r.Question.Language, Order: r.Conversation, Now: r.began, Clues: r.clues(pb.Book)}
@@ -153,7 +156,9 @@ func (r *run) lookUp(ctx context.Context, o assist.Option) {
 	for _, t := range lex.Terms(o.Title+" "+o.Detail, "en") {
 		q.Terms = append(q.Terms, assist.Term{Text: t, Weight: 1})
 	}
-	found, err := r.s.opt.Knowledge.Search(ctx, r.scope, q)
+	scope := r.scope
+	scope.Unjudged = true
+	found, err := r.s.opt.Knowledge.Search(ctx, scope, q)
 	if err != nil {
 		r.guideFailed(ctx, "search for an option", err)
 		return

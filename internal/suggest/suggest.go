@@ -106,7 +106,11 @@ func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) 
 	}
 	written := r.startWriting(ctx, w)
 	r.instantDraft(ctx)
-	written.open(func() { w.Instant(r.Suggestion) })
+	written.open(func() {
+		if r.Instant != nil {
+			w.Instant(r.Suggestion)
+		}
+	})
 	return r.finish(ctx, written.wait())
 }
 
@@ -240,10 +244,14 @@ func (r *run) procedure(ctx context.Context, id string) (playbook.Procedure, boo
 // stepDocument gives the document of a step id, which may itself hold slashes.
 func stepDocument(stepID string) string { return stepID[:max(strings.LastIndexByte(stepID, '/'), 0)] }
 
-// instantDraft writes and checks the draft that needs no model.
+// instantDraft writes and checks the draft that needs no model, unless ctx ends
+// while it searches: nobody would see it.
 func (r *run) instantDraft(ctx context.Context) {
 	asked := wishes(r.Question)
 	from := r.quotable(ctx, asked)
+	if ctx.Err() != nil {
+		return
+	}
 	answer := r.s.reader.answers(asked, r.Question.Language, r.m.Turns, from)
 	r.cite(answer, from)
 	r.instant = check.All(r.input(compose(r.Question, r.m, answer, r.Steps, r.chosen)))

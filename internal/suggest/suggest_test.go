@@ -299,6 +299,20 @@ func TestSupersede(t *testing.T) {
 			t.Errorf("%s, watcher %s", got.State, w.order())
 		}
 	})
+	t.Run("during the search for the instant draft", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		k, searches := shop(), 0
+		k.during = func(context.Context) {
+			if searches++; searches == 2 {
+				cancel(newer)
+			}
+		}
+		w := &watch{}
+		got := suggester(t, k, nil).Run(ctx, momentOf("c: How long does a refund take? And what does shipping to Germany cost?"), w)
+		if got.State != assist.SuggestionSuperseded || got.Instant != nil || w.order() != "passages" || searches != 2 {
+			t.Errorf("%s after %d searches, watcher %s", got.State, searches, w.order())
+		}
+	})
 	t.Run("during the hold", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())

@@ -73,11 +73,14 @@ type SearchHit struct {
 	Quote      string          `json:"quote"`
 }
 
-// Part is one thing the server needs, for /readyz.
+// Part is one thing the server needs, for /readyz. One that is not OK makes it
+// unable to serve; a degraded one is OK: something else does its work meanwhile,
+// and Detail says what.
 type Part struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty"`
+	Name     string `json:"name"`
+	OK       bool   `json:"ok"`
+	Degraded bool   `json:"degraded,omitempty"`
+	Detail   string `json:"detail,omitempty"`
 }
 
 // Status is what the console shows about the server.

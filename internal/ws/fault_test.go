@@ -229,6 +229,9 @@ func TestReconnectStorm(t *testing.T) {
 		s.Before = func(context.Context, string) error { asked.Add(1); return nil }
 	}, nil)
 	who := func(i int) assist.Identity {
+		if i%2 == 0 { // what they missed is read as the public role
+			return assist.Identity{Subject: fmt.Sprintf("customer-%d", i), Actor: assist.ActorCustomer, Conversation: fmt.Sprintf("conv-%d", i)}
+		}
 		return assist.Identity{Subject: fmt.Sprintf("tool-%d", i), Actor: assist.ActorSource}
 	}
 	for i := range n {

@@ -16,7 +16,9 @@ import (
 )
 
 // Client is a chat model behind an OpenAI-compatible server. Calls may run side
-// by side.
+// by side. Its breaker, what it learned of the server and how long a busy server
+// asked to be left alone are per node, by decision: a server that one node cannot
+// reach may answer another, and asking costs each node five calls.
 type Client struct {
 	server *server
 

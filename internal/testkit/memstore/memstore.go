@@ -475,7 +475,7 @@ func (s *Store) Events(ctx context.Context, who assist.Identity, id string, afte
 }
 
 // Open implements chat.Opener.
-func (s *Store) Open(ctx context.Context, id string, after int64, limit int) (assist.Conversation, []assist.Event, error) {
+func (s *Store) Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (assist.Conversation, []assist.Event, error) {
 	if err := s.enter(ctx, "Open"); err != nil {
 		return assist.Conversation{}, nil, err
 	}
@@ -486,9 +486,16 @@ func (s *Store) Open(ctx context.Context, id string, after int64, limit int) (as
 	}
 	var out []assist.Event
 	for _, e := range c.events {
-		if e.Seq > after && len(out) < limit {
-			out = append(out, e)
+		if e.Seq <= after || len(out) == limit {
+			continue
 		}
+		if who.Actor == assist.ActorCustomer {
+			if e.Public == nil {
+				continue
+			}
+			e.Data = nil
+		}
+		out = append(out, e)
 	}
 	return c.Conversation, out, nil
 }

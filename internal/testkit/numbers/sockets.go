@@ -244,13 +244,14 @@ func comeBack(ctx context.Context, b *bench) error {
 	}
 	var took time.Duration
 	var queries float64
+	var used load.CPU
 	var tries atomic.Int64
 	if err == nil {
 		for _, v := range all {
 			v.c.Drop()
 		}
 		if err = missed(); err == nil {
-			took, queries, err = b.stampede(ctx, s, all, told, &tries)
+			took, queries, used, err = b.stampede(ctx, s, all, told, &tries)
 		}
 	}
 	for _, v := range all {
@@ -261,17 +262,17 @@ func comeBack(ctx context.Context, b *bench) error {
 	if err = errors.Join(err, end()); err != nil {
 		return err
 	}
-	b.add(fmt.Sprintf("%d sockets dropped at once, all back with nothing missed", n), fmt.Sprintf("≤ 3 s + jitter (%s)", jitter), fmt.Sprintf("%d had missed a turn; %d dials", (n+told-1)/told, tries.Load()), "%.2f s", took.Seconds())
+	b.add(fmt.Sprintf("%d sockets dropped at once, all back with nothing missed", n), fmt.Sprintf("≤ 3 s + jitter (%s)", jitter), fmt.Sprintf("%d had missed a turn; %d dials; %s", (n+told-1)/told, tries.Load(), used.Per(n)), "%.2f s", took.Seconds())
 	b.add("queries for one that comes back", "≤ 1", "transactions of the whole database, less those of the same time without", "%.2f", queries)
 	return nil
 }
 
 // stampede lets all come back within the jitter, and counts.
-func (b *bench) stampede(ctx context.Context, s *load.Server, all []*visitor, told int, tries *atomic.Int64) (took time.Duration, queries float64, err error) {
+func (b *bench) stampede(ctx context.Context, s *load.Server, all []*visitor, told int, tries *atomic.Int64) (took time.Duration, queries float64, used load.CPU, err error) {
 	for { // what is learned from the replies is not the stampede's
 		m, err := s.Metrics(ctx)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, used, err
 		}
 		if m[`aside_queue_depth{queue="learning"}`] == 0 {
 			break
@@ -282,17 +283,25 @@ func (b *bench) stampede(ctx context.Context, s *load.Server, all []*visitor, to
 	var at [3]time.Time
 	for i := range count {
 		if i == 2 {
-			if took, err = comeAtOnce(ctx, s, all, told, tries); err != nil {
-				return 0, 0, err
+			before, err := s.CPU(ctx)
+			if err != nil {
+				return 0, 0, used, err
 			}
+			if took, err = comeAtOnce(ctx, s, all, told, tries); err != nil {
+				return 0, 0, used, err
+			}
+			if used, err = s.CPU(ctx); err != nil {
+				return 0, 0, used, err
+			}
+			used = used.Minus(before)
 		}
 		if count[i], err = b.transactions(ctx); err != nil {
-			return 0, 0, err
+			return 0, 0, used, err
 		}
 		at[i] = time.Now()
 	}
 	still := (count[1] - count[0]) / at[1].Sub(at[0]).Seconds()
-	return took, max(0, count[2]-count[1]-still*at[2].Sub(at[1]).Seconds()) / float64(len(all)), nil
+	return took, max(0, count[2]-count[1]-still*at[2].Sub(at[1]).Seconds()) / float64(len(all)), used, nil
 }
 
 func comeAtOnce(ctx context.Context, s *load.Server, all []*visitor, told int, tries *atomic.Int64) (time.Duration, error) {
