@@ -64,11 +64,12 @@ func contains(cs []assist.Citation, c assist.Citation) bool {
 
 // Find finds the exact words of quote in text and gives their byte range there.
 // Only white space and typographic quotation marks may differ. The match begins
-// and ends between words: "for $5" is not in "for $50".
+// and ends between words: "for $5" is not in "for $50". A quote that is not valid
+// UTF-8 has no words: its first byte could stand in the middle of a character.
 func Find(text, quote string) (start, end int, ok bool) {
 	needle, _ := plain(quote, false)
 	needle = strings.TrimSpace(needle)
-	if !strings.ContainsFunc(needle, wordRune) {
+	if !utf8.ValidString(needle) || !strings.ContainsFunc(needle, wordRune) {
 		return 0, 0, false
 	}
 	hay, at := plain(text, true)
