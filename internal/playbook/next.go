@@ -90,7 +90,7 @@ func Question(s assist.NextStep) string {
 		text = text[:i]
 	}
 	text = strings.TrimSpace(text)
-	lower := strings.ToLower(text)
+	lower := lowerASCII(text)
 	for _, cut := range []string{" for [", " and enter", " and click", " and press", " with [", " into [", " in ["} {
 		if i := strings.Index(lower, cut); i > 0 {
 			text, lower = text[:i], lower[:i]
@@ -144,6 +144,18 @@ func toYou(s string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// lowerASCII keeps every byte where it was; other letters may get longer or shorter
+// when they are lowered.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // lowerFirst lowers the first letter of "Full Name or Account ID", but not of

@@ -281,6 +281,7 @@ func TestTextOrder(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(returns)
 	f.Add("1. [a] (b\n - c\n\t- d\n 2) e")
+	f.Add("1. Ask how İİİ")
 	f.Fuzz(func(t *testing.T, body string) {
 		p, ok := Parse(page(body))
 		if ok != (len(p.Steps) > 0) {

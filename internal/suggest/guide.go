@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -211,5 +213,6 @@ func offer(o *assist.Option, language string) string {
 	if !english {
 		return fmt.Sprintf(words[2], o.Title)
 	}
-	return fmt.Sprintf(words[2], strings.ToLower(o.Title[:1])+o.Title[1:])
+	first, size := utf8.DecodeRuneInString(o.Title)
+	return fmt.Sprintf(words[2], string(unicode.ToLower(first))+o.Title[size:])
 }
