@@ -19,6 +19,7 @@ const (
 	duplicateObject     = "42710"
 	notPermitted        = "42501"
 	undefinedTable      = "42P01"
+	deadlock            = "40P01"
 	readOnly            = "25006"
 	adminShutdown       = "57P01"
 )
@@ -52,7 +53,7 @@ func explainState(op string, pg *pgconn.PgError) error {
 		return assist.Wrap(cause, assist.Invalid, "the text contains a character that cannot be stored (NUL or invalid UTF-8); remove it and send it again")
 	case "57014", "55P03":
 		return unavailable("the database took too long; try again")
-	case "40001", "40P01":
+	case "40001", deadlock:
 		return unavailable("the database was busy with the same data; try again")
 	case "53100":
 		return unavailable("the database's disk is full; free space there and try again")

@@ -127,8 +127,20 @@ func (db *DB) Drop(ctx context.Context) error {
 	if db.schema == "aside" || db.schema == "public" {
 		return assist.Errorf(assist.Forbidden, "schema %q holds live data and is not dropped", db.schema)
 	}
-	return db.ingest.do(ctx, "drop schema "+db.schema, func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{db.schema}.Sanitize()+` CASCADE`)
-		return err
-	})
+	if db.held != nil {
+		db.held.stop() // it reads table after table, as the drop takes them
+	}
+	// Whoever else still reads may hold one table and wait for another. PostgreSQL
+	// then ends one of the two.
+	var err error
+	for range 10 {
+		err = db.ingest.do(ctx, "drop schema "+db.schema, func(ctx context.Context, c *pgx.Conn) error {
+			_, err := c.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{db.schema}.Sanitize()+` CASCADE`)
+			return err
+		})
+		if !violates(err, deadlock, "") {
+			break
+		}
+	}
+	return err
 }

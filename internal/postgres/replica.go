@@ -175,7 +175,7 @@ func (r *replica) failed(broken bool, err error) bool {
 	case errors.As(err, &pg):
 		// What a standby says when what it replays is in the way of a query, or has
 		// not come yet.
-		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == undefinedTable || pg.Code == "42703" || pg.Code[:2] == "53"
+		return pg.Code == "40001" || pg.Code == deadlock || pg.Code == undefinedTable || pg.Code == "42703" || pg.Code[:2] == "53"
 	}
 	return assist.CodeOf(err) == assist.Unavailable || brokenConnection(err)
 }
@@ -243,7 +243,7 @@ func (db *DB) ExamineReplica(ctx context.Context) Replica {
 			return Replica{On: true, Serves: true}
 		case why == replicaLeads:
 			return Replica{On: true, Why: why, Mend: "set ASIDE_DATABASE_READ_URL to a streaming replica of ASIDE_DATABASE_URL, or unset it"}
-		case why == replicaSilent:
+		case why == replicaSilent && ctx.Err() == nil: // not merely cut off by the end of this examination
 			return Replica{On: true, Why: why, Mend: "start it, then check ASIDE_DATABASE_READ_URL; its user is that of ASIDE_DATABASE_URL"}
 		}
 		select {
