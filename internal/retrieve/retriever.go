@@ -354,12 +354,16 @@ func weigh(terms []assist.Term, l Lexicon, budget int) weighed {
 	}
 	w.query.Mass = w.mass
 	w.query.Candidates = telling(words, budget, l.Passages)
-	if l.Passages > budget {
+	if l.Passages > WideFrom {
 		w.query.Wide = telling(words, WideBudget(l.Passages), l.Passages)
 	}
 	learned.Candidates = telling(asked, budget, l.Learned)
 	return w
 }
+
+// WideFrom is how many passages may always be looked at one by one: no index needs
+// to know where their terms stand.
+const WideFrom = 1000
 
 // WideBudget is how many passages the terms may bring of which an index need not
 // read the passages themselves.
