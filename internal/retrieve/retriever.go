@@ -241,10 +241,10 @@ func (r *Retriever) sure(ctx context.Context, scope Scope, l looked, lexicon Lex
 
 // A customer who turns to something else seldom says so. Then what was said before
 // finds the old topic: the first passage has little of the new question, and another
-// has nearly all of it. Chosen on half of the dialogues of seven sets; on the other
-// half 91 questions that were heard to have turned were better off by their own
-// words alone, 6 worse, and no set of dialogues that go on lost. A higher turnedLeft
-// hears more turns, and loses questions on one of many pages that differ by a name.
+// has nearly all of it. Chosen on half of the dialogues of seven sets. On the other
+// half, before learning, no set of dialogues that go on lost; after learning dstc11,
+// whose pages differ by a hotel's name, lost 0.002 of R@1. A higher turnedLeft hears
+// more turns, and loses more of such questions.
 const (
 	turnedLeft = 0.3 // of its own best score a question must not have left in the first passage
 	turnedHas  = 0.5 // share of the question that its own best passage must carry
