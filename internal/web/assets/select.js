@@ -40,6 +40,9 @@ export function neighbour(state, step) {
 export const customerName = (conversation, chat) =>
   conversation?.customer_name || chat?.entries.find((e) => e.kind === "turn" && e.role === "customer" && e.name)?.name || (conversation ? "Visitor" : "");
 
+// givenName is the name they go by, where there is one.
+export const givenName = (state, chat) => state.queue.byId[chat.id]?.customer_name || customerName(null, chat);
+
 // briefing is the newest hand-over that says what happened so far.
 export const briefing = (chat) => chat?.entries.findLast((e) => e.kind === "handoff" && (e.summary || e.tried?.length));
 
@@ -75,10 +78,15 @@ export function waitingNote(chat) {
   return "";
 }
 
-// question is what the suggestion answers, in the customer's words.
+// question is what the suggestion answers, in the customer's words. Where secrets
+// were hidden from the search ("[MAIL_1]"), it is what they wrote since the answer
+// before.
 export function question(chat, s) {
-  if (s?.question?.text) return s.question.text;
-  return chat.entries.find((e) => e.seq === s?.for_seq)?.text ?? "";
+  const text = s?.question?.text ?? "";
+  if (text && !/\[[A-Z]+_\d+\]/.test(text)) return text;
+  const turns = chat.entries.filter((e) => e.kind === "turn" && e.seq <= s?.for_seq && !e.action && e.role !== "system");
+  const answer = turns.findLastIndex((e) => e.role !== "customer");
+  return turns.slice(answer + 1).map((e) => e.text).join(" ") || text;
 }
 
 export const lastCustomerTurn = (chat) => chat.entries.findLast((e) => e.kind === "turn" && e.role === "customer");

@@ -92,7 +92,7 @@ function rows(state, chat, actions, now) {
 }
 
 function entry(state, chat, e, before) {
-  if (e.kind === "handoff") return handoff(state, e, e.seq === briefing(chat)?.seq);
+  if (e.kind === "handoff") return handoff(state, e, e.summary === briefing(chat)?.summary);
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
   if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name.replaceAll(/[-_]+/g, " ")), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
@@ -105,7 +105,7 @@ function entry(state, chat, e, before) {
     h("p", { class: "turn-head" + (follows ? " sr" : "") }, e.role === "bot" && icon("bot"), user("bdi", { class: "turn-who" }, who), e.role === "bot" && h("span", null, e.name ? "the bot" : "automated"), h("time", null, clockTime(e.at))),
     user("p", { class: "turn-text" }, e.text),
     e.sources?.length > 0 && h("p", { class: "turn-foot turn-sources" }, icon("page"), e.sources.map((s) => (safeHref(s.url) ? h("a", { class: "link", href: safeHref(s.url), target: "_blank", rel: "noopener noreferrer" }, s.title || s.url) : user("span", null, s.title)))),
-    e.suggestion_id && h("p", { class: "turn-foot" }, icon("pen"), origin(outcome)));
+    e.suggestion_id && e.role === "agent" && h("p", { class: "turn-foot" }, icon("pen"), origin(outcome)));
 }
 
 function origin(outcome) {
@@ -114,13 +114,13 @@ function origin(outcome) {
   return "from Aside’s draft";
 }
 
-// handoff is one passing on. What the newest one says is in the conversation's
-// head, where it stays in sight.
+// handoff is one passing on. Who takes it repeats what was said with it; what the
+// newest one says is in the conversation's head, where it stays in sight.
 function handoff(state, e, inHead) {
   const to = e.to ? (e.to === state.session.sub ? "you" : e.to_name || "a colleague") : "";
-  if (to && !e.summary) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
+  if (to) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
   return h("aside", { class: "handoff", key: "h-" + e.seq, "aria-label": "Hand-over" },
-    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : fromBot(e) ? "Handed over by the bot" : e.reason_code === "returned" ? "Back in the queue" : "Handed over", reasonWords(e) && e.reason_code !== "returned" && " · " + reasonWords(e), e.at && h("time", null, clockTime(e.at))),
+    h("p", { class: "handoff-head" }, icon("arrow"), fromBot(e) ? "Handed over by the bot" : e.reason_code === "returned" ? "Back in the queue" : "Handed over", reasonWords(e) && e.reason_code !== "returned" && " · " + reasonWords(e), e.at && h("time", null, clockTime(e.at))),
     e.reason_code === "returned" && e.reason && user("p", { class: "handoff-summary" }, e.reason),
     e.summary && !inHead && user("p", { class: "handoff-summary" }, e.summary));
 }
