@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -30,6 +31,13 @@ var assetTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".json": "application/json",
 	".svg":  "image/svg+xml",
+}
+
+// pages are what agents and operators open; page.html is all of them.
+var pages = map[string]struct{ Title, Style, Script string }{
+	"index.html":      {"Aside", "console.css", "app.js"},
+	"deliveries.html": {"Deliveries · Aside", "deliveries.css", "deliveries.js"},
+	"storybook.html":  {"Aside: every state", "console.css", "storybook.js"},
 }
 
 type asset struct {
@@ -89,15 +97,26 @@ func loadAssets() map[string]asset {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(body)
-		name := strings.TrimPrefix(p, "assets/")
-		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
+		files[strings.TrimPrefix(p, "assets/")] = newAsset(strings.TrimPrefix(p, "assets/"), body)
 		return nil
 	})
 	if err != nil {
 		panic("web: read embedded assets: " + err.Error()) // the binary itself is broken
 	}
+	page := template.Must(template.New("page").Parse(string(files["page.html"].body)))
+	for name, p := range pages {
+		var b bytes.Buffer
+		if err := page.Execute(&b, p); err != nil {
+			panic("web: write " + name + ": " + err.Error()) // likewise
+		}
+		files[name] = newAsset(name, b.Bytes())
+	}
 	return files
+}
+
+func newAsset(name string, body []byte) asset {
+	sum := sha256.Sum256(body)
+	return asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
 }
 
 func gzipped(body []byte) []byte {

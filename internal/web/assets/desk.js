@@ -56,8 +56,7 @@ export class Desk {
     select: (id) => {
       this.#menu = "";
       this.dispatch({ type: "conversation.select", id });
-      this.#draw();
-      this.#el.queue.querySelector(".queue-row.is-open")?.scrollIntoView({ block: "nearest" }); // by keyboard one walks out of sight
+      this.#showRow();
       this.#server.open(id);
     },
     composing: (on) => this.state.open && this.dispatch({ type: "composing", id: this.state.open, on }),
@@ -130,8 +129,14 @@ export class Desk {
     start: () => this.#server.start(),
     signIn: (token) => this.#server.signIn(token),
     signOut: () => this.#server.signOut(),
-    view: (view) => this.dispatch({ type: "view", view }),
+    view: (view) => { this.dispatch({ type: "view", view }); this.#showRow(); },
   };
+
+  // #showRow keeps the open conversation in sight: by keyboard one walks out of it.
+  #showRow() {
+    this.#draw();
+    this.#el.queue.querySelector(".queue-row.is-open")?.scrollIntoView({ block: "nearest" });
+  }
 
   get theme() { return document.documentElement.dataset.theme || "auto"; }
 
