@@ -116,7 +116,7 @@ class Suggestion extends HTMLElement {
     const chosen = state.status?.model?.state === "none" && s?.phase !== "failed"; // nothing is amiss: it stands below what helps
     if (!s || s.question?.quiet) return [!chosen && notice, quiet(state, chat, s, st, now), steps(chat, a), chosen && notice];
     if (past) {
-      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
+      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.closed ? "This conversation is closed." : chat.answered.mine
         ? ["Sent. ", "Aside listens for ", user("bdi", null, givenName(state, chat) || "the customer"), "’s answer."]
         : [user("bdi", null, chat.answered.name || "A colleague"), " answered this message. The draft is folded away."])),
         steps(chat, a), this.#folded(chat, chat.shown, "Draft for the last message"), quietLine(s, a)];
