@@ -79,6 +79,28 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+// TestPagesNameTheirModules: a browser asks for all of a page's modules at once.
+func TestPagesNameTheirModules(t *testing.T) {
+	h := web.Assets(false)
+	get := func(path string) *httptest.ResponseRecorder {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+		return rec
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile(`rel="modulepreload" href="([^"]+)"`).FindAllStringSubmatch(get("/").Body.String(), -1) {
+		named[m[1]] = true
+		if code := get(m[1]).Code; code != http.StatusOK {
+			t.Errorf("%s: status %d", m[1], code)
+		}
+	}
+	for _, deep := range []string{"/assets/desk.js", "/assets/select.js", "/assets/memory.js"} {
+		if !named[deep] {
+			t.Errorf("%s is not named: %v", deep, named)
+		}
+	}
+}
+
 // TestWidgetIsSmall holds what a shop's page pays: one script until somebody
 // reaches for the button, the rest then.
 func TestWidgetIsSmall(t *testing.T) {

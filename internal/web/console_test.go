@@ -475,7 +475,7 @@ func TestConsole(t *testing.T) {
 		if got := d.waitFor(t, "reply.send", 1)[0]; got.Data.SuggestionID != "" {
 			t.Errorf("the agent's own words were sent as %+v", got.Data)
 		}
-		chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".folded summary").click(); document.querySelector(".folded .button").click()`), chrome.Eventually(reply+`.includes("refunded in full")`),
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".folded .button")`), chromedp.Evaluate[chromedp.Void](`document.querySelector(".folded .button").click()`), chrome.Eventually(reply+`.includes("refunded in full")`),
 			alt("u"), chrome.Eventually(reply+` === ""`), undo, chrome.Eventually(reply+`.includes("refunded in full")`), ctrl(kb.Enter))
 		if got := d.waitFor(t, "reply.send", 2)[1]; got.Data.SuggestionID != "s1" {
 			t.Errorf("the draft's words were sent as %+v", got.Data)
