@@ -254,7 +254,7 @@ class Server {
         this.#desk.dispatch({ type: "conversation.reset", id });
         return this.#join(id);
       }
-      this.#desk.dispatch({ type: "conversation.opened", id });
+      this.#desk.dispatch({ type: "conversation.opened", id, seq: ack.seq });
     } catch {
       // Asked again on the next connection.
     }

@@ -4,7 +4,7 @@
 
 import { clockTime, h, icon, kbd, render, soon, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
-import { briefing, checklist, customerName, neighbour, shownDraft, standing, streaming, waiting } from "./select.js";
+import { announcement, briefing, checklist, customerName, loading, neighbour, shownDraft, standing, streaming, waiting } from "./select.js";
 import { ariaChord, Keys, KeysDialog, pretty } from "./keys.js";
 import { WhyDialog } from "./why.js";
 import { drawLink, drawSignIn, drawTop } from "./status.js";
@@ -261,10 +261,11 @@ export class Desk {
   // #announce says to screen readers that a draft is there: once, never tokens.
   #announce() {
     const s = this.#shown, chat = this.#chat;
-    if (!s || s.phase !== "ready" || !shownDraft(s) || (chat.answered && s.for_seq < chat.answered.seq)) return;
-    if (this.#said === s.id) return;
+    if (!s || loading(chat) || this.#said === s.id || (chat.answered && s.for_seq < chat.answered.seq)) return;
+    const words = announcement(s);
+    if (!words) return;
     this.#said = s.id;
-    this.#el.live.textContent = `Draft ready, ${s.hits.length} source${s.hits.length === 1 ? "" : "s"}`;
+    this.#el.live.textContent = words;
   }
 
   #build() {

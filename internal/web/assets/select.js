@@ -118,6 +118,17 @@ export function standing(state, chat, now) {
   return { kind: "ready", word: "Ready" };
 }
 
+// loading: what happened before it was opened is still coming in. None of it is news.
+export const loading = (chat) => !chat.opened || chat.lastSeq < chat.upTo;
+
+// announcement is what screen readers say of a suggestion, once.
+export function announcement(s) {
+  if (s.phase === "abstained" && !s.question?.quiet) return "No source answers this";
+  if (s.phase !== "ready" || !shownDraft(s)) return "";
+  const sources = count(s.hits.length, "source");
+  return s.standing === "check" ? `Draft with ${count(s.check_count || 1, "fact")} to check, ${sources}` : `Draft ready, ${sources}`;
+}
+
 const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 const modelWrites = (state) => !state.status || state.status.model?.state === "ready";
 

@@ -2,7 +2,7 @@
 // the agent is there and stays put when they have scrolled up.
 
 import { clockTime, dayName, h, icon, plural, render, safeHref, user } from "./dom.js";
-import { briefing, customerName, typingNow } from "./select.js";
+import { briefing, customerName, loading, typingNow } from "./select.js";
 import { fromBot, reasonWords } from "./queue.js";
 
 const NEAR_PX = 60;
@@ -34,6 +34,7 @@ class Transcript extends HTMLElement {
     const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
     if (changed || !this.#drawn || signature.some((x, i) => x !== this.#drawn[i])) {
       this.#drawn = signature;
+      this.#log.setAttribute("aria-live", changed || loading(chat) ? "off" : "polite"); // a long chat is not read out
       render(this.#log, rows(state, chat, actions, now));
     }
     render(this.#typing, typingLine(state, chat, now));

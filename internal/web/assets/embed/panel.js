@@ -29,7 +29,7 @@ import "../panel.js";
 import { claimsOf } from "../claims.js";
 import { h, icon, render, soon, user } from "../dom.js";
 import { Keys } from "../keys.js";
-import { internalSources, internalWords, shownDraft, sourceName, streaming } from "../select.js";
+import { announcement, internalSources, internalWords, loading, shownDraft, sourceName, streaming } from "../select.js";
 import { RequestError, Socket } from "../socket.js";
 import { drawLink } from "../status.js";
 import { hasGap, initial, reduce } from "../store.js";
@@ -259,7 +259,7 @@ export class AsidePanel extends HTMLElement {
         this.#dispatch({ type: "conversation.reset", id });
         return this.#join();
       }
-      this.#dispatch({ type: "conversation.opened", id });
+      this.#dispatch({ type: "conversation.opened", id, seq: ack.seq });
       this.#emit("ready", { conversation: id });
     } catch (err) {
       if (err instanceof RequestError && !err.temporary) return this.#stopped("This conversation cannot be opened.", err.message);
@@ -383,10 +383,10 @@ export class AsidePanel extends HTMLElement {
   }
 
   #announce() {
-    const s = this.#shown;
-    if (!s || s.phase !== "ready" || !shownDraft(s) || this.#said === s.id) return;
+    const s = this.#shown, words = s && !loading(this.#chat) && this.#said !== s.id && announcement(s);
+    if (!words) return;
     this.#said = s.id;
-    this.#live.textContent = `Draft ready, ${s.hits.length} source${s.hits.length === 1 ? "" : "s"}`;
+    this.#live.textContent = words;
   }
 
   #dispatch(action) {
