@@ -503,6 +503,19 @@ func TestConsole(t *testing.T) {
 		}
 	})
 
+	t.Run("pages are searched with no conversation open", func(t *testing.T) {
+		d := newDesk(t)
+		tab := chrome.Tab(t, browser)
+		chrome.Run(t, tab, chromedp.Navigate(d.URL), chrome.Eventually(`document.querySelector(".queue-row")`), alt("h"), chrome.Eventually(`document.activeElement.matches(".find-input")`),
+			chromedp.KeyEvent("goodwill"), chromedp.KeyEvent(kb.Enter), chrome.Eventually(`document.querySelector(".found .source-toggle")`),
+			chromedp.Evaluate[chromedp.Void](`document.querySelector(".found .source-toggle").click()`), chrome.Eventually(`document.querySelector(".found .source-meta")`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".found .source .link"))`) {
+			t.Error("there is nothing to insert into")
+		}
+		// It belongs to what one looks at: another conversation begins without it.
+		chrome.Run(t, tab, alt("j"), chrome.Eventually(atWork), chrome.Eventually(`document.querySelector(".found .source .link")`), alt("k"), chrome.Eventually(`!document.querySelector(".found")`))
+	})
+
 	t.Run("where nothing answers, the customer is asked in their language", func(t *testing.T) {
 		d := newDesk(t)
 		tab := openDesk(t, browser, d)

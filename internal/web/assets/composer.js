@@ -125,7 +125,7 @@ class Composer extends HTMLElement {
     t.focus();
     if (replace) t.select();
     else if (t.selectionStart > 0 && !/\s$/.test(t.value.slice(0, t.selectionStart))) text = " " + text;
-    const done = text === "" ? document.execCommand("delete") : document.execCommand("insertText", false, text);
+    const done = this.focused && (text === "" ? document.execCommand("delete") : document.execCommand("insertText", false, text));
     if (!done) {
       t.setRangeText(text, t.selectionStart, t.selectionEnd, "end");
       this.#changed();

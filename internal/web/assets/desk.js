@@ -151,7 +151,7 @@ export class Desk {
   }
 
   #use(s, sentences, replace) {
-    if (!s || !sentences?.length) return;
+    if (!s || !sentences?.length || !this.#chat) return;
     if (this.state.view === "aside") this.dispatch({ type: "view", view: "chat" });
     this.#draw(); // a narrow window must show the box before it can take the text
     this.#el.composer.insert(s, sentences, { replace });

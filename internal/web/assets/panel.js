@@ -21,7 +21,7 @@ const ASKS = {
 const PICTURES = { ready: "check", check: "alert", none: "search", superseded: "clock", answered: "check", instant: "pen" };
 
 class Suggestion extends HTMLElement {
-  #head; #scroll; #dock; #view = fresh(""); #watch; #draftSeen = true; #args = null; #find = null;
+  #head; #scroll; #dock; #view = fresh(""); #watch; #draftSeen = true; #args = null; #find = null; #conversation = "";
 
   connectedCallback() {
     if (this.#head) return;
@@ -42,6 +42,8 @@ class Suggestion extends HTMLElement {
   update(state, actions, now) {
     this.#args = { state, actions, now };
     const chat = state.chats[state.open];
+    if (this.#conversation && this.#conversation !== state.open) this.#find = null;
+    this.#conversation = state.open;
     const id = chat ? chat.id + "/" + chat.shown : "";
     if (this.#view.id !== id) this.#view = fresh(id);
     this.#draw();
@@ -53,8 +55,8 @@ class Suggestion extends HTMLElement {
   focusAsk() { this.#dock.querySelector(".ask-input")?.focus(); }
   askReason() { this.#set({ bad: true }); }
 
-  // focusSearch opens the agent's own search of the pages. It outlives the card:
-  // a new suggestion takes nothing of it away.
+  // focusSearch opens the agent's own search of the pages. It outlives the card,
+  // not the conversation: a new suggestion takes nothing of it away.
   focusSearch() {
     this.#find ??= { text: "", asked: "", hits: null, trouble: "", from: this.getRootNode().activeElement };
     this.#draw();
@@ -193,7 +195,7 @@ class Suggestion extends HTMLElement {
       open && h("p", { class: "source-meta" },
         internal ? h("span", { class: "tag is-internal" }, icon("lock"), "internal, not for the customer") : h("span", { class: "tag" }, icon("globe"), "public"),
         dated && h("span", { class: stale ? "tag is-stale" : null }, stale && icon("alert"), "updated " + shortDate(hit.updated_at, now) + (stale ? ", over a year ago" : "")),
-        hit.quote && h("button", { class: "link", on: { click: () => this.#args.actions.insertText(hit.quote, hit) } }, "Insert the sentence"),
+        hit.quote && this.#conversation && h("button", { class: "link", on: { click: () => this.#args.actions.insertText(hit.quote, hit) } }, "Insert the sentence"),
         href && h("a", { href, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${hit.title} in a new tab` }, "open", icon("open"))));
   }
 

@@ -27,7 +27,7 @@ export function waiting(state) {
 const time = (at) => (at ? new Date(at).getTime() : 0);
 
 export const unread = (state, c) =>
-  c.id !== state.open && c.status !== "closed" && c.last_role === "customer" && c.last_seq > (state.seen[c.id] ?? 0);
+  c.id !== state.open && c.status !== "closed" && (c.last_role === "customer" || c.status === "waiting") && c.last_seq > (state.seen[c.id] ?? 0);
 
 // neighbour is the conversation before (-1) or after (+1) the open one.
 export function neighbour(state, step) {
