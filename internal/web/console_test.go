@@ -513,7 +513,7 @@ func TestConsole(t *testing.T) {
 			t.Error("there is nothing to insert into")
 		}
 		// It belongs to what one looks at: another conversation begins without it.
-		chrome.Run(t, tab, alt("j"), chrome.Eventually(atWork), chrome.Eventually(`document.querySelector(".found .source .link")`), alt("k"), chrome.Eventually(`!document.querySelector(".found")`))
+		chrome.Run(t, tab, alt("j"), chrome.Eventually(atWork), chrome.Eventually(`document.querySelector(".found .source")`), alt("j"), chrome.Eventually(`!document.querySelector(".found")`))
 	})
 
 	t.Run("where nothing answers, the customer is asked in their language", func(t *testing.T) {
