@@ -31,7 +31,7 @@ class Transcript extends HTMLElement {
     const changed = this.#conversation !== chat.id;
     // Scrolled up since we last set the position, even if its event is yet to come.
     const stay = !changed && !(this.#stuck && (this.#scroll.scrollTop >= this.#set - 2 || this.#atBottom()));
-    const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
+    const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.queue.byId[chat.id]?.agent, state.session.sub, dayName(now, now)];
     if (changed || !this.#drawn || signature.some((x, i) => x !== this.#drawn[i])) {
       this.#drawn = signature;
       this.#log.setAttribute("aria-live", changed || loading(chat) ? "off" : "polite"); // a long chat is not read out
@@ -97,7 +97,9 @@ function entry(state, chat, e, before) {
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
   if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name.replaceAll(/[-_]+/g, " ")), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
-  const mine = e.role === "agent" && (!e.author || e.author === state.session.sub);
+  // What a chat tool reports has the tool for its author: the name says who it was, where the conversation is ours.
+  const reported = e.name && e.name === state.session.name && state.queue.byId[chat.id]?.agent === state.session.sub;
+  const mine = e.role === "agent" && (!e.author || e.author === state.session.sub || reported);
   const who = e.role === "customer" ? e.name || customerName(state.queue.byId[chat.id], chat) || "Customer"
     : e.role === "bot" ? e.name || "Bot" : mine ? "You" : e.name || "Colleague";
   const follows = before && before.role === e.role && before.author === e.author && new Date(e.at) - new Date(before.at) < 120_000;
