@@ -84,7 +84,7 @@ func TestListsStayDense(t *testing.T) {
 		if live, all := blocks[0].(int64), blocks[1].(int64); live > 2 || all > 4 {
 			t.Errorf("round %d: %d blocks, of which %d are searched for now", round, all, live)
 		}
-		for _, scope := range []retrieve.Scope{{Audience: assist.AudiencePublic}, {Audience: assist.AudienceInternal}} {
+		for _, scope := range []retrieve.Scope{{Audience: assist.AudiencePublic}, {Audience: assist.AudienceInternal}, {Audience: assist.AudienceInternal, At: time.Now()}} {
 			for _, words := range []string{"w7 w30", fmt.Sprintf("w1 w250 edition%d", round), fmt.Sprintf("edition%d w12", round+1)} {
 				if diff := cmp.Diff(find(scope, words, false), find(scope, words, true)); diff != "" {
 					t.Fatalf("round %d: the lists find others for %q: %s", round, words, diff)

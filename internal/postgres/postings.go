@@ -328,8 +328,8 @@ func (db *DB) moveOut(ctx context.Context, conn *pgx.Conn, block int64, past boo
 // listBlock lists the rows of a block up to the last there is. A block without any
 // is forgotten.
 func listBlock(ctx context.Context, tx pgx.Tx, block, last int64, average float64) error {
-	const put = `INSERT INTO posting_blocks (block, upto, current, average, over) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (block) DO UPDATE SET (upto, current, average, over) = ROW (excluded.upto, excluded.current, excluded.average, excluded.over)`
+	const put = `INSERT INTO posting_blocks (block, upto, current, average, over, listed_at) VALUES ($1, $2, $3, $4, $5, now())
+		ON CONFLICT (block) DO UPDATE SET (upto, current, average, over, listed_at) = ROW (excluded.upto, excluded.current, excluded.average, excluded.over, excluded.listed_at)`
 	upto := min(last, (block+1)*blockRows-1)
 	var sum rowCount
 	for _, part := range audiences {
@@ -423,20 +423,21 @@ func (db *DB) listed(ctx context.Context, conn *pgx.Conn, scope retrieve.Scope, 
 	if scope.Audience == assist.AudienceInternal {
 		parts = audiences
 	}
-	// A row of each block at least, but of those that are over only where the past is
-	// asked for. All in one statement, which sees one state.
+	// A row of each block at least, but of those that are over only where a time before
+	// they were listed is asked for. All in one statement, which sees one state.
+	const asOfNow = `coalesce($4::timestamptz >= b.listed_at, true)`
 	sql := `SELECT b.block, (SELECT max(upto) FROM posting_blocks), x.what, x.term, x.list FROM posting_blocks b LEFT JOIN LATERAL (`
 	for i, part := range parts {
 		if i > 0 {
 			sql += ` UNION ALL `
 		}
 		sql += `SELECT 0 AS what, l.term, l.list FROM postings_` + part + ` l WHERE l.block = b.block AND l.term = ANY($1::int[])
-			UNION ALL SELECT 1, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'past' AND $4
+			UNION ALL SELECT 1, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'past' AND ` + asOfNow + `
 			UNION ALL SELECT 2, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'collection' AND l.name = ANY($2::text[])
 			UNION ALL SELECT 2, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'language' AND l.name = $3::text AND $3 <> ''`
 	}
-	sql += `) x ON true WHERE NOT (b.over AND $4) ORDER BY b.block`
-	rows, err := conn.Query(ctx, sql, q.Wide, orEmpty(scope.Collections), scope.Language, scope.At.IsZero())
+	sql += `) x ON true WHERE NOT (b.over AND ` + asOfNow + `) ORDER BY b.block`
+	rows, err := conn.Query(ctx, sql, q.Wide, orEmpty(scope.Collections), scope.Language, orNull(scope.At))
 	if err != nil {
 		return p, false, err
 	}
