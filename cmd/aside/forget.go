@@ -19,7 +19,7 @@ func defineForget(o *options, cfg *app.Config) runner {
 		if len(args) > 0 || (*conversation == "") == (*customer == "") {
 			return usageError{"name either --conversation ID or --customer KEY"}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
