@@ -86,7 +86,7 @@ func TestDoctorMakesNothing(t *testing.T) {
 	for _, c := range Examine(t.Context(), cfg, slog.New(slog.DiscardHandler)) {
 		found[c.Name] = c
 	}
-	if c := found["database"]; !c.OK || !strings.Contains(c.Detail, "none yet: there is no database in "+cfg.DataDir) {
+	if c := found["database"]; !c.OK || !strings.Contains(c.Detail, "there is no database in "+cfg.DataDir) {
 		t.Errorf("%+v", c)
 	}
 	if _, err := os.Stat(cfg.DataDir); !os.IsNotExist(err) {

@@ -134,7 +134,7 @@ func examinePostgres() Check {
 
 func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check {
 	if cfg.Database == "" && !local.Made(cfg.DataDir) {
-		return []Check{{Name: "database", OK: true, Detail: "none yet: " + noCluster(cfg.DataDir)}}
+		return []Check{{Name: "database", OK: true, Detail: noCluster(cfg.DataDir)}}
 	}
 	db, err := OpenDatabase(ctx, cfg, log)
 	if err != nil {
