@@ -13,8 +13,8 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/retrieve"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 	"github.com/aside-project/aside/internal/testkit"
-	"github.com/aside-project/aside/internal/testkit/memindex"
 )
 
 // The sets of TestMeasure with the least recall@5 that is accepted.

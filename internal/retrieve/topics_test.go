@@ -7,7 +7,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/testkit/memindex"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 )
 
 // outfitter is a small shop's knowledge, in which pages differ by the product.
