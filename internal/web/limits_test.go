@@ -80,6 +80,7 @@ func TestHostileJSON(t *testing.T) {
 	for name, body := range map[string]string{
 		"deep lists":     `{"text":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 		"deep objects":   strings.Repeat(`{"text":`, 5_000) + "1" + strings.Repeat("}", 5_000),
+		"one too deep":   `{"text":"a","more":` + strings.Repeat("[", assist.MaxDepth) + strings.Repeat("]", assist.MaxDepth) + `}`, // nothing else is wrong with it
 		"deep and cut":   strings.Repeat(`{"a":[`, 5_000),
 		"huge number":    `{"text":"a","k":1e999999}`,
 		"long number":    `{"text":"a","k":` + strings.Repeat("9", 10_000) + `}`,
