@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -82,8 +81,8 @@ func (m *inMemory) dial(subject string) *websocket.Conn {
 	}
 	here, there := net.Pipe()
 	m.listener.conns <- there
-	u := &url.URL{Scheme: "ws", Host: "aside.example", Path: "/"}
-	conn, _, err := websocket.NewClient(here, u, http.Header{"Authorization": {"Bearer " + token}}, 1024, 1024)
+	dialer := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return here, nil }}
+	conn, _, err := dialer.Dial("ws://aside.example/", http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
 		m.t.Fatal(err)
 	}
