@@ -290,7 +290,7 @@ func (g *guide) run() {
 	for {
 		select {
 		case a := <-g.queue:
-			g.learn(a)
+			surviving(g.log, a.conversation, func() { g.learn(a) })
 		case <-tick.C:
 			g.flush()
 		case <-look.C:
@@ -305,7 +305,7 @@ func (g *guide) run() {
 			for {
 				select {
 				case a := <-g.queue:
-					g.learn(a)
+					surviving(g.log, a.conversation, func() { g.learn(a) })
 					continue
 				default:
 				}

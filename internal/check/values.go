@@ -527,6 +527,9 @@ func german(word string) (float64, bool) {
 	return a + b, a >= 1 && a < 10 && b >= 20 && b < 100
 }
 
+// maxPhoneTokens is more than fifteen digits and the signs between them are.
+const maxPhoneTokens = 64
+
 // phone reads a phone number: at least seven digits in groups, or after a plus.
 func (r *valueReader) phone() bool {
 	var digits strings.Builder
@@ -536,6 +539,9 @@ func (r *valueReader) phone() bool {
 		t := r.at(k)
 		if k > 0 && t.start-r.at(k-1).end > 1 {
 			break
+		}
+		if k > maxPhoneTokens { // no phone number; each number of a long list would read the whole list
+			return false
 		}
 		if t.kind == tokNumber && !strings.ContainsAny(t.low, ",k") {
 			for _, c := range t.low {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -122,14 +123,14 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	var lexicon Lexicon
 	known := make(chan struct{}) // closed when lexicon is there, or never will be
 	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
+	group.Go(caught(func() (err error) {
 		defer close(known)
 		if lexicon, err = r.index.Lexicon(gctx, wide, texts(q.Terms)); err != nil {
 			return fmt.Errorf("read the lexicon: %w", err)
 		}
 		return nil
-	})
-	group.Go(func() (err error) {
+	}))
+	group.Go(caught(func() (err error) {
 		<-known
 		if lexicon.Terms == nil {
 			return nil
@@ -143,12 +144,12 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		}
 		best.evidence, err = r.sure(gctx, wide, best, lexicon)
 		return err
-	})
+	}))
 	if r.embedder != nil {
-		group.Go(func() error {
+		group.Go(caught(func() error {
 			dense, res.DenseOff = r.dense(gctx, wide, q, known, &lexicon)
 			return nil
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return Result{}, err
@@ -688,4 +689,17 @@ func perDocument(hits []assist.Hit, limit, k int) []assist.Hit {
 		}
 	}
 	return kept
+}
+
+// caught makes a panic an error: nobody else recovers what runs beside the caller,
+// and what runs here reads what customers and documents say.
+func caught(do func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("retrieval panicked: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return do()
+	}
 }

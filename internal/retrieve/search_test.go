@@ -318,3 +318,19 @@ func TestQuestionsToTheIndex(t *testing.T) {
 		}
 	}
 }
+
+// panicking is an index with a bug.
+type panicking struct{ *memindex.Index }
+
+func (panicking) Lexicon(context.Context, retrieve.Scope, []string) (retrieve.Lexicon, error) {
+	panic("a bug")
+}
+
+// TestSearchSurvives: what searches beside the caller fails; the process stays.
+func TestSearchSurvives(t *testing.T) {
+	for _, r := range []*retrieve.Retriever{retrieve.New(panicking{}, nil, retrieve.Options{}), retrieve.New(panicking{}, &embedder{}, retrieve.Options{})} {
+		if _, err := r.Search(t.Context(), retrieve.Scope{}, assist.Question{Text: "refund"}); err == nil || !strings.Contains(err.Error(), "a bug") {
+			t.Errorf("%v", err)
+		}
+	}
+}
