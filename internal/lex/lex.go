@@ -21,7 +21,7 @@ func (s Span) In(text string) string { return text[s.Start:s.End] }
 // An apostrophe inside a word ("don't") and a point or comma inside a number
 // ("1,360.50") belong to it; a hyphen parts words.
 func Words(text string) []Span {
-	var spans []Span
+	spans := make([]Span, 0, len(text)/6+1)
 	for i := 0; i < len(text); {
 		s, ok := nextWord(text, i)
 		if !ok {
