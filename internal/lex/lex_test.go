@@ -154,6 +154,9 @@ func FuzzLex(f *testing.F) {
 			}
 		}
 		for _, language := range []string{"en", "de", "fr", "es", "pt", "xx"} {
+			if first := FirstTerm(text, language); first != strings.Join(Terms(text, language)[:min(1, len(Terms(text, language)))], "") {
+				t.Fatalf("FirstTerm(%q) in %s: %q of %q", text, language, first, Terms(text, language))
+			}
 			for _, term := range Terms(text, language) {
 				if term == "" || len(term) > maxTerm || utf8.ValidString(text) && !utf8.ValidString(term) {
 					t.Fatalf("Terms(%q, %s) has %q", text, language, term)

@@ -125,6 +125,7 @@ type run struct {
 	weak    bool
 	scope   retrieve.Scope
 	instant check.Report
+	read    check.Reading  // for both drafts
 	upset   bool           // recovery comes first
 	chosen  *assist.Option // the way the agent decided for
 	limits  []check.Limit  // what this agent may still give
@@ -266,7 +267,7 @@ func (r *run) instantDraft(ctx context.Context) {
 
 // input is all that a draft is held against.
 func (r *run) input(d assist.Draft) check.Input {
-	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits}
+	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits, Read: &r.read}
 }
 
 // sorry drafts what can be said to an upset customer when no page answers; false:
