@@ -97,6 +97,7 @@ type Result struct {
 	Evidence         float64 // how sure it is that the passages answer, 0..1; 0 where Scope.Unjudged
 	Weak             bool    // too little evidence to answer from: abstain
 	TookMS           float64
+	Near             *Near // what was found by vector, for another search; nil: nothing was
 }
 
 // Search finds the passages for a question within a scope. It fails only when
@@ -170,6 +171,13 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	})
 	if r.embedder != nil {
 		group.Go(func() error {
+			if scope.Near != nil {
+				<-known
+				var same bool
+				if dense, same = scope.Near.same(wide, q.Text, lexicon); same {
+					return nil
+				}
+			}
 			dense, res.DenseOff = r.dense(gctx, wide, q, known, &lexicon)
 			return nil
 		})
@@ -180,6 +188,9 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	res.KnowledgeVersion, res.Searched = lexicon.Version, q.Terms
 	if r.embedder != nil && res.DenseOff == "" {
 		res.Dense = lexicon.DenseName
+		if len(scope.Collections) == 0 && scope.Language == "" {
+			res.Near = &Near{q.Text, res.Dense, lexicon.Version, wide.Audience, wide.At, wide.K, dense}
+		}
 	}
 	hits := fuse(lexical, dense, r.opt.DenseWeight)
 	res.Hits = perDocument(hits, r.opt.PerDocument, scope.K)

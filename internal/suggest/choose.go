@@ -385,7 +385,7 @@ func (r *run) quotable(ctx context.Context, asked []wish) []assist.Hit {
 		q := r.Question
 		q.Terms = w.terms()
 		scope := r.scope
-		scope.K, scope.Unjudged = closer, true
+		scope.K, scope.Unjudged, scope.Near = closer, true, r.near
 		found, err := r.s.opt.Knowledge.Search(ctx, scope, q)
 		if err != nil {
 			if ctx.Err() == nil {

@@ -126,6 +126,7 @@ type run struct {
 	scope   retrieve.Scope
 	instant check.Report
 	read    check.Reading  // for both drafts
+	near    *retrieve.Near // what was found by vector
 	upset   bool           // recovery comes first
 	chosen  *assist.Option // the way the agent decided for
 	limits  []check.Limit  // what this agent may still give
@@ -170,6 +171,7 @@ func (r *run) search(ctx context.Context) error {
 		return err
 	}
 	r.Hits, r.KnowledgeVersion, r.weak = found.Hits, found.KnowledgeVersion, found.Weak || len(found.Hits) == 0
+	r.near = found.Near
 	r.Evidence = math.Round(found.Evidence*1000) / 1000
 	r.Timings.Passages = r.since()
 	return nil
