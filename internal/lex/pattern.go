@@ -19,6 +19,7 @@ type Pattern struct {
 	needs []string // in lower case; empty: nothing is known
 	plain needles  // those that a text of plain ASCII can hold
 	other *needles // plain ASCII pieces of needs, for other texts; nil: nothing is known
+	oneOf string   // the pattern is one of these bytes, such as a digit; "": it is not
 }
 
 // MustPattern compiles an expression. It panics where that is malformed.
@@ -27,6 +28,13 @@ func MustPattern(expr string) *Pattern {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		panic("lex: " + err.Error()) // it was compiled
+	}
+	if n := len(tree.Rune); tree.Op == syntax.OpCharClass && n > 0 && tree.Rune[n-1] < utf8.RuneSelf {
+		for i := 0; i < len(tree.Rune); i += 2 {
+			for r := tree.Rune[i]; r <= tree.Rune[i+1]; r++ {
+				p.oneOf += string(r)
+			}
+		}
 	}
 	p.needs = needs(tree)
 	pieces := make([]string, len(p.needs))
@@ -45,7 +53,12 @@ func MustPattern(expr string) *Pattern {
 }
 
 // MatchString says whether the text holds a match.
-func (p *Pattern) MatchString(text string) bool { return p.may(text) && p.Regexp.MatchString(text) }
+func (p *Pattern) MatchString(text string) bool {
+	if p.oneOf != "" {
+		return strings.ContainsAny(text, p.oneOf)
+	}
+	return p.may(text) && p.Regexp.MatchString(text)
+}
 
 // FindStringIndex gives the first match, nil if there is none.
 func (p *Pattern) FindStringIndex(text string) []int {

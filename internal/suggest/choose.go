@@ -156,7 +156,7 @@ func (s *sayings) give(asks asker, some kinds) []kinds {
 // candidates cuts passages into sentences, in order, and tells which give some of
 // the kinds.
 func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool, some kinds) []*candidate {
-	var all []*candidate
+	all := make([]*candidate, 0, 8*len(hits))
 	asks := askers[language]
 	for i, h := range hits {
 		key := sayingsKey{language, h.Title, h.Heading, h.Text, withPlaces}
@@ -560,7 +560,7 @@ func (w wish) terms() []assist.Term {
 
 // rarity gives how much a term tells among the candidates.
 func rarity(all []*candidate) map[string]float64 {
-	df := map[string]float64{}
+	df := make(map[string]float64, 8*len(all))
 	for _, c := range all {
 		for _, t := range c.unique {
 			df[t]++
@@ -574,7 +574,7 @@ func rarity(all []*candidate) map[string]float64 {
 }
 
 func unique(terms []string) []string {
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(terms))
 	return slices.DeleteFunc(slices.Clone(terms), func(t string) bool {
 		if seen[t] {
 			return true
