@@ -1,6 +1,8 @@
 package lex
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -135,6 +137,23 @@ func TestLanguage(t *testing.T) {
 	} {
 		if got := Language(c.text); got != c.want {
 			t.Errorf("Language(%q) = %s, want %s", c.text, got, c.want)
+		}
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	for _, n := range []int{0, 3, 300} {
+		var terms, want []string
+		for i := range n {
+			terms = append(terms, fmt.Sprint("w", i*i%(n/2+1)), "a")
+		}
+		for _, w := range terms {
+			if !slices.Contains(want, w) {
+				want = append(want, w)
+			}
+		}
+		if got := Distinct(terms); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
 		}
 	}
 }

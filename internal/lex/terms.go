@@ -1,6 +1,7 @@
 package lex
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -65,6 +66,27 @@ func FirstTerm(text, language string) string {
 		return all[0]
 	}
 	return ""
+}
+
+// Distinct leaves the first of each term, in place.
+func Distinct(terms []string) []string {
+	const few = 40 // up to which looking through them is quicker than a map
+	if len(terms) <= few {
+		kept := terms[:0]
+		for _, t := range terms {
+			if !slices.Contains(kept, t) {
+				kept = append(kept, t)
+			}
+		}
+		clear(terms[len(kept):])
+		return kept
+	}
+	seen := make(map[string]bool, len(terms))
+	return slices.DeleteFunc(terms, func(t string) bool {
+		again := seen[t]
+		seen[t] = true
+		return again
+	})
 }
 
 // cutter makes the terms of one text.

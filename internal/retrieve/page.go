@@ -62,15 +62,10 @@ func (p *page) cut() (sentences []lex.Span, terms [][]string, lengths []int) {
 		p.sentences = lex.Sentences(p.key.text)
 		p.terms = make([][]string, len(p.sentences))
 		p.lengths = make([]int, len(p.sentences))
-		met := map[string]int{} // by term the number of its last sentence, from 1 on
 		for i, s := range p.sentences {
 			all := lex.Terms(s.In(p.key.text), p.key.language)
 			p.lengths[i] = len(all)
-			p.terms[i] = slices.DeleteFunc(all, func(t string) bool {
-				again := met[t] == i+1
-				met[t] = i + 1
-				return again
-			})
+			p.terms[i] = lex.Distinct(all)
 		}
 	})
 	return p.sentences, p.terms, p.lengths

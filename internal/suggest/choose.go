@@ -573,16 +573,7 @@ func rarity(all []*candidate) map[string]float64 {
 	return df
 }
 
-func unique(terms []string) []string {
-	seen := make(map[string]bool, len(terms))
-	return slices.DeleteFunc(slices.Clone(terms), func(t string) bool {
-		if seen[t] {
-			return true
-		}
-		seen[t] = true
-		return false
-	})
-}
+func unique(terms []string) []string { return lex.Distinct(slices.Clone(terms)) }
 
 // product are the words of the named products' titles.
 func (w wish) product(hits []assist.Hit, named map[string]bool) map[string]bool {
