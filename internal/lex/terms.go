@@ -179,6 +179,25 @@ func (c *cutter) apostrophe(w string, at int) string {
 	return strings.ReplaceAll(w, "'", "")
 }
 
+func (c *cutter) stemmed(w string) string {
+	if len(w) > maxTerm {
+		w = cut(w)
+	}
+	if c.language == "de" {
+		w = umlauts.Replace(w)
+	}
+	if c.env == nil {
+		c.env = snowballstem.NewEnv(w)
+	} else {
+		c.env.SetCurrent(w)
+	}
+	c.stem(c.env)
+	if s := c.env.Current(); s != "" {
+		return s
+	}
+	return w
+}
+
 // bigrams adds each two neighbouring characters: Chinese, Japanese and Thai do
 // not part words by spaces, and pairs are how they are searched without a
 // dictionary.
