@@ -7,7 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // aside runs a command line with an environment of its own.
 func aside(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {
