@@ -203,6 +203,9 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 	if ext == ".pdf" {
 		r.pdf.mu.Lock()
 		defer r.pdf.mu.Unlock()
+		if p.err = r.pdf.open(); p.err != nil { // which may take long, and is not the file's fault
+			return p
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errTooLong)
 	defer cancel()

@@ -35,7 +35,7 @@ const (
 // pdfReader reads PDFs with PDFium compiled to WebAssembly: a hostile file meets
 // no files, no network, a bound on memory, and is stopped in time. Making it
 // takes about a second, so it is made when the first PDF comes. Files take turns,
-// so that memory has one bound: hold mu, before the file's time begins to run.
+// so that memory has one bound: hold mu and open, before the file's time begins to run.
 type pdfReader struct {
 	mu   sync.Mutex
 	pool pdfium.Pool
@@ -123,9 +123,6 @@ func pageless(heading string) string {
 
 // pages extracts the words of all pages, and the title the file gives itself.
 func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, title string, err error) {
-	if err := r.open(); err != nil {
-		return nil, "", err
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stall := time.AfterFunc(pageLimit, func() { cancel(errPageTooLong) })
