@@ -207,7 +207,11 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 			return p
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errTooLong)
+	fileTime, pageTime := timeLimit, pageLimit
+	if r.opt.patient {
+		fileTime, pageTime = 10*timeLimit, 10*pageLimit
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, fileTime, errTooLong)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {
@@ -219,7 +223,7 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 	}()
 	switch ext {
 	case ".pdf":
-		p.docs, p.warnings, p.err = r.pdf.document(ctx, data)
+		p.docs, p.warnings, p.err = r.pdf.document(ctx, pageTime, data)
 	case ".docx":
 		p.docs, p.warnings, p.err = parseDOCX(ctx, data)
 	default:

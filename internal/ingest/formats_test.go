@@ -19,7 +19,7 @@ func TestFixtures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r reader
+	r := reader{opt: Options{patient: true}}
 	r.opt.Audience = "internal"
 	defer r.close()
 	n := 0
