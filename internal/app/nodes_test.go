@@ -248,7 +248,7 @@ func launchFleet(t *testing.T, name string, n int, change func(*app.Config)) *fl
 	for i := range n {
 		cfg := app.Default()
 		cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = f.url, schema, secret, testkit.Address(t), ""
-		cfg.StopWait, cfg.Patience = time.Minute, 10*time.Second
+		cfg.StopWait, cfg.Patience = 5*time.Minute, 10*time.Second
 		cfg.NATS = f.nats.URL(i)
 		if change != nil {
 			change(&cfg)
