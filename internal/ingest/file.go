@@ -84,7 +84,7 @@ var (
 type reader struct {
 	opt Options
 	as  string // id of the one document, whatever it says itself; "": its own
-	pdf pdfReader
+	pdf *pdfReader
 	web *web // nil: no addresses are read
 }
 
@@ -99,7 +99,7 @@ func newReader(opt Options) *reader {
 	if pace == 0 {
 		pace = webPace
 	}
-	return &reader{opt: opt, web: newWeb(allow, pace, opt.AllowPrivate)}
+	return &reader{opt: opt, pdf: &pdfReader{}, web: newWeb(allow, pace, opt.AllowPrivate)}
 }
 
 func (r *reader) close() {

@@ -90,8 +90,7 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := reader{opt: Options{patient: true}}
-	defer r.close()
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	for _, c := range []struct {
 		name, ext string
 		data      []byte
@@ -136,8 +135,7 @@ func TestHostile(t *testing.T) {
 // TestStopped holds that parsers stop when a file's time is over: each of these
 // would take far longer than the second it gets.
 func TestStopped(t *testing.T) {
-	r := reader{opt: Options{patient: true}}
-	defer r.close()
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	if p := r.document(t.Context(), file{id: "x"}, ".pdf", laughs()[:40]); p.err == nil { // starts the PDF reader
 		t.Error("half a PDF was read")
 	}
@@ -171,7 +169,7 @@ func TestSlow(t *testing.T) {
 		}
 		return b.String()
 	}
-	r := reader{opt: Options{patient: true}}
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	r.opt.Audience = "internal"
 	for _, c := range []struct{ name, ext, text string }{
 		{"link definitions", ".md", numbered(100_000, "[a%d]: http://x/%[1]d\n") + "\nWords."},

@@ -19,7 +19,18 @@ import (
 	"github.com/aside-project/aside/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(closing{m}) }
+
+// pdfs reads the PDFs of all tests: with the race detector, starting it is most of
+// the work.
+var pdfs pdfReader
+
+type closing struct{ m *testing.M }
+
+func (c closing) Run() int {
+	defer pdfs.close()
+	return c.m.Run()
+}
 
 // memory is a store that remembers documents, and what it was sent.
 type memory struct {
@@ -442,7 +453,7 @@ func BenchmarkFormats(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(filepath.Ext(name)[1:], func(b *testing.B) {
-			r := reader{opt: Options{Audience: assist.AudienceInternal, patient: true}}
+			r := reader{opt: Options{Audience: assist.AudienceInternal, patient: true}, pdf: &pdfReader{}}
 			defer r.close()
 			passages := 0
 			one := func() {
