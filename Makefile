@@ -18,10 +18,11 @@ setup: ## find or install PostgreSQL with pgvector (nothing is asked; nothing is
 run: setup build ## start everything on this machine and print the URLs
 	bin/aside up
 
-test: setup ## run every test; the last line says how many passed
-	@sh deploy/chromium.sh && go build -o bin/summary ./internal/testkit/summary && bin/summary ./...
+test: setup ## run every test with the race detector (a quarter of an hour); the last line says how many passed
+	@sh deploy/chromium.sh && race=$$(sh deploy/compiler.sh) && go build -o bin/summary ./internal/testkit/summary && \
+		CGO_ENABLED=$${race:+1} bin/summary $$race -timeout 25m ./...
 
-test-short: setup ## run the quick tests
+test-short: setup ## run the quick tests, without the race detector
 	@go build -o bin/summary ./internal/testkit/summary && bin/summary -short ./...
 
 build: ## build bin/aside

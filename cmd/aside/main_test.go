@@ -10,8 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/aside-project/aside/internal/app"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // aside runs a command line with an environment of its own.
 func aside(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {

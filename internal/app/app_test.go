@@ -50,7 +50,7 @@ func serverLogging(t *testing.T, log *slog.Logger, change func(*app.Config)) (*a
 	ingestPages(t, db)
 	cfg := app.Default()
 	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = testdb.URL(t), schema, secret, "127.0.0.1:0", ""
-	cfg.StopWait = time.Minute // a busy machine may need it
+	cfg.StopWait, cfg.Patience = 5*time.Minute, time.Minute // a busy machine may need them
 	if change != nil {
 		change(&cfg)
 	}

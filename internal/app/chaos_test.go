@@ -141,7 +141,7 @@ func unleashThrough(t *testing.T, name, url string, conversations int, rate floa
 	ingestPages(t, db)
 	cfg := app.Default()
 	cfg.Database, cfg.Schema, cfg.Secret, cfg.Listen, cfg.DataDir = url, schema, secret, testkit.Address(t), ""
-	cfg.StopWait = time.Minute // a busy machine may need it
+	cfg.StopWait, cfg.Patience = 5*time.Minute, 10*time.Second // a busy machine may need them; what waits longer is refused, as ever
 	cfg.Model = app.Endpoint{BaseURL: faultyModel(t), Model: "scripted"}
 	signer, err := cfg.Signer()
 	if err != nil {

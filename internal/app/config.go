@@ -61,6 +61,7 @@ type Config struct {
 	LogLevel  string // debug, info, warn, error
 	LogFormat string // text, json
 	StopWait  time.Duration
+	Patience  time.Duration // with one question to the database; 0: short, as people wait. For tests, which a busy machine must not fail
 }
 
 // Endpoint is an OpenAI-compatible server; without a Model it is not used.

@@ -48,7 +48,9 @@ func OpenDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*Database,
 		}
 		d.cluster, url = cluster, cluster.URL("aside")
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: url, PublicURL: cfg.Public, ReadURL: cfg.Read, Schema: cfg.Schema, Logger: log})
+	patient := postgres.Pool{Timeout: cfg.Patience}
+	db, err := postgres.Open(ctx, postgres.Config{URL: url, PublicURL: cfg.Public, ReadURL: cfg.Read, Schema: cfg.Schema, Logger: log,
+		Wait: cfg.Patience, Turns: patient, Search: patient, Public: patient, Bot: patient})
 	if err != nil {
 		return nil, errors.Join(err, d.stopCluster())
 	}

@@ -27,6 +27,8 @@ const (
 	flushEvery    = 5 * time.Second // how often what was learned is stored
 	followEvery   = 2 * time.Second // how often what other nodes changed is looked for
 	actedFor      = 10 * time.Second
+	actedTries    = 30 // of reading what was around a reported action
+	actedPause    = time.Second
 
 	// An ingest changes the knowledge batch by batch; the playbook follows at
 	// this distance.
@@ -316,29 +318,21 @@ func (g *guide) run() {
 	}
 }
 
-// learn takes one action or reply into the weights, and counts a gesture that
-// was given.
+// learn takes one action or reply into the weights, and counts a gesture that was
+// given.
 func (g *guide) learn(a actedIn) {
-	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
-	defer cancel()
 	if a.agent != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), actedFor)
+		defer cancel()
 		if err := g.db.PutAgentRole(ctx, a.agent, a.role); err != nil {
 			g.log.Warn("an agent's role was not remembered", "agent", a.agent, "err", err)
 		}
 		return
 	}
-	turns, _, err := g.db.Transcript(ctx, a.conversation, actedTurns)
-	if err != nil {
-		g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
-		return
+	turns, pb, err := g.around(a)
+	for n := 1; err != nil && a.turn.Action != nil && n < actedTries && g.rest(); n++ { // what was given is money: it is not let go so soon
+		turns, pb, err = g.around(a)
 	}
-	for !a.ended && len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
-		turns = turns[:len(turns)-1]
-	}
-	g.mu.Lock()
-	version := g.version
-	g.mu.Unlock()
-	pb, err := g.Playbook(ctx, version)
 	if err != nil {
 		g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
 		return
@@ -349,12 +343,41 @@ func (g *guide) learn(a actedIn) {
 	}
 	pb.Weights.Follow(pb.Book, turns)
 	if a.turn.Action != nil {
-		g.count(ctx, pb.Authority, a, turns)
+		g.count(pb.Authority, a, turns)
 	}
 }
 
-// count records a gesture that an agent reports to have given.
-func (g *guide) count(ctx context.Context, authority playbook.Authority, a actedIn, turns []assist.Turn) {
+// around reads the turns up to an action, and the playbook.
+func (g *guide) around(a actedIn) ([]assist.Turn, suggest.Playbook, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
+	defer cancel()
+	turns, _, err := g.db.Transcript(ctx, a.conversation, actedTurns)
+	if err != nil {
+		return nil, suggest.Playbook{}, err
+	}
+	for !a.ended && len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
+		turns = turns[:len(turns)-1]
+	}
+	g.mu.Lock()
+	version := g.version
+	g.mu.Unlock()
+	pb, err := g.Playbook(ctx, version)
+	return turns, pb, err
+}
+
+// rest waits before the database is asked again; false when this process stops.
+func (g *guide) rest() bool {
+	select {
+	case <-g.stopping:
+		return false
+	case <-time.After(actedPause):
+		return true
+	}
+}
+
+// count records a gesture that an agent reports to have given. A claim is made
+// once: one that failed may have been committed, and must not count twice.
+func (g *guide) count(authority playbook.Authority, a actedIn, turns []assist.Turn) {
 	gesture, ok := authority.ByAction(a.turn.Action.Name)
 	if !ok {
 		return
@@ -366,6 +389,8 @@ func (g *guide) count(ctx context.Context, authority playbook.Authority, a acted
 			return
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), actedFor) // its own: what was read before may have taken long
+	defer cancel()
 	customer, err := g.customer(ctx, a.conversation, turns)
 	if err != nil {
 		g.log.Error("a gesture that was given could not be counted", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)

@@ -3,8 +3,12 @@ package bot
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/aside-project/aside/internal/assist"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestDecide(t *testing.T) {
 	page := assist.Hit{Passage: assist.Passage{ID: "p", Text: "Returns are free within 30 days. See https://shop.example/returns or https://evil.example/x for the form. Write to returns@shop.example or returns@evil.example."},

@@ -84,7 +84,7 @@ var (
 type reader struct {
 	opt Options
 	as  string // id of the one document, whatever it says itself; "": its own
-	pdf pdfReader
+	pdf *pdfReader
 	web *web // nil: no addresses are read
 }
 
@@ -99,7 +99,7 @@ func newReader(opt Options) *reader {
 	if pace == 0 {
 		pace = webPace
 	}
-	return &reader{opt: opt, web: newWeb(allow, pace, opt.AllowPrivate)}
+	return &reader{opt: opt, pdf: &pdfReader{}, web: newWeb(allow, pace, opt.AllowPrivate)}
 }
 
 func (r *reader) close() {
@@ -203,8 +203,15 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 	if ext == ".pdf" {
 		r.pdf.mu.Lock()
 		defer r.pdf.mu.Unlock()
+		if p.err = r.pdf.open(); p.err != nil { // which may take long, and is not the file's fault
+			return p
+		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errTooLong)
+	fileTime, pageTime := timeLimit, pageLimit
+	if r.opt.patient {
+		fileTime, pageTime = 10*timeLimit, 10*pageLimit
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, fileTime, errTooLong)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {
@@ -216,7 +223,7 @@ func (r *reader) document(ctx context.Context, f file, ext string, data []byte) 
 	}()
 	switch ext {
 	case ".pdf":
-		p.docs, p.warnings, p.err = r.pdf.document(ctx, data)
+		p.docs, p.warnings, p.err = r.pdf.document(ctx, pageTime, data)
 	case ".docx":
 		p.docs, p.warnings, p.err = parseDOCX(ctx, data)
 	default:

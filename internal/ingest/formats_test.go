@@ -19,9 +19,8 @@ func TestFixtures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r reader
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	r.opt.Audience = "internal"
-	defer r.close()
 	n := 0
 	for _, path := range fixtures {
 		if !known(path) {

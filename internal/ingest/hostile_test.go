@@ -90,8 +90,7 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r reader
-	defer r.close()
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	for _, c := range []struct {
 		name, ext string
 		data      []byte
@@ -136,8 +135,7 @@ func TestHostile(t *testing.T) {
 // TestStopped holds that parsers stop when a file's time is over: each of these
 // would take far longer than the second it gets.
 func TestStopped(t *testing.T) {
-	var r reader
-	defer r.close()
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	if p := r.document(t.Context(), file{id: "x"}, ".pdf", laughs()[:40]); p.err == nil { // starts the PDF reader
 		t.Error("half a PDF was read")
 	}
@@ -162,7 +160,7 @@ func TestStopped(t *testing.T) {
 }
 
 // TestSlow holds inputs that took minutes, or grew with the square of their size,
-// to the time limit.
+// to ten times the time limit.
 func TestSlow(t *testing.T) {
 	numbered := func(n int, format string) string {
 		var b strings.Builder
@@ -171,7 +169,7 @@ func TestSlow(t *testing.T) {
 		}
 		return b.String()
 	}
-	var r reader
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	r.opt.Audience = "internal"
 	for _, c := range []struct{ name, ext, text string }{
 		{"link definitions", ".md", numbered(100_000, "[a%d]: http://x/%[1]d\n") + "\nWords."},

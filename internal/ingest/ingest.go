@@ -44,6 +44,9 @@ type Options struct {
 
 	allow func(netip.AddrPort) error // instead of public, for tests
 	pace  rate.Limit                 // requests per second and host; 0: webPace
+	// patient multiplies the limits of time by ten, for tests that are not about
+	// them: a busy machine must not fail those.
+	patient bool
 }
 
 // Progress is where a run stands, in files.

@@ -19,7 +19,18 @@ import (
 	"github.com/aside-project/aside/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(closing{m}) }
+
+// pdfs reads the PDFs of all tests: with the race detector, starting it is most of
+// the work.
+var pdfs pdfReader
+
+type closing struct{ m *testing.M }
+
+func (c closing) Run() int {
+	defer pdfs.close()
+	return c.m.Run()
+}
 
 // memory is a store that remembers documents, and what it was sent.
 type memory struct {
@@ -84,7 +95,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 
 func ingest(t *testing.T, store Store, paths ...string) Report {
 	t.Helper()
-	r, err := Run(t.Context(), Options{}, store, paths, nil)
+	r, err := Run(t.Context(), Options{patient: true}, store, paths, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +243,7 @@ func TestPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	var warned []string
-	r, err := Run(t.Context(), Options{Audience: assist.AudiencePublic, Warn: func(p, _ string) { warned = append(warned, filepath.Base(p)) }}, newMemory(),
+	r, err := Run(t.Context(), Options{patient: true, Audience: assist.AudiencePublic, Warn: func(p, _ string) { warned = append(warned, filepath.Base(p)) }}, newMemory(),
 		[]string{filepath.Join(dir, "kb"), filepath.Join(dir, "one", "e.md"), filepath.Join(dir, "one", "f.odt"), filepath.Join(dir, "none"), "ftp://shop.example/"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -442,7 +453,7 @@ func BenchmarkFormats(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(filepath.Ext(name)[1:], func(b *testing.B) {
-			r := reader{opt: Options{Audience: assist.AudienceInternal}}
+			r := reader{opt: Options{Audience: assist.AudienceInternal, patient: true}, pdf: &pdfReader{}}
 			defer r.close()
 			passages := 0
 			one := func() {

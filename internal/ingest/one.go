@@ -33,7 +33,7 @@ func Parse(ctx context.Context, id, mediaType string, body []byte, opt Options) 
 	if err := checkSize(body); err != nil {
 		return assist.Document{}, err
 	}
-	r := reader{opt: opt, as: id}
+	r := reader{opt: opt, as: id, pdf: &pdfReader{}}
 	defer r.close()
 	p := r.document(ctx, file{path: id, source: "api", rel: id, id: id}, ext, body)
 	if p.err != nil {

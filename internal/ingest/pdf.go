@@ -35,7 +35,7 @@ const (
 // pdfReader reads PDFs with PDFium compiled to WebAssembly: a hostile file meets
 // no files, no network, a bound on memory, and is stopped in time. Making it
 // takes about a second, so it is made when the first PDF comes. Files take turns,
-// so that memory has one bound: hold mu, before the file's time begins to run.
+// so that memory has one bound: hold mu and open, before the file's time begins to run.
 type pdfReader struct {
 	mu   sync.Mutex
 	pool pdfium.Pool
@@ -67,9 +67,9 @@ func (r *pdfReader) close() {
 	}
 }
 
-// document reads a PDF; mu is held. Its body is Markdown made of the pages' layout.
-func (r *pdfReader) document(ctx context.Context, data []byte) ([]assist.Document, []string, error) {
-	pages, title, err := r.pages(ctx, data)
+// document reads a PDF, no page for longer than pageTime; mu is held. Its body is Markdown made of the pages' layout.
+func (r *pdfReader) document(ctx context.Context, pageTime time.Duration, data []byte) ([]assist.Document, []string, error) {
+	pages, title, err := r.pages(ctx, pageTime, data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,14 +122,9 @@ func pageless(heading string) string {
 }
 
 // pages extracts the words of all pages, and the title the file gives itself.
-func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, title string, err error) {
-	if err := r.open(); err != nil {
-		return nil, "", err
-	}
+func (r *pdfReader) pages(ctx context.Context, pageTime time.Duration, data []byte) (pages []pdfPage, title string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := time.AfterFunc(pageLimit, func() { cancel(errPageTooLong) })
-	defer stall.Stop()
 	instance, err := r.pool.GetInstanceWithContext(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("start the PDF reader: %w", err)
@@ -138,6 +133,8 @@ func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, ti
 	if err != nil {
 		return nil, "", errors.Join(err, instance.Close())
 	}
+	stall := time.AfterFunc(pageTime, func() { cancel(errPageTooLong) })
+	defer stall.Stop()
 	// Closing the module ends a call that runs in it. Nothing of a file is left
 	// for the next one: each has a module of its own.
 	var group errgroup.Group
@@ -157,7 +154,7 @@ func (r *pdfReader) pages(ctx context.Context, data []byte) (pages []pdfPage, ti
 				err = fmt.Errorf("it could not be parsed: %.200s", fmt.Sprint(v))
 			}
 		}()
-		pages, title, err = readPDF(ctx, instance, data, func() { stall.Reset(pageLimit) })
+		pages, title, err = readPDF(ctx, instance, data, func() { stall.Reset(pageTime) })
 	}()
 	kerr := group.Wait()
 	cerr := instance.Close()

@@ -97,7 +97,7 @@ func TestRebinding(t *testing.T) {
 
 // TestDeepHTML holds that nesting without end is refused or read, quickly.
 func TestDeepHTML(t *testing.T) {
-	var r reader
+	r := reader{opt: Options{patient: true}, pdf: &pdfs}
 	r.opt.Audience = "internal"
 	for _, tag := range []string{"div", "ul><li", "table><tr><td", "blockquote", "font", "details", "svg><g", "template"} {
 		text := strings.Repeat("<"+tag+">", 100_000) + "words"

@@ -4,8 +4,12 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/aside-project/aside/internal/lex"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemo(t *testing.T) {
 	m := lex.NewMemo[int, int](4)

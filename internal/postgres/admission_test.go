@@ -51,7 +51,7 @@ func (b *events) Publish(_ string, e assist.Event) {
 // how long each turn took to its ack.
 func stuck(t testing.TB, customers int, pace time.Duration, o chat.Options) (acks []time.Duration, b *events, shed map[chat.Shed]int) {
 	t.Helper()
-	db := testdb.OpenWith(t, postgres.Config{Wait: 2 * time.Second})
+	db := testdb.OpenWith(t, postgres.Config{Wait: 8 * time.Second}) // of searches; enough for turns on a busy machine
 	for range 4 {
 		defer db.Hold(t, "search")()
 	}

@@ -103,7 +103,7 @@ func TestAmbiguousCommits(t *testing.T) {
 // stored; and when it is over it is over.
 func TestSlowDatabase(t *testing.T) {
 	var r relay
-	db := testdb.OpenWith(t, postgres.Config{URL: r.serve(t, parse(t, testdb.URL(t))), Wait: 2 * time.Second,
+	db := testdb.OpenWith(t, postgres.Config{URL: r.serve(t, parse(t, testdb.URL(t))), Wait: 8 * time.Second,
 		Turns: postgres.Pool{Conns: 2}, Search: postgres.Pool{Conns: 2, Timeout: 250 * time.Millisecond}})
 	add(t, db, source, turn("c0", "warm", assist.RoleCustomer, "up"))
 	until(t, time.Minute, func() bool { _, err := db.Lexicon(t.Context(), inside, []string{"up"}); return err == nil })
@@ -162,7 +162,7 @@ func TestSlowDatabase(t *testing.T) {
 
 // F14: every connection for searching is held; turns flow.
 func TestTurnsFlowWhileSearchesAreStuck(t *testing.T) {
-	db := testdb.OpenWith(t, postgres.Config{Search: postgres.Pool{Conns: 2}, Wait: time.Second})
+	db := testdb.OpenWith(t, postgres.Config{Search: postgres.Pool{Conns: 2}, Wait: 8 * time.Second})
 	defer db.Hold(t, "search")()
 	defer db.Hold(t, "search")()
 	if _, err := db.Lexicon(t.Context(), inside, nil); assist.CodeOf(err) != assist.Unavailable {

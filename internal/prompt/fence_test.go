@@ -8,7 +8,7 @@ func TestAnyContains(t *testing.T) {
 		"":                                false,
 		"00c0ffee12345678":                true,
 		"x 00C0FFEE 1234-5678.":           true,
-		"0 0 c0f fé ee1\n2<>3456 7zz8":     true,
+		"0 0 c0f fé ee1\n2<>3456 7zz8":    true,
 		"the feed 00c0ffee12345678 is it": true,
 		"c0ffee12345678":                  false,
 		"00c0ffee1234567":                 false,

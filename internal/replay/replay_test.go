@@ -271,7 +271,7 @@ func TestReport(t *testing.T) {
 					o.Ack = time.Second
 				}
 				if strings.Contains(tt.name, "never") {
-					o.Patience = 5 * time.Second
+					o.Patience = 15 * time.Second
 				}
 			})
 			if err != nil {

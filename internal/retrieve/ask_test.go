@@ -90,7 +90,7 @@ func TestEarlierModelServes(t *testing.T) {
 	x := withVectors("old")
 	older, newer := &embedder{}, &embedder{}
 	made := 0
-	r := retrieve.New(x, newer, retrieve.Options{Earlier: func(model string) llm.Embedder {
+	r := retrieve.New(x, newer, retrieve.Options{EmbedTimeout: time.Minute, Earlier: func(model string) llm.Embedder {
 		made++
 		if model != "old" {
 			t.Errorf("asked for an embedder of %q", model)

@@ -181,7 +181,7 @@ func TestSearchFails(t *testing.T) {
 	for _, e := range []*embedder{nil, {}} {
 		r := retrieve.New(broken{}, nil, retrieve.Options{})
 		if e != nil {
-			r = retrieve.New(broken{}, e, retrieve.Options{})
+			r = retrieve.New(broken{}, e, retrieve.Options{EmbedTimeout: time.Minute})
 		}
 		if _, err := r.Search(t.Context(), retrieve.Scope{}, assist.Question{Text: "refund"}); !errors.Is(err, errBroken) {
 			t.Errorf("%v", err)
@@ -234,7 +234,7 @@ func TestPrefetch(t *testing.T) {
 	x := memindex.New(shop())
 	x.DenseName = "test-embedder"
 	e := &embedder{}
-	r := retrieve.New(x, e, retrieve.Options{CacheSize: 2})
+	r := retrieve.New(x, e, retrieve.Options{CacheSize: 2, EmbedTimeout: time.Minute})
 	r.Prefetch(t.Context(), "express shipping")
 	search(t, r, retrieve.Scope{}, "express shipping")
 	if e.calls != 1 {

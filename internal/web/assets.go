@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -82,7 +83,7 @@ func Assets(development bool) http.Handler {
 // AssetRoutes are the routes of Assets one by one, by ServeMux pattern, for a mux
 // that answers unknown addresses itself.
 func AssetRoutes(development bool) map[string]http.Handler {
-	files := loadAssets()
+	files := assets()
 	script := files["widget.js"]
 	script.cache = "public, max-age=300" // on every page of a shop: not asked for each time
 	routes := map[string]http.Handler{"GET /{$}": files["index.html"], "GET /widget": files["widget.html"], "GET /widget.js": script,
@@ -105,7 +106,8 @@ func onlyInDevelopment(name string) bool {
 	return strings.HasPrefix(name, "storybook") || strings.HasPrefix(name, "fixtures/") || name == "demo.css"
 }
 
-func loadAssets() map[string]asset {
+// assets are the embedded files, zipped once in a process. Nobody changes the map.
+var assets = sync.OnceValue(func() map[string]asset {
 	files := map[string]asset{}
 	err := fs.WalkDir(assetFiles, "assets", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -133,7 +135,7 @@ func loadAssets() map[string]asset {
 		files[name] = newAsset(name, b.Bytes())
 	}
 	return files
-}
+})
 
 func newAsset(name string, body []byte) asset {
 	sum := sha256.Sum256(body)

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,8 +29,13 @@ import (
 // node is a YAML mapping.
 type node = map[string]any
 
+// loadYAML gives a description, read once: it is asked for a hundred times.
+// Nobody changes what it gives.
 func loadYAML(t *testing.T, file string) node {
 	t.Helper()
+	if n, ok := described.Load(file); ok {
+		return n.(node)
+	}
 	b, err := docsFiles.ReadFile("docs/" + file)
 	if err != nil {
 		t.Fatal(err)
@@ -38,8 +44,11 @@ func loadYAML(t *testing.T, file string) node {
 	if err := yaml.Unmarshal(b, &n); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
+	described.Store(file, n)
 	return n
 }
+
+var described sync.Map // file → node
 
 // at follows keys down a document.
 func at(t *testing.T, n any, keys ...string) any {

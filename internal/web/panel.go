@@ -19,7 +19,7 @@ type PanelLink func(ctx context.Context, query url.Values) (who assist.Identity,
 // pages of our own and of listed origins may frame it, and they alone are told
 // anything by it.
 func (s *server) panelPage() http.Handler {
-	page := loadAssets()["panel.html"]
+	page := assets()["panel.html"]
 	const place = `<meta name="aside-origins" content="">`
 	body := bytes.Replace(page.body, []byte(place), []byte(strings.Replace(place, `""`, `"`+strings.Join(s.frameOrigins(), " ")+`"`, 1)), 1)
 	policy := strings.Replace(ConsolePolicy, "frame-ancestors 'self'", strings.Join(append([]string{"frame-ancestors 'self'"}, s.frameOrigins()...), " "), 1)

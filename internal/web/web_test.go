@@ -22,9 +22,12 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
+	"go.uber.org/goleak"
 
 	"github.com/aside-project/aside/internal/assist"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write the golden files")
 

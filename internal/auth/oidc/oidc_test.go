@@ -7,8 +7,12 @@ import (
 	"slices"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/aside-project/aside/internal/assist"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // How a whole sign-in goes, and goes wrong, is tested in internal/app with a
 // provider of the test's own.

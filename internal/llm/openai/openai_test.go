@@ -309,11 +309,11 @@ func TestTimeouts(t *testing.T) {
 		text     string
 		err      error
 	}{
-		{name: "before the first token", timeouts: Timeouts{FirstToken: time.Second}, err: llm.ErrFirstToken},
-		{name: "a role is no token", timeouts: Timeouts{FirstToken: time.Second}, first: []string{event("", "")}, err: llm.ErrFirstToken},
+		{name: "before the first token", timeouts: Timeouts{FirstToken: 5 * time.Second}, err: llm.ErrFirstToken},
+		{name: "a role is no token", timeouts: Timeouts{FirstToken: 5 * time.Second}, first: []string{event("", "")}, err: llm.ErrFirstToken},
 		{name: "between tokens", timeouts: Timeouts{Between: 30 * time.Millisecond}, first: []string{event("Hi", "")}, text: "Hi", err: llm.ErrStalled},
-		{name: "in all", timeouts: Timeouts{Total: 3 * time.Second}, first: []string{event("Hi", "")}, text: "Hi", err: llm.ErrCut},
-		{name: "in all, nothing yet", timeouts: Timeouts{Total: time.Second}, err: llm.ErrFirstToken},
+		{name: "in all", timeouts: Timeouts{Total: 10 * time.Second, Between: time.Minute}, first: []string{event("Hi", "")}, text: "Hi", err: llm.ErrCut},
+		{name: "in all, nothing yet", timeouts: Timeouts{Total: 5 * time.Second}, err: llm.ErrFirstToken},
 		{name: "finished, socket left open", first: []string{event("Hi", "stop")}, text: "Hi"},
 		{name: "[DONE], socket left open", first: []string{event("Hi", "stop"), done}, text: "Hi"},
 		{name: "error event, socket left open", first: []string{`data: {"error":{"type":"bad_request"}}` + "\n\n"}, err: llm.ErrRejected},

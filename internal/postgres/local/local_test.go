@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // useDir is set in a child process made by startChild: it uses the cluster there until its input ends.
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(useDir); dir != "" {
 		os.Exit(useUntilEOF(dir))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func TestStartJoinStop(t *testing.T) {

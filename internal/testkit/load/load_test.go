@@ -3,7 +3,11 @@ package load
 import (
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSamples(t *testing.T) {
 	var s Samples

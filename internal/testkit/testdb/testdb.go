@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,21 +26,27 @@ import (
 const patience = time.Minute
 
 // Main is the TestMain of packages with many database tests: it keeps the private
-// server running between tests and looks for leaked goroutines at the end.
-func Main(m *testing.M, options ...goleak.Option) {
+// server running between tests, and after it has let go of it looks for leaked
+// goroutines.
+func Main(m *testing.M) { goleak.VerifyTestMain(served{m}) }
+
+// served runs tests with the private server running.
+type served struct{ m *testing.M }
+
+// Run gives goleak the exit code; the server is gone when it returns.
+func (s served) Run() int {
 	stop := func() error { return nil }
 	if os.Getenv("ASIDE_TEST_DATABASE_URL") == "" && os.Getenv("ASIDE_DATABASE_URL") == "" {
 		if c, err := start(context.Background()); err == nil { // if not, each test says why
 			stop = func() error { return c.Stop(context.Background()) }
 		}
 	}
-	goleak.VerifyTestMain(m, append(options, goleak.Cleanup(func(code int) {
-		if err := stop(); err != nil {
-			println("stop the test database:", err.Error())
-			code = max(code, 1)
-		}
-		os.Exit(code)
-	}))...)
+	code := s.m.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the test database:", err)
+		code = max(code, 1)
+	}
+	return code
 }
 
 // Open gives a migrated, empty database of the test's own. Where there is no
