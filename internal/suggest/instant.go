@@ -48,7 +48,8 @@ func compose(q assist.Question, m assist.Moment, answer []assist.Sentence, steps
 	return assist.NewDraft(assist.OriginKnowledge, sentences)
 }
 
-// ask is what the current step needs from the customer, unless it was just asked.
+// ask is what the current step needs from the customer, unless it was just asked,
+// or they asked what holds for everybody: then nobody needs to know who they are.
 // In a language other than English only what is known by name is asked for.
 func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string {
 	for _, s := range steps {
@@ -56,7 +57,7 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 			continue
 		}
 		question := playbook.QuestionIn(s, q.Language)
-		if question == "" || said(turns, question) || known(question, turns) {
+		if question == "" || !ownCase(q, turns) || said(turns, question) || known(question, turns) {
 			return ""
 		}
 		return question
@@ -64,10 +65,20 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 	return ""
 }
 
+// ownCase reports whether the customer has spoken of their own order, account or
+// trouble.
+func ownCase(q assist.Question, turns []assist.Turn) bool {
+	p := phrasesOf(q.Language)
+	return slices.ContainsFunc(turns, func(t assist.Turn) bool {
+		text := strings.ReplaceAll(t.Text, "’", "'")
+		return t.Action != nil || t.Role == assist.RoleCustomer && (p.own.MatchString(text) || p.wrong.MatchString(text))
+	})
+}
+
 // known reports whether the customer has written what the question asks for, as
 // far as that can be seen: nothing is worse than to be asked twice.
 func known(question string, turns []assist.Turn) bool {
-	if gaveWhatWasAsked(turns) {
+	if gaveWhatWasAsked(turns, false) {
 		return true
 	}
 	low := strings.ToLower(question)
