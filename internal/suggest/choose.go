@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -23,6 +25,7 @@ type weighing struct {
 	kin       float64 // of a word that means the same
 	kind      float64 // gain of a sentence that gives the kind of thing asked for
 	soft      float64 // … of one that rules, tells a way, a place or a reason
+	remedy    float64 // … of one that says what is done about the trouble that was told
 	outright  float64 // gain of one that says how long it takes, or what it costs, when that was asked
 	noKind    float64 // what is left of one that does not
 	unasked   float64 // what is left of a price nobody asked for
@@ -45,7 +48,7 @@ type weighing struct {
 }
 
 var weighs = weighing{
-	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
 	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
 }
 
@@ -75,6 +78,7 @@ type wish struct {
 	wants   kinds
 	asked   map[string]float64 // the customer's words now, in the words of pages
 	must    kinds              // of these, what an answer cannot do without
+	own     map[string]float64 // of the words asked, those of the question itself; English, where other words for the same are known
 	weight  map[string]float64
 	meaning map[string]int // words that mean the same share a number; 0: its own
 	places  map[string]bool
@@ -121,10 +125,13 @@ func newSayings(k sayingsKey) *sayings {
 	if k.withPlaces {
 		where = places(above)
 	}
+	titles := strings.FieldsFunc(k.title+"›"+k.heading, func(r rune) bool { return r == '›' || r == '|' })
 	for _, span := range lex.Sentences(k.text) {
+		whole := span.In(k.text)
+		span = beheaded(k.text, span, titles)
 		text := span.In(k.text)
 		c := saying{span: span, words: speakable(text)}
-		c.terms = lex.Terms(text, k.language)
+		c.terms = lex.Terms(whole, k.language)
 		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
@@ -137,6 +144,25 @@ func newSayings(k sayingsKey) *sayings {
 	}
 	s.gives = make([]kinds, len(s.all))
 	return s
+}
+
+// beheaded leaves out the titles that a sentence begins with where a page lost the
+// line after them: "Returns You can return …".
+func beheaded(text string, span lex.Span, titles []string) lex.Span {
+	for range 3 {
+		was := span
+		for _, title := range titles {
+			rest, ok := strings.CutPrefix(span.In(text), strings.TrimSpace(title)+" ")
+			rest = strings.TrimLeft(rest, " ")
+			if first, _ := utf8.DecodeRuneInString(rest); ok && strings.TrimSpace(title) != "" && unicode.IsUpper(first) && strings.Contains(rest, " ") {
+				span.Start = span.End - len(rest)
+			}
+		}
+		if span == was {
+			break
+		}
+	}
+	return span
 }
 
 // give says which of some kinds each sentence gives.
@@ -249,7 +275,10 @@ func wishes(q assist.Question) []wish {
 			own[t] = true
 		}
 		w := wish{text: part, wants: askers[q.Language].wants(toldAmount.ReplaceAllString(part, " ")), must: askers[q.Language].insists(part),
-			asked: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
+			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
+		if !w.asks || told <= 1 {
+			w.wants |= askers[q.Language].wants(q.Text) & aRemedy
+		}
 		beside := min(weighs.beside, max(weighs.context, 1-weighs.short*float64(max(told-1, 0)))) // a short question needs what was said with it
 		for t, x := range whole {
 			switch {
@@ -267,6 +296,9 @@ func wishes(q assist.Question) []wish {
 			w.weight[t] = x
 			if now[t] && !gone[t] {
 				w.asked[t] = x
+				if english && own[t] && !light[t] {
+					w.own[t] = x
+				}
 			}
 		}
 		if english {
@@ -420,10 +452,10 @@ func (r *run) cite(sentences []assist.Sentence, from []assist.Hit) {
 	}
 }
 
-// carried is the share of the question's own words that a sentence and its heading
+// carried is the share of what was asked that a sentence and its heading
 // hold. A word that stands nowhere in the knowledge counts as well: it is what
 // tells a question that nothing answers.
-func (w wish) carried(inIt map[string]bool, heading []string) float64 {
+func (w wish) carried(asked map[string]float64, inIt map[string]bool, heading []string) float64 {
 	above := map[string]bool{}
 	for _, t := range heading {
 		above[t] = true
@@ -435,7 +467,7 @@ func (w wish) carried(inIt map[string]bool, heading []string) float64 {
 		}
 	}
 	all, got := 0.0, 0.0
-	for t, x := range w.asked {
+	for t, x := range asked {
 		all += x
 		if m := w.meaning[t]; inIt[t] || m > 0 && held[m] {
 			got += x
@@ -506,7 +538,11 @@ func (w wish) beyond(best *candidate, idf map[string]float64, headings map[strin
 		return false // it says nothing by itself, such as "thanks!", and something is wanted all the same
 	}
 	if w.asks {
-		return w.must&best.has == 0 && len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly
+		if w.must&best.has != 0 {
+			return false
+		}
+		return len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly ||
+			len(w.own) > 1 && best.strength < feeble && w.carried(w.own, best.speaksOf, best.heading) < hardly
 	}
 	return best.carried < barely
 }
@@ -516,6 +552,7 @@ const (
 	longStory = 8   // words from which on many have nothing to do with what is asked
 	mostly    = 0.5 // share of a question's words
 	hardly    = 0.4 // share of a question's words that the best sentence must hold then
+	feeble    = 1.4 // strength of a sentence that must hold as much of the question's own words
 	barely    = 0.3 // share of a statement's words
 )
 
@@ -662,8 +699,11 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 					s *= 1 + weighs.kind*given/ones(plain)
 				}
 			}
-			if w.wants&c.has&^(aTime|anAmount|aNumber) != 0 {
+			if w.wants&c.has&^(aTime|anAmount|aNumber|aRemedy) != 0 {
 				s *= 1 + weighs.soft
+			}
+			if w.wants&c.has&aRemedy != 0 {
+				s *= 1 + weighs.remedy
 			}
 		}
 		if len(named) > 0 && hits[c.hit].Kind == assist.KindProduct && !named[hits[c.hit].DocumentID] {
@@ -690,7 +730,7 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		s *= 1 - min(weighs.first*float64(c.at), 0.3)
 		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score
 		copied := *c
-		copied.carried = w.carried(inIt, c.heading)
+		copied.carried = w.carried(w.asked, inIt, c.heading)
 		copied.speaksOf = inIt
 		copied.strength = s
 		ranked = append(ranked, &copied)

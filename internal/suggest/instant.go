@@ -17,6 +17,7 @@ const (
 	maxSaid      = 3   // sentences of passages
 	nearlyAsGood = 0.8 // share of the best sentence's strength that one needs when the best was said before
 	freshly      = 0.1 // share of a further sentence's words of the question that must be new
+	brief        = 90  // bytes of a sentence that goes on from the one before: it is said with it
 	maxSaidBytes = 420 // of them together; the first may be longer
 )
 
@@ -150,7 +151,7 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 				break
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
-			due := c.hit == best.hit && c.has&^given&(aTime|anAmount) != 0 // how long, how much: what is asked next
+			due := c.hit == best.hit && c.has&^given&(aTime|w.wants&(anAmount|aRemedy)) != 0 // how long, how much: what is asked next
 			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
 				given |= c.has
@@ -177,7 +178,7 @@ func (a *answer) say(c *candidate) {
 	if c.leans && c.before != nil && c.before.words != "" {
 		group = []*candidate{c.before, c}
 	}
-	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside) {
+	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside || n.leans && len(n.words) <= brief) {
 		group = append(group, n)
 	}
 	size := 0
