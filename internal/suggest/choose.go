@@ -29,6 +29,8 @@ type weighing struct {
 	outright  float64 // gain of one that says how long it takes, or what it costs, when that was asked
 	noKind    float64 // what is left of one that does not
 	unasked   float64 // what is left of a price nobody asked for
+	special   float64 // what is left of a sentence about a special kind nobody asked for
+	foreign   float64 // what is left of one that has no word of the question itself
 	there     float64 // gain of one about the customer's country
 	elsewhere float64 // what is left of one about another country
 	passage   float64 // how much the passage's rank counts, 0 to 1
@@ -39,6 +41,7 @@ type weighing struct {
 	history   float64 // of words of earlier turns
 	insisted  float64 // what is left of a sentence that does not give what is plainly asked for
 	more      float64 // share of the best that a further sentence must reach
+	further   float64 // … of another passage of the page
 	nextto    float64 // … that stands next to the best and brings nothing new
 	dependent float64 // what is left of a sentence that leans on the one before
 	idf       float64 // how much more a rare word counts: an exponent
@@ -48,8 +51,8 @@ type weighing struct {
 }
 
 var weighs = weighing{
-	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
-	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, special: 0.85, foreign: 0.85, there: 1.3, passage: 0.6, length: 0.35,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, further: 0.6, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -63,6 +66,7 @@ type candidate struct {
 	heading  []string // terms of the passage's heading and title
 	leans    bool     // it makes no sense without the sentence before
 	aside    bool     // so short that it only says something with the one before
+	special  bool     // it is about a special kind of what is sold
 	limits   bool     // it limits what the sentence before says
 	places   map[string]bool
 	before   *candidate // its neighbours in the passage, also unspeakable ones
@@ -86,6 +90,7 @@ type wish struct {
 	yesNo   bool
 	asks    bool // it is a question, and no statement
 	related bool // it has words that the customer did not use
+	plain   bool // nothing special is asked for
 }
 
 // sayings is what was read of a passage: its sentences as they could be said, in
@@ -101,14 +106,15 @@ type sayings struct {
 
 // saying is one sentence of a passage.
 type saying struct {
-	span   lex.Span
-	words  string
-	terms  []string
-	unique []string
-	leans  bool
-	aside  bool
-	limits bool
-	places map[string]bool
+	span    lex.Span
+	words   string
+	terms   []string
+	unique  []string
+	leans   bool
+	aside   bool
+	limits  bool
+	special bool
+	places  map[string]bool
 }
 
 // sayingsKey says of what sayings are: passages are compared by all of their words,
@@ -134,6 +140,7 @@ func newSayings(k sayingsKey) *sayings {
 		c.terms = lex.Terms(whole, k.language)
 		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
+		c.special = special.MatchString(text)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 		if k.withPlaces {
 			if c.places = places(text); len(c.places) == 0 {
@@ -192,7 +199,7 @@ func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool,
 		for at := range own {
 			s, c := &read.all[at], &own[at]
 			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, unique: s.unique, has: gives[at] & some, heading: read.heading,
-				leans: s.leans, aside: s.aside, limits: s.limits, places: s.places}
+				leans: s.leans, aside: s.aside, limits: s.limits, special: s.special, places: s.places}
 			if at > 0 {
 				c.before, own[at-1].after = &own[at-1], c
 			}
@@ -225,6 +232,9 @@ var (
 	}
 )
 
+// special finds the kinds that rules of their own hold for: who means one names it.
+var special = lex.MustPattern(`(?i)\b(express\w*|overnight|next-day|same-day|priority|pre-?orders?|gift (cards?|receipts?)|eil\w+|vorbestell\w+|gutschein\w*|geschenkkarte\w*|en express|précommand\w+|carte cadeau|exprés|urgente|preventa|tarjetas? regalo|expresso?|pré-venda|cartão-presente)\b`)
+
 // toldAmount is money that the customer names: it asks for no amount.
 var toldAmount = lex.MustPattern(`(?i)[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?([$€£]|dollars?\b|bucks\b|usd\b|euros?\b|eur\b)`)
 
@@ -256,9 +266,10 @@ func wishes(q assist.Question) []wish {
 		}
 		return text
 	}
-	now := map[string]bool{} // said in this turn
+	now, rephrased := map[string]bool{}, false // said in this turn; in words that no search has seen
 	for _, t := range lex.Terms(plain(q.Text), q.Language) {
 		now[t] = true
+		rephrased = rephrased || whole[t] == 0
 		whole[t] = max(whole[t], 1)
 	}
 	gone := map[string]bool{} // put in other words
@@ -275,7 +286,7 @@ func wishes(q assist.Question) []wish {
 			own[t] = true
 		}
 		w := wish{text: part, wants: askers[q.Language].wants(toldAmount.ReplaceAllString(part, " ")), must: askers[q.Language].insists(part),
-			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
+			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language), related: rephrased, plain: !special.MatchString(q.Text)}
 		if !w.asks || told <= 1 {
 			w.wants |= askers[q.Language].wants(q.Text) & aRemedy
 		}
@@ -714,6 +725,12 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		}
 		if c.has&anAmount != 0 && w.wants&anAmount == 0 {
 			s *= weighs.unasked
+		}
+		if c.special && w.plain {
+			s *= weighs.special
+		}
+		if len(w.own) > 0 && w.carried(w.own, inIt, c.heading) == 0 {
+			s *= weighs.foreign
 		}
 		if len(w.places) > 0 && len(c.places) > 0 && !elsewhere(w.places, c.places) {
 			s *= weighs.there

@@ -112,7 +112,7 @@ func known(question string, turns []assist.Turn) bool {
 // and more of the same page when it is nearly as good and brings something new.
 // The hits' scores are shares of the best one's.
 func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	some := anAmount // a price nobody asked for counts less
+	some := anAmount | aTime // a price nobody asked for counts less, and how long it takes is asked next
 	for _, w := range asked {
 		some |= w.wants | w.must
 	}
@@ -152,7 +152,8 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
 			due := c.hit == best.hit && c.has&^given&(aTime|w.wants&(anAmount|aRemedy)) != 0 // how long, how much: what is asked next
-			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || due || w.news(c, idf, known, given) > freshly) {
+			near := c.hit == best.hit || hits[c.hit].DocumentID == hits[best.hit].DocumentID && c.strength >= weighs.further*best.strength
+			if near && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
 				given |= c.has
 				w.know(c, known)
