@@ -87,7 +87,7 @@ var askers = map[string]asker{
 			`^(please |first |then |simply |just |always |never )?(go|choose|select|sign|log|ask|tell|contact|call|write|send|press|hold|check|wait|measure|wash|dry|clean|open|close|use|pack|hand|print|show|take|put|keep|visit|click|enter|follow|look|order|return|start|replace|remove|apply|submit|fill|do|let|leave|make|turn|try|charge|cancel|add|pick|bring|provide|complete|report|mail|download|create|get|give|set|run|type|fit|see)\b|\byou (can|need|must|should|may|have to|will need)\b|\b(please|by (phone|mail|calling|visiting|clicking))\b`,
 			`\b(in your|under|online|at (the|a|any|our|www|https?|your)|page|address|account|section|office|website|located|from our|\S+@\S+|store)\b`,
 			`\b(because|since|when|due to|caused?|reason|so that|means?|nearly always|usually|normal|happens|looks like|in order)\b`,
-			`\b((we|we'll|we will|you can|you may|you) (then )?((can|choose|send|get|refund|replace|repair|cover|exchange|pay|issue|ship|return)\b.{0,40}\b)?(refund\w*|replace\w*|repair\w*|money back|new (one|item|code)|right item|again|in full|free label|exchange\w*)|(is|are|be|comes?|ships?) (repaired|replaced|refunded|free|covered)|covers? (it|this))\b`),
+			`\b((we|we'll|we will|you can|you may|you) (then )?((can|choose|send|get|refund|replace|repair|cover|exchange|pay|issue|ship|return)\b.{0,40}\b)?(refund\w*|replace\w*|repair\w*|money back|new (one|item|code)|right item|again|in full|free label|exchange\w*)|(is|are|be|comes?|ships?) (repaired|replaced|refunded|free|covered)|covers? (it|this))\b|^(if|when) [^,]{0,60}\b(damaged|breaks?|broken?|fails?|missing|lost|wrong|defective|torn|leaks?|stops?|not (there|arrived|work))\b`),
 	},
 	"de": {
 		asks: patterns(
@@ -107,7 +107,7 @@ var askers = map[string]asker{
 			`(?:^|\P{L})(bitte|wählen|gehen|schreiben|senden|schicken|melden|öffnen|sie (können|müssen)|waschen)`,
 			`(?:^|\P{L})(unter|im konto|in ihrem|auf der|adresse|seite|aus unserem)`,
 			`(?:^|\P{L})(weil|da |wenn|wegen|grund|damit)`,
-			`erstatte\p{L}*|ersatz|ersetzen|reparier\p{L}*|reparatur|geld zurück|noch einmal|schicken wir|wir (schicken|senden)`),
+			`erstatte\p{L}*|ersatz|ersetzen|reparier\p{L}*|reparatur|geld zurück|noch einmal|schicken wir|wir (schicken|senden)|^(wenn|falls) [^,]{0,60}(kaputt|beschädigt|fehlt|verloren|falsch|defekt)`),
 	},
 	"fr": {
 		asks: patterns(
@@ -127,7 +127,7 @@ var askers = map[string]asker{
 			`(?:^|\P{L})(veuillez|choisissez|écrivez|envoyez|allez|vous pouvez|gardez|contactez|ouvrez)`,
 			`dans votre|sous|à l'adresse|sur la page|depuis`,
 			`parce que|car|lorsque|en raison|quand`,
-			`rembours\p{L}+|remplac\p{L}+|répar\p{L}+|nouvel article|nous (envoyons|renvoyons)|renvoyons`),
+			`rembours\p{L}+|remplac\p{L}+|répar\p{L}+|nouvel article|nous (envoyons|renvoyons)|renvoyons|^(si|quand) [^,]{0,60}(abîmé|cassé|manque|perdu|défectueux)`),
 	},
 	"es": {
 		asks: patterns(
@@ -147,7 +147,7 @@ var askers = map[string]asker{
 			`(?:^|\P{L})(por favor|elija|vaya|escr[ií]ba|env[ií]e|puede)`,
 			`en su|dirección|página`,
 			`porque|debido|cuando`,
-			`reembols\p{L}+|devolvemos|reemplaz\p{L}+|repar\p{L}+|enviamos (otr|de nuevo)`),
+			`reembols\p{L}+|devolvemos|reemplaz\p{L}+|repar\p{L}+|enviamos (otr|de nuevo)|^(si|cuando) [^,]{0,60}(dañad|rot[oa]|falta|perdid|defectuos)`),
 	},
 }
 

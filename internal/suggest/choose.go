@@ -140,7 +140,7 @@ func newSayings(k sayingsKey) *sayings {
 		c.terms = lex.Terms(whole, k.language)
 		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
-		c.special = special.MatchString(text)
+		c.special = special.MatchString(text) && !usual.MatchString(text)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 		if k.withPlaces {
 			if c.places = places(text); len(c.places) == 0 {
@@ -234,6 +234,9 @@ var (
 
 // special finds the kinds that rules of their own hold for: who means one names it.
 var special = lex.MustPattern(`(?i)\b(express\w*|overnight|next-day|same-day|priority|pre-?orders?|gift (cards?|receipts?)|eil\w+|vorbestell\w+|gutschein\w*|geschenkkarte\w*|en express|précommand\w+|carte cadeau|exprés|urgente|preventa|tarjetas? regalo|expresso?|pré-venda|cartão-presente)\b`)
+
+// usual finds what everybody gets, whatever else a sentence names.
+var usual = lex.MustPattern(`(?i)\b(standard\w*|normal\w*|regular|est[aá]ndar|padrão|other ways?)\b`)
 
 // toldAmount is money that the customer names: it asks for no amount.
 var toldAmount = lex.MustPattern(`(?i)[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?([$€£]|dollars?\b|bucks\b|usd\b|euros?\b|eur\b)`)
@@ -544,9 +547,12 @@ func (w wish) unknown(idf map[string]float64, headings map[string]bool) float64 
 // beyond reports whether the passages do not speak of what is asked: most words of
 // a short question stand nowhere in them, or next to nothing of what was told
 // stands in the best sentence.
-func (w wish) beyond(best *candidate, idf map[string]float64, headings map[string]bool) bool {
+func (w wish) beyond(best *candidate, evidence float64, idf map[string]float64, headings map[string]bool) bool {
 	if heaviest := slices.Max(append(slices.Collect(maps.Values(w.asked)), 0)); heaviest <= weighs.light {
 		return false // it says nothing by itself, such as "thanks!", and something is wanted all the same
+	}
+	if evidence < doubtful && best.strength < doubted && w.carried(w.own, best.speaksOf, best.heading) < hardly {
+		return true
 	}
 	if w.asks {
 		if w.must&best.has != 0 {
@@ -565,6 +571,8 @@ const (
 	hardly    = 0.4 // share of a question's words that the best sentence must hold then
 	feeble    = 1.4 // strength of a sentence that must hold as much of the question's own words
 	barely    = 0.3 // share of a statement's words
+	doubtful  = 0.3 // evidence of the search below which pages seldom answer
+	doubted   = 2.0 // strength of a sentence that must then hold as much of the question's own words
 )
 
 // news is what share of what a sentence says of the question was not said before.

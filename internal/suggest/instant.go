@@ -110,8 +110,8 @@ func known(question string, turns []assist.Turn) bool {
 // answers picks the sentences to say: for each question of the customer's the one
 // that answers best, with the sentence it leans on and the one that limits it,
 // and more of the same page when it is nearly as good and brings something new.
-// The hits' scores are shares of the best one's.
-func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
+// The hits' scores are shares of the best one's; evidence is how sure the search is that they answer.
+func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit, evidence float64) []assist.Sentence {
 	some := anAmount | aTime // a price nobody asked for counts less, and how long it takes is asked next
 	for _, w := range asked {
 		some |= w.wants | w.must
@@ -136,7 +136,7 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 			continue
 		}
 		best := ranked[0]
-		if w.beyond(best, idf, headings) {
+		if w.beyond(best, evidence, idf, headings) {
 			continue
 		}
 		a.say(best)
@@ -151,7 +151,7 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 				break
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
-			due := c.hit == best.hit && c.has&^given&(aTime|w.wants&(anAmount|aRemedy)) != 0 // how long, how much: what is asked next
+			due := c.hit == best.hit && (c.has&^given&(aTime|w.wants&anAmount) != 0 || c.at == best.at+1 && c.has&w.wants&aRemedy != 0) // what is asked next
 			near := c.hit == best.hit || hits[c.hit].DocumentID == hits[best.hit].DocumentID && c.strength >= weighs.further*best.strength
 			if near && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
