@@ -43,6 +43,7 @@ func (a asker) insists(question string) (k kinds) {
 
 var insists = map[kinds]*lex.Pattern{
 	aTime:    lex.MustPattern(`(?i)\b(how (long|late|soon|quickly|fast|many (more )?(business |working )?(days|weeks|hours|months))|when (do|does|will|can|is|are|should|would|am)|(un)?till? when|what time|by when|the latest|deadline|last (day|date)|wie lange?|wann|combien de (temps|jours)|quand|cu[aá]ndo|cu[aá]nto tiempo|quel est le délai)(\P{L}|$)`),
+	aRemedy:  lex.MustPattern(`(?i)\b((my|our|the) money back|(want|need|give me|demand|expect|i'd like|would like) (\w+ ){0,3}(refund|replacement|compensation|new one)|refund me|make (it|this|that) right|geld zurück|veux (être )?rembours|remboursez|quiero (mi dinero|un reembolso)|devu[eé]lvanme)(\P{L}|$)`),
 	anAmount: lex.MustPattern(`(?i)\b(how much (is|are|does|do|will|would|for|to|i|money)|what (does|do|would|will|is) .{0,40}(cost|price|fee|charge)s?|(does|do|will|would|is) (it|that|this|there) (cost|charge|a fee|free)|(have|need) to pay|wie ?viel kostet|was kostet|was kosten|combien (coûte|coute|ça coûte|est-ce)|cu[aá]nto (cuesta|vale))(\P{L}|$)`),
 }
 

@@ -19,40 +19,42 @@ import (
 // weights of what speaks for a sentence. They were chosen on questions and pages
 // of other companies (see measure.Sentences), not on the sample company.
 type weighing struct {
-	heading   float64 // of a question's word that stands only in the passage's heading or title
-	first     float64 // how much each sentence of a passage loses to the one before
-	neighbour float64 // … only in the sentence before or after
-	kin       float64 // of a word that means the same
-	kind      float64 // gain of a sentence that gives the kind of thing asked for
-	soft      float64 // … of one that rules, tells a way, a place or a reason
-	remedy    float64 // … of one that says what is done about the trouble that was told
-	outright  float64 // gain of one that says how long it takes, or what it costs, when that was asked
-	noKind    float64 // what is left of one that does not
-	unasked   float64 // what is left of a price nobody asked for
-	special   float64 // what is left of a sentence about a special kind nobody asked for
-	foreign   float64 // what is left of one that has no word of the question itself
-	there     float64 // gain of one about the customer's country
-	elsewhere float64 // what is left of one about another country
-	passage   float64 // how much the passage's rank counts, 0 to 1
-	length    float64 // how much a long sentence loses
-	context   float64 // of the customer's words outside the question asked, at least
-	beside    float64 // … at most
-	short     float64 // what each word of the question takes from them
-	history   float64 // of words of earlier turns
-	insisted  float64 // what is left of a sentence that does not give what is plainly asked for
-	more      float64 // share of the best that a further sentence must reach
-	further   float64 // … of another passage of the page
-	nextto    float64 // … that stands next to the best and brings nothing new
-	dependent float64 // what is left of a sentence that leans on the one before
-	idf       float64 // how much more a rare word counts: an exponent
-	light     float64 // of a word that is in every chat
-	product   float64 // of the name of the product that is spoken of: it says where to look, not what for
-	quotable  float64 // share of the best score that a passage to quote needs
+	heading    float64 // of a question's word that stands only in the passage's heading or title
+	first      float64 // how much each sentence of a passage loses to the one before
+	neighbour  float64 // … only in the sentence before or after
+	kin        float64 // of a word that means the same
+	kind       float64 // gain of a sentence that gives the kind of thing asked for
+	soft       float64 // … of one that rules, tells a way, a place or a reason
+	remediless float64 // what is left of one that does not, when they demand it
+	remedy     float64 // … of one that says what is done about the trouble that was told
+	outright   float64 // gain of one that says how long it takes, or what it costs, when that was asked
+	noKind     float64 // what is left of one that does not
+	unasked    float64 // what is left of a price nobody asked for
+	special    float64 // what is left of a sentence about a special kind nobody asked for
+	foreign    float64 // what is left of one that has no word of the question itself
+	there      float64 // gain of one about the customer's country
+	elsewhere  float64 // what is left of one about another country
+	passage    float64 // how much the passage's rank counts, 0 to 1
+	length     float64 // how much a long sentence loses
+	context    float64 // of the customer's words outside the question asked, at least
+	beside     float64 // … at most
+	short      float64 // what each word of the question takes from them
+	history    float64 // of words of earlier turns
+	story      float64 // … when a statement goes on with it
+	insisted   float64 // what is left of a sentence that does not give what is plainly asked for
+	more       float64 // share of the best that a further sentence must reach
+	further    float64 // … of another passage of the page
+	nextto     float64 // … that stands next to the best and brings nothing new
+	dependent  float64 // what is left of a sentence that leans on the one before
+	idf        float64 // how much more a rare word counts: an exponent
+	light      float64 // of a word that is in every chat
+	product    float64 // of the name of the product that is spoken of: it says where to look, not what for
+	quotable   float64 // share of the best score that a passage to quote needs
 }
 
 var weighs = weighing{
-	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, special: 0.85, foreign: 0.85, there: 1.3, passage: 0.6, length: 0.35,
-	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, further: 0.6, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, remediless: 0.7, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, special: 0.85, foreign: 0.85, there: 1.3, passage: 0.6, length: 0.35,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, story: 0.5, insisted: 0.6, more: 0.5, further: 0.6, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -301,6 +303,8 @@ func wishes(q assist.Question) []wish {
 				x *= beside
 			case told <= 1 || english && pointing.MatchString(part):
 				x *= weighs.beside // "what does that cost": what was spoken of is meant
+			case !w.asks:
+				x *= weighs.story
 			default:
 				x *= weighs.history
 			}
@@ -363,14 +367,19 @@ func isAsking(text, language string) bool {
 // both halves ask.
 func split(question, language string) []string {
 	for _, at := range joint.FindAllStringIndex(question, -1) {
-		if first := question[:at[0]]; isAsking(first, language) && len(strings.Fields(first)) > 2 {
+		comma := !strings.Contains(strings.TrimSpace(question[at[0]+1:at[1]]), " ")
+		if first := question[:at[0]]; isAsking(first, language) && len(strings.Fields(first)) > 2 && (!comma || opens.MatchString(first)) {
 			return append([]string{first}, split(question[at[0]+1:], language)...)
 		}
 	}
 	return []string{question}
 }
 
-var joint = lex.MustPattern(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
+// opens finds what is a question by its first word, and no clause before one: "how
+// long, what costs", but not "when I return it, what costs".
+var opens = lex.MustPattern(`(?i)^\W*((hi|hello|hey|so|ok|and),? )?(how|what|where|why|can|could|do|does|is|are|will|wie|was|wo|warum|kann|combien|comment|pourquoi|où|cu[aá]nto|c[oó]mo|d[oó]nde|qu[eé])\b`)
+
+var joint = lex.MustPattern(`(?i)(,? (and|und|et|y|or|oder|ou)|,) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
 // relate adds the words that mean what the text says. All words of one meaning
 // count once.
@@ -551,17 +560,30 @@ func (w wish) beyond(best *candidate, evidence float64, idf map[string]float64, 
 	if heaviest := slices.Max(append(slices.Collect(maps.Values(w.asked)), 0)); heaviest <= weighs.light {
 		return false // it says nothing by itself, such as "thanks!", and something is wanted all the same
 	}
-	if evidence < doubtful && best.strength < doubted && w.carried(w.own, best.speaksOf, best.heading) < hardly {
+	off := w.offPoint(best)
+	if off && evidence > 0 && evidence < doubtful && best.strength < doubted {
 		return true
 	}
+	if w.must&best.has != 0 {
+		return false
+	}
 	if w.asks {
-		if w.must&best.has != 0 {
-			return false
-		}
 		return len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly ||
-			len(w.own) > 1 && best.strength < feeble && w.carried(w.own, best.speaksOf, best.heading) < hardly
+			off && len(w.own) > 1 && best.strength < feeble
 	}
 	return best.carried < barely
+}
+
+// offPoint reports whether a sentence, with the one before, holds hardly anything
+// of the question's own words.
+func (w wish) offPoint(c *candidate) bool {
+	told := maps.Clone(c.speaksOf)
+	if c.before != nil {
+		for _, t := range c.before.unique {
+			told[t] = true
+		}
+	}
+	return w.carried(w.own, told, c.heading) < hardly
 }
 
 // When nothing is said of a passage.
@@ -571,7 +593,7 @@ const (
 	hardly    = 0.4 // share of a question's words that the best sentence must hold then
 	feeble    = 1.4 // strength of a sentence that must hold as much of the question's own words
 	barely    = 0.3 // share of a statement's words
-	doubtful  = 0.3 // evidence of the search below which pages seldom answer
+	doubtful  = 0.3 // evidence of the search below which pages seldom answer; 0 says nothing
 	doubted   = 2.0 // strength of a sentence that must then hold as much of the question's own words
 )
 
@@ -745,6 +767,9 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		}
 		if c.leans {
 			s *= weighs.dependent
+		}
+		if w.must&aRemedy&^c.has != 0 {
+			s *= weighs.remediless
 		}
 		if yesNo.MatchString(c.words) && !w.yesNo {
 			s *= weighs.insisted

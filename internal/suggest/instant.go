@@ -140,6 +140,9 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 			continue
 		}
 		a.say(best)
+		if n := best.after; n != nil && n.words != "" && n.has&w.wants&aRemedy != 0 {
+			a.say(n) // what we do about it
+		}
 		if len(asked) > 1 {
 			continue
 		}
@@ -151,7 +154,7 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 				break
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
-			due := c.hit == best.hit && (c.has&^given&(aTime|w.wants&anAmount) != 0 || c.at == best.at+1 && c.has&w.wants&aRemedy != 0) // what is asked next
+			due := c.hit == best.hit && c.has&^given&(aTime|w.wants&anAmount) != 0 // what is asked next
 			near := c.hit == best.hit || hits[c.hit].DocumentID == hits[best.hit].DocumentID && c.strength >= weighs.further*best.strength
 			if near && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
