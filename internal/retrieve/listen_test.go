@@ -54,6 +54,8 @@ func TestListen(t *testing.T) {
 		{"a good day", transcript("c: I am locked out", "a: Bye!", "c: have a good day stay safe"), "have a good day stay safe", retrieve.QuietGoodbye},
 		{"I see", transcript("c: do I get it tomorrow?", "a: It is likely.", "c: I see", "c: thanks!"), "I see", retrieve.QuietOK},
 		{"yes, that's it", transcript("c: I want to return my boots", "a: Are these the Cairn boots?", "c: yes that's it"), "I want to return my boots", ""},
+		{"tries it", transcript("c: I am locked out", "a: Please log out and in.", "c: will try this now and will let you know"), "will try this now and will let you know", retrieve.QuietWait},
+		{"helped with something", transcript("c: my card is refused", "a: I placed the order for you.", "c: Thanks for helping me troubleshoot that."), "Thanks for helping me troubleshoot that.", retrieve.QuietThanks},
 		{"sarcasm", transcript("c: where is it?", "a: Lost.", "c: thanks for losing my parcel"), "thanks for losing my parcel", ""},
 		{"de done", transcript("c: Mein Konto ist gesperrt", "a: Bitte versuchen Sie es jetzt.", "c: Danke für Ihre schnelle Hilfe, das hat geklappt. Schönen Tag noch!"), "Danke für Ihre schnelle Hilfe, das hat geklappt. Schönen Tag noch!", retrieve.QuietDone},
 		{"fr done", transcript("c: Mon compte est bloqué", "a: Essayez maintenant.", "c: Merci pour votre aide, ça marche. Bonne journée"), "Merci pour votre aide, ça marche. Bonne journée", retrieve.QuietDone},

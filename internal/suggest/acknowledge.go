@@ -119,7 +119,7 @@ func gaveWhatWasAsked(turns []assist.Turn, newest bool) bool {
 		case t.Role == assist.RoleCustomer:
 			wrote = true
 			answered = answered || !late && strings.ContainsAny(t.Text, "0123456789@")
-			named = named || !late && len(strings.Fields(t.Text)) <= mostOfName && !strings.Contains(t.Text, "?") && !refused.MatchString(t.Text)
+			named = named || !late && introduced.MatchString(t.Text) || !late && len(strings.Fields(t.Text)) <= mostOfName && !strings.Contains(t.Text, "?") && !refused.MatchString(t.Text)
 		case t.Role == assist.RoleAgent:
 			return answered && strings.Contains(t.Text, "?") || named && nameAsked.MatchString(t.Text)
 		default:
@@ -133,8 +133,9 @@ func gaveWhatWasAsked(turns []assist.Turn, newest bool) bool {
 const mostOfName = 5
 
 var (
-	nameAsked = lex.MustPattern(`(?i)\b((full|last|first|your) names?|(ihr(en)?|vollständige[rn]?) namen?|votre nom|nom complet|su nombre|nombre completo|seu nome|nome completo)(\P{L}|$)`)
-	refused   = lex.MustPattern(`(?i)^\P{L}*(no|nope|not|why|ok(ay)?|yes|sure|one|hold|what|nein|warum|ja|non|oui|pourquoi|sí|não|sim|por)(\P{L}|$)|\b(don't|dont|forgot|second|moment)\b`)
+	nameAsked  = lex.MustPattern(`(?i)\b((full|last|first|your) names?|(ihr(en)?|vollständige[rn]?) namen?|votre nom|nom complet|su nombre|nombre completo|seu nome|nome completo)(\P{L}|$)`)
+	introduced = lex.MustPattern(`(?i)\b(my name is|my name's|name:|mein name ist|ich heiße|je m'appelle|mon nom est|me llamo|mi nombre es|meu nome é|me chamo)(\P{L}|$)`)
+	refused    = lex.MustPattern(`(?i)^\P{L}*(no|nope|not|why|ok(ay)?|yes|sure|one|hold|what|nein|warum|ja|non|oui|pourquoi|sí|não|sim|por)(\P{L}|$)|\b(don't|dont|forgot|second|moment)\b`)
 )
 
 // firstName is how to greet the customer: the first word of the name they came
@@ -266,11 +267,11 @@ var spoken = map[string]phrases{
 		uneasy:  lex.MustPattern(`(?i)\b(locked|blocked|declin\w+|reject\w+|smells?|dangerous|(isn't|isnt|not|nothing|nowhere|aren't) (here|there|in (the|my|it)|to be (found|seen))|too (small|big|large|tight|short|long|narrow|wide|loose|low|high|late)|(supposed|meant) to|should have|(can't|cant|cannot|couldn't|unable to) (log|sign|get|access|find|use|open|pay|enter|see|reach)\w*|won't let|(doesn't|does not|doesnt|dosnt|didn't|won't|not|stopped|keeps?) \w+ing|error|lawyer|money back|complain\w*|problems?|issues?|trouble|instead of|what happened|don't understand|confus\w+)\b`),
 		slip:    lex.MustPattern(`(?i)\b(i|we) (\w+ ){0,2}?(typed|entered|put|wrote|spelled|misspelled|picked|chose|ordered|selected|clicked|bought|gave|used|made|forgot)\b[^.!?\n]{0,40}\b(wrong|old|mistake|typo|by accident|accidentally|incorrect|too (often|many times))\b|\bi (mis|forgot|lost (my|the) (password|username|code|link|label|receipt))\w*|\bby (mistake|accident)\b|\bmy (own )?(fault|mistake|bad)\b`),
 		own:     lex.MustPattern(`(?i)\b(my|mine|our|ours|i'm|im|i've|ive|i am|i was|i have|i had|i'd like|i want|i need|i \w+ed|i (bought|paid|got|sent|put|lost|forgot|found|gave|took|went|chose)|i (just|already|still|only|never|recently|accidentally|didn't|did not|haven't|can't|cannot|couldn't|wasn't)|(me|we|us) (\w+ ){0,2}(twice|the|an?|my)|charge[ds]? me|sent me|told me|refund me|help me|order (number|id)?\W{0,3}[a-z]{0,3}-?\d{4,})\b|(?:^|[.!?,\n])\s*((just|only|already) )?(paid|ordered|bought|got|received|returned|sent|lost|forgot|tried|waiting|need|want|put)\b`),
-		unreal:  lex.MustPattern(`(?i)\b(what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
+		unreal:  lex.MustPattern(`(?i)\b(nothing('s| is| was)? wrong|(not|isn't|aren't|wasn't) (broken|damaged|defective|faulty)|what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
 		upset:   lex.MustPattern(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
 		waited:  lex.MustPattern(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
 		again:   lex.MustPattern(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
-		wrong:   lex.MustPattern(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here|(nothing|isn't|isnt|not|no package|no parcel) (is )?(here|there)|declined|declining|keeps? (declining|failing|crashing|rejecting)|rejected|(says|said|marked|marked as|shows) delivered|unusable|smells? (of|like))\b`),
+		wrong:   lex.MustPattern(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|(is|are|was|were|been|arrived|came|days?|weeks?|hours?|so|too|again|always|very|it's|its) (late|delayed)|(late|delayed) (orders?|packages?|parcels?|delivery|deliveries|shipments?|arrival)|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here|(nothing|isn't|isnt|not|no package|no parcel) (is )?(here|there)|declined|declining|keeps? (declining|failing|crashing|rejecting)|rejected|(says|said|marked|marked as|shows) delivered|unusable|smells? (of|like))\b`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
 			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),

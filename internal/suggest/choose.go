@@ -69,6 +69,7 @@ type candidate struct {
 	leans    bool     // it makes no sense without the sentence before
 	aside    bool     // so short that it only says something with the one before
 	special  bool     // it is about a special kind of what is sold
+	trouble  trouble  // that it speaks of
 	limits   bool     // it limits what the sentence before says
 	places   map[string]bool
 	before   *candidate // its neighbours in the passage, also unspeakable ones
@@ -90,9 +91,10 @@ type wish struct {
 	places  map[string]bool
 	region  map[string]bool // the terms under which pages speak of those places
 	yesNo   bool
-	asks    bool // it is a question, and no statement
-	related bool // it has words that the customer did not use
-	plain   bool // nothing special is asked for
+	asks    bool    // it is a question, and no statement
+	related bool    // it has words that the customer did not use
+	plain   bool    // nothing special is asked for
+	trouble trouble // that was told
 }
 
 // sayings is what was read of a passage: its sentences as they could be said, in
@@ -116,6 +118,7 @@ type saying struct {
 	aside   bool
 	limits  bool
 	special bool
+	trouble trouble
 	places  map[string]bool
 }
 
@@ -142,6 +145,7 @@ func newSayings(k sayingsKey) *sayings {
 		c.terms = lex.Terms(whole, k.language)
 		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
+		c.trouble = troubles(text)
 		c.special = special.MatchString(text) && !usual.MatchString(text)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 		if k.withPlaces {
@@ -163,7 +167,7 @@ func beheaded(text string, span lex.Span, titles []string) lex.Span {
 		for _, title := range titles {
 			rest, ok := strings.CutPrefix(span.In(text), strings.TrimSpace(title)+" ")
 			rest = strings.TrimLeft(rest, " ")
-			if first, _ := utf8.DecodeRuneInString(rest); ok && strings.TrimSpace(title) != "" && unicode.IsUpper(first) && strings.Contains(rest, " ") {
+			if first, _ := utf8.DecodeRuneInString(rest); ok && strings.TrimSpace(title) != "" && !limiting.MatchString(title) && unicode.IsUpper(first) && strings.Contains(rest, " ") {
 				span.Start = span.End - len(rest)
 			}
 		}
@@ -173,6 +177,9 @@ func beheaded(text string, span lex.Span, titles []string) lex.Span {
 	}
 	return span
 }
+
+// limiting finds titles that say for whom or when what stands below them holds.
+var limiting = lex.MustPattern(`(?i)^\P{L}*(if|when|as|after|before|for|unless|while|until|without|with|in|who|wenn|falls|als|nach|vor|für|ohne|si|quand|après|avant|pour|sans|cuando|después|antes|para|sin|se|quando|depois|sem)(\P{L}|$)|[:\d]|\b(older|younger|only|aged?)\b`)
 
 // give says which of some kinds each sentence gives.
 func (s *sayings) give(asks asker, some kinds) []kinds {
@@ -201,7 +208,7 @@ func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool,
 		for at := range own {
 			s, c := &read.all[at], &own[at]
 			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, unique: s.unique, has: gives[at] & some, heading: read.heading,
-				leans: s.leans, aside: s.aside, limits: s.limits, special: s.special, places: s.places}
+				leans: s.leans, aside: s.aside, limits: s.limits, special: s.special, trouble: s.trouble, places: s.places}
 			if at > 0 {
 				c.before, own[at-1].after = &own[at-1], c
 			}
@@ -239,6 +246,29 @@ var special = lex.MustPattern(`(?i)\b(express\w*|overnight|next-day|same-day|pri
 
 // usual finds what everybody gets, whatever else a sentence names.
 var usual = lex.MustPattern(`(?i)\b(standard\w*|normal\w*|regular|est[aá]ndar|padrão|other ways?)\b`)
+
+// trouble is what went wrong: several may have.
+type trouble uint8
+
+const (
+	absent  trouble = 1 << iota // it is late, lost or missing
+	damaged                     // it is broken, or came so
+)
+
+func troubles(text string) (t trouble) {
+	if isAbsent.MatchString(text) {
+		t |= absent
+	}
+	if isDamaged.MatchString(text) {
+		t |= damaged
+	}
+	return t
+}
+
+var (
+	isAbsent  = lex.MustPattern(`(?i)\b(missing|lost|stolen|late|never (came|come|arrived?|got|received)|(not|n't|nothing)( yet)? (come|came|here|there|arrived?|delivered|received|changed|moved)|counts as lost|tracking|verloren|nicht (angekommen|da|geliefert)|verspätet|perdue?|pas (arrivé|reçu)|en retard|perdid[oa]|no (ha )?(llegado|llegó)|atrasad[oa]|não chegou)(\P{L}|$)`)
+	isDamaged = lex.MustPattern(`(?i)\b(damag\w+|brok\w+|breaks?|torn|tore|ripp?ed|crack\w*|crushed|dent\w*|smashed|bent|defect\w*|fault\w*|fails?|failed|leaks?|leaked|leaking|snapped|stopped working|fell apart|came off|kaputt|defekt|beschädigt|gerissen|abîmée?s?|cassée?s?|endommagée?s?|rot[oa]s?|dañad[oa]s?|defectuos[oa]s?|quebrad[oa]s?|danificad[oa]s?)(\P{L}|$)`)
+)
 
 // toldAmount is money that the customer names: it asks for no amount.
 var toldAmount = lex.MustPattern(`(?i)[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?([$€£]|dollars?\b|bucks\b|usd\b|euros?\b|eur\b)`)
@@ -291,7 +321,7 @@ func wishes(q assist.Question) []wish {
 			own[t] = true
 		}
 		w := wish{text: part, wants: askers[q.Language].wants(toldAmount.ReplaceAllString(part, " ")), must: askers[q.Language].insists(part),
-			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language), related: rephrased, plain: !special.MatchString(q.Text)}
+			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language), related: rephrased, plain: !special.MatchString(q.Text), trouble: troubles(q.Text)}
 		if !w.asks || told <= 1 {
 			w.wants |= askers[q.Language].wants(q.Text) & aRemedy
 		}
@@ -758,6 +788,9 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		}
 		if c.special && w.plain {
 			s *= weighs.special
+		}
+		if w.trouble != 0 && c.trouble != 0 && w.trouble&c.trouble == 0 {
+			s *= weighs.insisted // what is done about damage is not what is done about a loss
 		}
 		if len(w.own) > 0 && w.carried(w.own, inIt, c.heading) == 0 {
 			s *= weighs.foreign

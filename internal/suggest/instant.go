@@ -17,7 +17,7 @@ const (
 	maxSaid      = 3   // sentences of passages
 	nearlyAsGood = 0.8 // share of the best sentence's strength that one needs when the best was said before
 	freshly      = 0.1 // share of a further sentence's words of the question that must be new
-	brief        = 90  // bytes of a sentence that goes on from the one before: it is said with it
+	brief        = 90  // bytes of a sentence that goes on from the best: it is said with it
 	maxSaidBytes = 420 // of them together; the first may be longer
 )
 
@@ -182,7 +182,7 @@ func (a *answer) say(c *candidate) {
 	if c.leans && c.before != nil && c.before.words != "" {
 		group = []*candidate{c.before, c}
 	}
-	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside || n.leans && len(n.words) <= brief) {
+	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside || n.leans && len(n.words) <= brief && len(a.chosen) == 0) {
 		group = append(group, n)
 	}
 	size := 0
