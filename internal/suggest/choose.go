@@ -409,7 +409,7 @@ func split(question, language string) []string {
 // long, what costs", but not "when I return it, what costs".
 var opens = lex.MustPattern(`(?i)^\W*((hi|hello|hey|so|ok|and),? )?(how|what|where|why|can|could|do|does|is|are|will|wie|was|wo|warum|kann|combien|comment|pourquoi|où|cu[aá]nto|c[oó]mo|d[oó]nde|qu[eé])\b`)
 
-var joint = lex.MustPattern(`(?i)(,? (and|und|et|y|or|oder|ou)|,) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
+var joint = lex.MustPattern(`(?i)(,? (and|und|et|y|or|oder|ou)|,) (also )?(how|when|where|why|what|which|who|can|could|do|does|did|is|are|was|has|have|will|would|should|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
 // relate adds the words that mean what the text says. All words of one meaning
 // count once.

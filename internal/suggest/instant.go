@@ -136,6 +136,11 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 			continue
 		}
 		best := ranked[0]
+		if a.has(best) && w.offPoint(best) { // it answers the question before, not this one
+			if i := slices.IndexFunc(ranked, func(c *candidate) bool { return !a.has(c) && !w.offPoint(c) }); i >= 0 && ranked[i].strength >= weighs.more*best.strength {
+				best = ranked[i]
+			}
+		}
 		if w.beyond(best, evidence, idf, headings) {
 			continue
 		}
