@@ -107,6 +107,12 @@ func Question(s assist.NextStep) string {
 			if what == "" || strings.Contains(strings.ToLower(what), "customer") || len(strings.Fields(what)) > 10 {
 				return ""
 			}
+			switch first, of, _ := strings.Cut(strings.ToLower(what), " "); {
+			case strings.HasPrefix(of, "of these") || strings.HasPrefix(of, "of those") || strings.HasPrefix(of, "of the following"):
+				return "" // which ones stands further on
+			case first == "a" || first == "an" || first == "one" || first == "two" || first == "three" || first == "any":
+				return "Could you send me " + lowerFirst(what) + ", please?"
+			}
 			return "Could you give me your " + lowerFirst(what) + ", please?"
 		}
 	}
@@ -121,6 +127,9 @@ func Question(s assist.NextStep) string {
 			what = toYou(text[len(text)-len(what):])
 			if strings.Contains(strings.ToLower(what), "customer") {
 				return ""
+			}
+			if lead == "find out " && !strings.Contains(" "+what, " you") {
+				return "" // not from the customer
 			}
 			return "May I ask " + lowerFirst(what) + "?"
 		}

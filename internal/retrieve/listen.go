@@ -318,7 +318,17 @@ func judge(text, asked string, afterAgent bool) speech {
 	var met [done + 1]int
 	var plain, rest, odd int // stop words, other words, words that look like names or ids
 	requests := identityAsked(asked)
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
+	left := text
+	if len(text) <= longSaying && !strings.Contains(text, "?") {
+		left = strings.ReplaceAll(text, "’", "'")
+		for _, s := range sayings {
+			for s.said.MatchString(left) { // two that stand side by side share the space between
+				met[s.kind]++
+				left = s.said.ReplaceAllString(left, " ")
+			}
+		}
+	}
+	for _, w := range strings.FieldsFunc(strings.ToLower(left), func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
 		if strings.ContainsRune(w, '@') {
 			met[identifies]++
 			odd++
@@ -360,7 +370,9 @@ func judge(text, asked string, afterAgent bool) speech {
 	case rest == 0 && odd == 0 && met[identifies] == 0 && asks(text):
 		return answers // or asks, where nothing is open
 	case rest == 0 && odd == 0 && met[identifies] == 0 && total <= 25:
-		return courteous(met, plain, asked, afterAgent)
+		return courteous(met, plain, asked, afterAgent, refuses(text))
+	case afterAgent && !question && rest+odd <= 3 && refuses(text) && anythingElse(asked) && !problem(text):
+		return done
 	case requests && rest <= 4 && rest+odd <= 10 && !problem(text):
 		return identifies
 	case afterAgent && rest == 0 && odd > 0:
@@ -369,6 +381,21 @@ func judge(text, asked string, afterAgent bool) speech {
 		return identifies
 	}
 	return says
+}
+
+// longSaying is the length in bytes from which on a turn is not only courteous.
+const longSaying = 160
+
+// refuses reports whether a turn begins with a no.
+func refuses(text string) bool {
+	for _, w := range lex.Words(text) {
+		switch strings.ToLower(w.In(text)) {
+		case "no", "nope", "nah", "nein", "non", "não":
+			return true
+		}
+		return false
+	}
+	return false
 }
 
 // unstretched is a word without the letters it was drawn out by: "hiii" is "hi".
@@ -391,11 +418,13 @@ func unstretched(word string) string {
 }
 
 // courteous names a turn made of nothing but courtesies and small words.
-func courteous(met [done + 1]int, plain int, asked string, afterAgent bool) speech {
+func courteous(met [done + 1]int, plain int, asked string, afterAgent, refuses bool) speech {
 	askedMore := afterAgent && anythingElse(asked)
 	open := afterAgent && strings.ContainsRune(asked, '?') && !askedMore
-	bare := met[greets]+met[thanks]+met[leaves]+met[agrees]+met[waits] == 0
+	bare := met[greets]+met[thanks]+met[leaves]+met[agrees]+met[waits]+met[done] == 0
 	switch {
+	case met[done] > 0 && (!open || met[answers] == 0 || refuses):
+		return done // but "yes, that's it" is an answer
 	case askedMore && (met[answers] > 0 || bare):
 		return done
 	case met[waits] > 0:

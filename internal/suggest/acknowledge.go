@@ -2,11 +2,13 @@ package suggest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
+	"github.com/aside-project/aside/internal/playbook"
 )
 
 // acknowledge names what happened to the customer, in their own noun, and owns
@@ -19,7 +21,7 @@ func acknowledge(p phrases, q assist.Question, turns []assist.Turn) string {
 	thing, broken := p.trouble(now)
 	again := p.again.MatchString(now)
 	waited := p.waited.MatchString(now)
-	upset := p.upset.MatchString(now)
+	upset := p.upset.MatchString(now) || playbook.Feel(turns[sinceAgentAt(turns):]).Needed()
 
 	var sorry string
 	switch {
@@ -44,9 +46,11 @@ func acknowledge(p phrases, q assist.Question, turns []assist.Turn) string {
 		return fmt.Sprintf(p.hi, name) + sorry
 	case sorry != "":
 		return upperFirst(sorry)
+	case first && name != "" && q.Quiet == "" && p.uneasy.MatchString(now) && !p.slip.MatchString(now):
+		return strings.TrimSuffix(fmt.Sprintf(p.hi, name), " ") + p.noted
 	case first && name != "" && q.Quiet == "":
 		return strings.TrimSuffix(fmt.Sprintf(p.hi, name), " ") + p.happy
-	case gaveWhatWasAsked(turns):
+	case gaveWhatWasAsked(turns, true):
 		if name != "" {
 			return fmt.Sprintf(p.thanksName, name)
 		}
@@ -58,9 +62,9 @@ func acknowledge(p phrases, q assist.Question, turns []assist.Turn) string {
 // sinceAgent is what the customer wrote since an agent last did.
 func sinceAgent(turns []assist.Turn) string {
 	var parts []string
-	for i := len(turns) - 1; i >= 0 && turns[i].Role != assist.RoleAgent; i-- {
-		if turns[i].Role == assist.RoleCustomer {
-			parts = append([]string{turns[i].Text}, parts...)
+	for _, t := range turns[sinceAgentAt(turns):] {
+		if t.Role == assist.RoleCustomer {
+			parts = append(parts, t.Text)
 		}
 	}
 	text := strings.Join(parts, "\n")
@@ -68,6 +72,15 @@ func sinceAgent(turns []assist.Turn) string {
 		text = text[len(text)-4000:]
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "’", "'")
+}
+
+// sinceAgentAt is where the turns begin that came after the agent's last.
+func sinceAgentAt(turns []assist.Turn) int {
+	i := len(turns)
+	for i > 0 && turns[i-1].Role != assist.RoleAgent {
+		i--
+	}
+	return i
 }
 
 func agentSpoke(turns []assist.Turn) bool {
@@ -96,20 +109,34 @@ func apologised(p phrases, turns []assist.Turn, thing string) bool {
 	return false
 }
 
-// gaveWhatWasAsked reports whether the customer's turn answers an agent's question
-// with a fact.
-func gaveWhatWasAsked(turns []assist.Turn) bool {
-	answered := false
-	for i := len(turns) - 1; i >= 0; i-- {
-		switch t := turns[i]; {
+// gaveWhatWasAsked reports whether the customer answered the agent's last question
+// with a fact. With newest an answer does not count any more once something was
+// done with it and the customer went on: thanks would come late.
+func gaveWhatWasAsked(turns []assist.Turn, newest bool) bool {
+	answered, named, wrote, late := false, false, false, false
+	for _, t := range slices.Backward(turns) {
+		switch {
 		case t.Role == assist.RoleCustomer:
-			answered = answered || strings.ContainsAny(t.Text, "0123456789@")
+			wrote = true
+			answered = answered || !late && strings.ContainsAny(t.Text, "0123456789@")
+			named = named || !late && introduced.MatchString(t.Text) || !late && len(strings.Fields(t.Text)) <= mostOfName && !strings.Contains(t.Text, "?") && !refused.MatchString(t.Text)
 		case t.Role == assist.RoleAgent:
-			return answered && strings.Contains(t.Text, "?")
+			return answered && strings.Contains(t.Text, "?") || named && nameAsked.MatchString(t.Text)
+		default:
+			late = late || newest && wrote
 		}
 	}
 	return false
 }
+
+// mostOfName is how many words one says a name in: "my name is Ada Lovelace".
+const mostOfName = 5
+
+var (
+	nameAsked  = lex.MustPattern(`(?i)\b((full|last|first|your) names?|(ihr(en)?|vollständige[rn]?) namen?|votre nom|nom complet|su nombre|nombre completo|seu nome|nome completo)(\P{L}|$)`)
+	introduced = lex.MustPattern(`(?i)\b(my name is|my name's|name:|mein name ist|ich heiße|je m'appelle|mon nom est|me llamo|mi nombre es|meu nome é|me chamo)(\P{L}|$)`)
+	refused    = lex.MustPattern(`(?i)^\P{L}*(no|nope|not|why|ok(ay)?|yes|sure|one|hold|what|nein|warum|ja|non|oui|pourquoi|sí|não|sim|por)(\P{L}|$)|\b(don't|dont|forgot|second|moment)\b`)
+)
 
 // firstName is how to greet the customer: the first word of the name they came
 // with, if it looks like one.
@@ -147,11 +174,14 @@ func upperFirst(s string) string {
 // phrases are the courteous words of one language. Formats take the customer's
 // name or noun.
 type phrases struct {
-	hi, happy, thanks, thanksName, look         string
+	hi, happy, noted, thanks, thanksName, look  string
 	sorry, sorryWait, sorryAgain                string
 	sorryThing, sorryThingWait, sorryThingAgain string
 	apology, upset, waited, again, wrong        *lex.Pattern
 	unreal                                      *lex.Pattern   // only imagined, or over: "what if", "that worked"
+	uneasy                                      *lex.Pattern   // something is not as it should be, be it nobody's fault: "locked", "too small"
+	slip                                        *lex.Pattern   // the customer's own: "I typed it wrong"
+	own                                         *lex.Pattern   // they speak of their own case, not of what holds for all
 	things                                      []*lex.Pattern // the noun that something happened to; groups: determiner, noun, …
 	yours                                       map[string]string
 	skip                                        map[string]bool
@@ -161,7 +191,7 @@ type phrases struct {
 // them ("my jacket" → "your jacket"); broken says that something did.
 func (p phrases) trouble(text string) (thing string, broken bool) {
 	broken = p.wrong.MatchString(text)
-	if !broken || p.unreal != nil && p.unreal.MatchString(text) {
+	if !broken || p.unreal != nil && p.unreal.MatchString(text) || p.slip.MatchString(text) {
 		return "", false
 	}
 	for _, re := range p.things {
@@ -229,16 +259,19 @@ const (
 // falls back to English, like the passages it would stand beside.
 var spoken = map[string]phrases{
 	"en": {
-		hi: "Hi %s, ", happy: " I'm happy to help.", thanks: "Thank you.", thanksName: "Thank you, %s.",
+		hi: "Hi %s, ", happy: " I'm happy to help.", noted: " thank you for telling us.", thanks: "Thank you.", thanksName: "Thank you, %s.",
 		look:  "I'll look into this and tell you exactly what I find.",
 		sorry: "I'm sorry about that.", sorryWait: "I'm sorry about the wait.", sorryAgain: "I'm sorry that you had to write to us more than once.",
 		sorryThing: "I'm sorry about %s.", sorryThingWait: "I'm sorry about %s, and about the wait.", sorryThingAgain: "I'm sorry about %s, and that you had to write to us more than once.",
 		apology: lex.MustPattern(`(?i)\b(sorry|apolog)`),
-		unreal:  lex.MustPattern(`(?i)\b(what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
+		uneasy:  lex.MustPattern(`(?i)\b(locked|blocked|declin\w+|reject\w+|smells?|dangerous|(isn't|isnt|not|nothing|nowhere|aren't) (here|there|in (the|my|it)|to be (found|seen))|too (small|big|large|tight|short|long|narrow|wide|loose|low|high|late)|(supposed|meant) to|should have|(can't|cant|cannot|couldn't|unable to) (log|sign|get|access|find|use|open|pay|enter|see|reach)\w*|won't let|(doesn't|does not|doesnt|dosnt|didn't|won't|not|stopped|keeps?) \w+ing|error|lawyer|money back|complain\w*|problems?|issues?|trouble|instead of|what happened|don't understand|confus\w+)\b`),
+		slip:    lex.MustPattern(`(?i)\b(i|we) (\w+ ){0,2}?(typed|entered|put|wrote|spelled|misspelled|picked|chose|ordered|selected|clicked|bought|gave|used|made|forgot)\b[^.!?\n]{0,40}\b(wrong|old|mistake|typo|by accident|accidentally|incorrect|too (often|many times))\b|\bi (mis|forgot|lost (my|the) (password|username|code|link|label|receipt))\w*|\bby (mistake|accident)\b|\bmy (own )?(fault|mistake|bad)\b`),
+		own:     lex.MustPattern(`(?i)\b(my|mine|our|ours|i'm|im|i've|ive|i am|i was|i have|i had|i'd like|i want|i need|i \w+ed|i (bought|paid|got|sent|put|lost|forgot|found|gave|took|went|chose)|i (just|already|still|only|never|recently|accidentally|didn't|did not|haven't|can't|cannot|couldn't|wasn't)|(me|we|us) (\w+ ){0,2}(twice|the|an?|my)|charge[ds]? me|sent me|told me|refund me|help me|order (number|id)?\W{0,3}[a-z]{0,3}-?\d{4,})\b|(?:^|[.!?,\n])\s*((just|only|already) )?(paid|ordered|bought|got|received|returned|sent|lost|forgot|tried|waiting|need|want|put)\b`),
+		unreal:  lex.MustPattern(`(?i)\b(nothing('s| is| was)? wrong|(not|isn't|aren't|wasn't) (broken|damaged|defective|faulty)|what if|what happens (if|when)|in case|suppose|if (my|the|it|an?|something)\b|that worked|works now|is working now|never ?mind|do you (have|sell|carry))`),
 		upset:   lex.MustPattern(`(?i)\b(angry|furious|upset|ridiculous|unacceptable|terrible|awful|horrible|worst|disappointed|disappointing|frustrat\w*|annoy\w*|fed up|sick of|disgust\w*|joke|useless|outrageous|scam|ripped off|nightmare|a mess)\b`),
 		waited:  lex.MustPattern(`(?i)\b(still waiting|been waiting|waiting (for|since)|waited|still (haven't|have not|hasn't|has not|nothing|no)|weeks ago|taking (so|too) long|how much longer|(is|are|was|were|arrived|came|days|weeks|hours) late\b)`),
 		again:   lex.MustPattern(`(?i)\b((second|third|fourth|fifth|2nd|3rd|4th|\d+th) (time|message|email|chat)|already (wrote|told|asked|contacted|called|explained)|no(body| one) (has )?(answered|replied|responded|helped|called)|keep (asking|writing|calling)|(twice|three times) already)`),
-		wrong:   lex.MustPattern(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|late|delayed|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here)\b`),
+		wrong:   lex.MustPattern(`(?i)\b(broke|broken|breaks|ripped|torn|tore|cracked|damaged|defective|faulty|stain\w*|scratch\w*|leak\w*|fail(s|ed)|dead|died|missing|lost|stolen|(is|are|was|were|been|arrived|came|days?|weeks?|hours?|so|too|again|always|very|it's|its) (late|delayed)|(late|delayed) (orders?|packages?|parcels?|delivery|deliveries|shipments?|arrival)|wrong|ruined|shrunk|stuck|stopped|never (arrived|came|got|received|showed)|(hasn't|hasnt|has not|didn't|didnt|did not|haven't|not) (yet )?(arrived?|appear(ed)?|come|shown|show up|turned up|received)|(doesn't|does not|won't|isn't|not) (work|fit|turn|load|open)\w*|charged (me )?(twice|double)|double.charged|overcharged|fell|peel\w*|smashed|hole|(came|come|coming|fall(s|ing)?|gave) (off|apart|loose|undone|up|out)|snapped|shattered|burst|melted|crushed|bent|not here|(nothing|isn't|isnt|not|no package|no parcel) (is )?(here|there)|declined|declining|keeps? (declining|failing|crashing|rejecting)|rejected|(says|said|marked|marked as|shows) delivered|unusable|smells? (of|like))\b`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enHas + enBad),
 			lex.MustPattern(`(?i)` + enNoun + `([ \t]+(?:on|of|in|for|from))[ \t]+` + enNoun + enOff),
@@ -256,60 +289,72 @@ var spoken = map[string]phrases{
 			"person": true, "people": true, "guy": true, "company": true, "and": true, "or": true, "in": true, "on": true, "of": true, "for": true, "to": true, "week": true, "month": true, "just": true, "still": true, "you": true, "we": true, "not": true, "never": true, "all": true, "answer": true, "am": true, "what": true, "will": true, "can": true, "cannot": true, "with": true, "did": true, "does": true, "do": true, "the": true, "a": true, "an": true, "might": true, "may": true, "could": true, "would": true, "should": true, "be": true, "seems": true, "seem": true, "looks": true, "look": true, "get": true, "gets": true, "got": true, "if": true, "when": true, "that": true, "this": true, "stuff": true, "something": true, "anything": true, "everything": true, "but": true, "my": true, "your": true, "from": true, "again": true, "here": true, "there": true, "were": true, "had": true, "also": true, "only": true, "really": true, "wrong": true, "lost": true, "so": true, "because": true, "since": true, "then": true, "which": true, "who": true, "where": true, "no": true, "info": true},
 	},
 	"de": {
-		hi: "Hallo %s, ", happy: " ich helfe Ihnen gern.", thanks: "Danke.", thanksName: "Danke, %s.",
+		hi: "Hallo %s, ", happy: " ich helfe Ihnen gern.", noted: " danke, dass Sie uns Bescheid geben.", thanks: "Danke.", thanksName: "Danke, %s.",
 		look:  "Ich sehe mir das an und sage Ihnen genau, was ich herausfinde.",
 		sorry: "das tut mir leid.", sorryWait: "die Wartezeit tut mir leid.", sorryAgain: "es tut mir leid, dass Sie uns mehrmals schreiben mussten.",
 		sorryThing: "das mit %s tut mir leid.", sorryThingWait: "das mit %s und die Wartezeit tun mir leid.", sorryThingAgain: "das mit %s tut mir leid, und dass Sie uns mehrmals schreiben mussten.",
+		uneasy:  lex.MustPattern(`(?i)(gesperrt|abgelehnt|riecht|gefährlich|nicht (da|hier|möglich|angezeigt)|nichts (da|hier)|zu (klein|groß|eng|weit|kurz|lang|spät)|sollte|hätte|kann (mich )?nicht|lässt sich nicht|problem|fehler|anwalt|geld zurück|beschwer|verstehe nicht)`),
+		slip:    lex.MustPattern(`(?i)(habe ich|ich habe)[^.!?\n]{0,50}(falsch\p{L}* (eingegeben|getippt|bestellt|ausgewählt)|vertippt|versehentlich|aus versehen|verlegt|vergessen)|mein(e)? (eigene\p{L}* )?(fehler|schuld)`),
+		own:     lex.MustPattern(`(?i)(?:^|\P{L})(mein\p{L}*|unser\p{L}*|ich (habe|hab|hatte|möchte|will|brauche|bin|warte|finde)|habe ich|mir|mich|wir (haben|sind|warten))(\P{L}|$)`),
 		apology: lex.MustPattern(`(?i)(tut mir leid|entschuldig)`),
 		upset:   lex.MustPattern(`(?i)(wütend|sauer|verärgert|unverschämt|frechheit|enttäusch|unmöglich|schrecklich|katastrophe|ärger)`),
 		waited:  lex.MustPattern(`(?i)(warte (noch|seit|schon|immer)|immer noch (nicht|kein)|seit wochen)`),
 		again:   lex.MustPattern(`(?i)(zum (zweiten|dritten|vierten) mal|schon (wieder|mehrmals|zweimal|dreimal)|niemand (hat )?(geantwortet|antwortet))`),
-		wrong:   lex.MustPattern(`(?i)(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert)|funktioniert nicht|geht nicht|verspätet|fleck)`),
+		wrong:   lex.MustPattern(`(?i)(kaputt|defekt|beschädigt|gerissen|zerbrochen|fehlt|falsch|verloren|nicht (angekommen|gekommen|geliefert|da)|funktioniert nicht|geht nicht|verspätet|fleck|verbogen|zerdrückt|undicht|gestohlen|doppelt (abgebucht|berechnet|bezahlt))`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)\b(meiner|mein|meine|meinem|meinen|der|die|das)\s+(\p{L}+)\s+(?:ist|war|sind|ging|hat|wurde)(?:\s+\p{L}+)*?\s+(?:kaputt|defekt|beschädigt|gerissen|zerbrochen|falsch|verloren|gekommen|angekommen|geliefert)`),
 		},
 		yours: map[string]string{"meine": "Ihrer", "mein": "Ihrem", "meiner": "Ihrer", "meinem": "Ihrem", "meinen": "Ihrem", "der": "dem", "die": "der", "das": "dem"},
 	},
 	"fr": {
-		hi: "Bonjour %s, ", happy: " je vais vous aider avec plaisir.", thanks: "Merci.", thanksName: "Merci, %s.",
+		hi: "Bonjour %s, ", happy: " je vais vous aider avec plaisir.", noted: " merci de nous l'avoir signalé.", thanks: "Merci.", thanksName: "Merci, %s.",
 		look:  "Je regarde cela et je vous dis exactement ce que je trouve.",
 		sorry: "je suis désolé pour ce désagrément.", sorryWait: "je suis désolé pour l'attente.", sorryAgain: "je suis désolé que vous ayez dû nous écrire plusieurs fois.",
 		sorryThing: "je suis désolé pour %s.", sorryThingWait: "je suis désolé pour %s et pour l'attente.", sorryThingAgain: "je suis désolé pour %s, et que vous ayez dû nous écrire plusieurs fois.",
+		uneasy:  lex.MustPattern(`(?i)(bloqué|refusé|sent (le|mauvais)|dangereu|pas (là|ici|possible)|rien (reçu|ici|là)|trop (petit|grand|serré|large|court|long|tard)|devait|aurait dû|(peux|puis|arrive|arrivons) pas|problème|erreur|avocat|rembours|plainte|comprends pas|tordu|plié|écrasé)`),
+		slip:    lex.MustPattern(`(?i)(j'ai|je me suis)[^.!?\n]{0,50}(trompée?|par erreur|oublié|égaré|mal (tapé|saisi|choisi))|(ma|mon) (propre )?(faute|erreur)`),
+		own:     lex.MustPattern(`(?i)(?:^|\P{L})(mon|ma|mes|notre|nos|j'ai|j'avais|je n'ai|je (voudrais|veux|suis|dois|n'arrive)|m'a|m'avez|m'ont|nous avons)(\P{L}|$)`),
 		apology: lex.MustPattern(`(?i)(désolé|excuse)`),
 		upset:   lex.MustPattern(`(?i)(furieu|énerv|inadmissible|inacceptable|honte|déçu|scandal|ras le bol|en colère)`),
 		waited:  lex.MustPattern(`(?i)(j'attends|toujours (pas|rien)|depuis des semaines)`),
 		again:   lex.MustPattern(`(?i)((deuxième|troisième|quatrième) (fois|message)|personne (ne |n')?(m')?(a )?répond)`),
-		wrong:   lex.MustPattern(`(?i)(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache)`),
+		wrong:   lex.MustPattern(`(?i)(cassée?|défectueu|abîmé|endommagé|déchiré|manqu|perdue?|pas (arrivé|reçu)|ne (fonctionne|marche) (pas|plus)|en retard|tache|écrasé|plié|tordu|trouée?|volé|débitée? deux fois|fuit)`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)\b(mon|ma|mes|le|la|les)\s+(\p{L}+)\s+(?:est|a été|sont|s'est|n'est)(?:\s+\p{L}+)*?\s+(?:cassée?s?|défectueu\p{L}+|abîmée?s?|endommagée?s?|déchirée?s?|perdue?s?|arrivée?s?)`),
 		},
 		yours: map[string]string{"mon": "votre", "ma": "votre", "mes": "vos"},
 	},
 	"es": {
-		hi: "Hola, %s: ", happy: " con gusto le ayudo.", thanks: "Gracias.", thanksName: "Gracias, %s.",
+		hi: "Hola, %s: ", happy: " con gusto le ayudo.", noted: " gracias por avisarnos.", thanks: "Gracias.", thanksName: "Gracias, %s.",
 		look:  "Me ocupo de revisarlo y le digo exactamente lo que encuentre.",
 		sorry: "siento mucho lo ocurrido.", sorryWait: "siento mucho la espera.", sorryAgain: "siento mucho que haya tenido que escribirnos varias veces.",
 		sorryThing: "siento mucho lo de %s.", sorryThingWait: "siento mucho lo de %s, y la espera.", sorryThingAgain: "siento mucho lo de %s, y que haya tenido que escribirnos varias veces.",
+		uneasy:  lex.MustPattern(`(?i)(bloquead|rechazad|huele|peligros|no (está|aparece|hay|veo|puedo|podemos|deja)|nada (aquí|ahí)|demasiado|muy (pequeñ|grande|apretad|larg|cort)|debía|debería|problema|error|abogado|reclam|devuelv\w+ (mi|el) dinero|no entiendo|doblad|aplastad)`),
+		slip:    lex.MustPattern(`(?i)(me equivoqu|por error|sin querer|olvid(é|ado)|puse mal|escribí mal|mi (propi[oa] )?(culpa|error))`),
+		own:     lex.MustPattern(`(?i)(?:^|\P{L})(mi|mis|nuestr\p{L}+|he|compré|pedí|recibí|pagué|quiero|quisiera|necesito|estoy|tengo|me (llegó|cobr\p{L}+|envi\p{L}+)|hemos)(\P{L}|$)`),
 		apology: lex.MustPattern(`(?i)(siento|lament|disculp|perdón)`),
 		upset:   lex.MustPattern(`(?i)(furios|enfadad|enojad|inaceptable|vergüenza|decepcion|indignad|pésim|harto|harta)`),
 		waited:  lex.MustPattern(`(?i)(sigo esperando|llevo .* esperando|todavía no|aún no|hace semanas)`),
 		again:   lex.MustPattern(`(?i)((segunda|tercera|cuarta) vez|nadie (me )?(ha )?(respond|contest))`),
-		wrong:   lex.MustPattern(`(?i)(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras)`),
+		wrong:   lex.MustPattern(`(?i)(rot[oa]|rompi|defectuos|dañad|falta\b|perdid|no (ha )?(llegado|llegó|recibido)|no funciona|equivocad|mancha|retras|doblad|aplastad|agujer|robad|cobr\p{L}+ dos veces)`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)\b(mi|mis|el|la|los|las)\s+(\p{L}+)\s+(?:se |ha |está |estaba |llegó |vino |no )+(?:\p{L}+\s+)*?(?:rot[oa]s?|rompió|rompieron|defectuos\p{L}+|dañad\p{L}+|perdid\p{L}+|llegado|llegó|recibido|funciona)`),
 		},
 		yours: map[string]string{"mi": "su", "mis": "sus"},
 	},
 	"pt": {
-		hi: "Olá, %s, ", happy: " com prazer vou ajudar.", thanks: "Obrigado.", thanksName: "Obrigado, %s.",
+		hi: "Olá, %s, ", happy: " com prazer vou ajudar.", noted: " obrigado por nos avisar.", thanks: "Obrigado.", thanksName: "Obrigado, %s.",
 		look:  "Vou verificar e digo exatamente o que encontrar.",
 		sorry: "sinto muito pelo ocorrido.", sorryWait: "sinto muito pela espera.", sorryAgain: "sinto muito que tenha precisado escrever mais de uma vez.",
 		sorryThing: "sinto muito pelo problema com %s.", sorryThingWait: "sinto muito pelo problema com %s e pela espera.", sorryThingAgain: "sinto muito pelo problema com %s, e que tenha precisado escrever mais de uma vez.",
+		uneasy:  lex.MustPattern(`(?i)(bloquead|recusad|cheira|cheiro|perigos|não (está|aparece|há|vejo|consigo|posso|deixa)|nada (aqui|lá)|muito (pequen|grande|apertad|larg|curt|long)|deveria|devia|problema|erro|advogado|reclam|dinheiro de volta|não entendo|amassad|tort[oa])`),
+		slip:    lex.MustPattern(`(?i)(me enganei|por engano|sem querer|esqueci|digitei errad|escolhi errad|(meu|minha) (próprio |própria )?(erro|culpa))`),
+		own:     lex.MustPattern(`(?i)(?:^|\P{L})(meu|minha|meus|minhas|noss[oa]s?|comprei|pedi|recebi|paguei|quero|gostaria|preciso|estou|tenho|me (cobr\p{L}+|envi\p{L}+)|temos)(\P{L}|$)`),
 		apology: lex.MustPattern(`(?i)(sinto muito|lament|desculp)`),
 		upset:   lex.MustPattern(`(?i)(furios|irritad|inaceitável|absurd|vergonha|decepcion|péssim|cansad[oa] d)`),
 		waited:  lex.MustPattern(`(?i)(estou esperando|ainda não|até agora|há semanas)`),
 		again:   lex.MustPattern(`(?i)((segunda|terceira|quarta) vez|ninguém (me )?respond)`),
-		wrong:   lex.MustPattern(`(?i)(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras)`),
+		wrong:   lex.MustPattern(`(?i)(quebr|defeit|danificad|rasg|falta\b|perdid|não (chegou|recebi|funciona)|errad|mancha|atras|amassad|tort[oa]|furad|roubad|cobr\p{L}+ duas vezes)`),
 		things: []*lex.Pattern{
 			lex.MustPattern(`(?i)\b(minha|meu|minhas|meus|a|o|as|os)\s+(\p{L}+)\s+(?:não |se |está |estava |veio |chegou )*(?:quebr\p{L}+|defeituos\p{L}+|danificad\p{L}+|rasg\p{L}+|perdid\p{L}+|chegou|funciona)`),
 		},

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
@@ -17,36 +19,42 @@ import (
 // weights of what speaks for a sentence. They were chosen on questions and pages
 // of other companies (see measure.Sentences), not on the sample company.
 type weighing struct {
-	heading   float64 // of a question's word that stands only in the passage's heading or title
-	first     float64 // how much each sentence of a passage loses to the one before
-	neighbour float64 // … only in the sentence before or after
-	kin       float64 // of a word that means the same
-	kind      float64 // gain of a sentence that gives the kind of thing asked for
-	soft      float64 // … of one that rules, tells a way, a place or a reason
-	outright  float64 // gain of one that says how long it takes, or what it costs, when that was asked
-	noKind    float64 // what is left of one that does not
-	unasked   float64 // what is left of a price nobody asked for
-	there     float64 // gain of one about the customer's country
-	elsewhere float64 // what is left of one about another country
-	passage   float64 // how much the passage's rank counts, 0 to 1
-	length    float64 // how much a long sentence loses
-	context   float64 // of the customer's words outside the question asked, at least
-	beside    float64 // … at most
-	short     float64 // what each word of the question takes from them
-	history   float64 // of words of earlier turns
-	insisted  float64 // what is left of a sentence that does not give what is plainly asked for
-	more      float64 // share of the best that a further sentence must reach
-	nextto    float64 // … that stands next to the best and brings nothing new
-	dependent float64 // what is left of a sentence that leans on the one before
-	idf       float64 // how much more a rare word counts: an exponent
-	light     float64 // of a word that is in every chat
-	product   float64 // of the name of the product that is spoken of: it says where to look, not what for
-	quotable  float64 // share of the best score that a passage to quote needs
+	heading    float64 // of a question's word that stands only in the passage's heading or title
+	first      float64 // how much each sentence of a passage loses to the one before
+	neighbour  float64 // … only in the sentence before or after
+	kin        float64 // of a word that means the same
+	kind       float64 // gain of a sentence that gives the kind of thing asked for
+	soft       float64 // … of one that rules, tells a way, a place or a reason
+	remediless float64 // what is left of one that does not, when they demand it
+	remedy     float64 // … of one that says what is done about the trouble that was told
+	outright   float64 // gain of one that says how long it takes, or what it costs, when that was asked
+	noKind     float64 // what is left of one that does not
+	unasked    float64 // what is left of a price nobody asked for
+	special    float64 // what is left of a sentence about a special kind nobody asked for
+	foreign    float64 // what is left of one that has no word of the question itself
+	there      float64 // gain of one about the customer's country
+	elsewhere  float64 // what is left of one about another country
+	passage    float64 // how much the passage's rank counts, 0 to 1
+	length     float64 // how much a long sentence loses
+	context    float64 // of the customer's words outside the question asked, at least
+	beside     float64 // … at most
+	short      float64 // what each word of the question takes from them
+	history    float64 // of words of earlier turns
+	story      float64 // … when a statement goes on with it
+	insisted   float64 // what is left of a sentence that does not give what is plainly asked for
+	more       float64 // share of the best that a further sentence must reach
+	further    float64 // … of another passage of the page
+	nextto     float64 // … that stands next to the best and brings nothing new
+	dependent  float64 // what is left of a sentence that leans on the one before
+	idf        float64 // how much more a rare word counts: an exponent
+	light      float64 // of a word that is in every chat
+	product    float64 // of the name of the product that is spoken of: it says where to look, not what for
+	quotable   float64 // share of the best score that a passage to quote needs
 }
 
 var weighs = weighing{
-	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, there: 1.3, passage: 0.6, length: 0.35,
-	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, insisted: 0.6, more: 0.5, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
+	heading: 0.4, first: 0.03, neighbour: 0.15, kin: 0.7, kind: 0.4, soft: 0.1, remedy: 0.3, remediless: 0.7, noKind: 0.9, outright: 1.2, elsewhere: 0.25, unasked: 0.92, special: 0.85, foreign: 0.85, there: 1.3, passage: 0.6, length: 0.35,
+	context: 0.3, beside: 0.7, short: 0.15, history: 0.3, story: 0.5, insisted: 0.6, more: 0.5, further: 0.6, nextto: 0.65, dependent: 0.9, idf: 0.25, light: 0.3, product: 0.4, quotable: 0.4,
 }
 
 // candidate is a sentence of a passage that could be said.
@@ -60,6 +68,8 @@ type candidate struct {
 	heading  []string // terms of the passage's heading and title
 	leans    bool     // it makes no sense without the sentence before
 	aside    bool     // so short that it only says something with the one before
+	special  bool     // it is about a special kind of what is sold
+	trouble  trouble  // that it speaks of
 	limits   bool     // it limits what the sentence before says
 	places   map[string]bool
 	before   *candidate // its neighbours in the passage, also unspeakable ones
@@ -75,13 +85,16 @@ type wish struct {
 	wants   kinds
 	asked   map[string]float64 // the customer's words now, in the words of pages
 	must    kinds              // of these, what an answer cannot do without
+	own     map[string]float64 // of the words asked, those of the question itself; English, where other words for the same are known
 	weight  map[string]float64
 	meaning map[string]int // words that mean the same share a number; 0: its own
 	places  map[string]bool
 	region  map[string]bool // the terms under which pages speak of those places
 	yesNo   bool
-	asks    bool // it is a question, and no statement
-	related bool // it has words that the customer did not use
+	asks    bool    // it is a question, and no statement
+	related bool    // it has words that the customer did not use
+	plain   bool    // nothing special is asked for
+	trouble trouble // that was told
 }
 
 // sayings is what was read of a passage: its sentences as they could be said, in
@@ -97,14 +110,16 @@ type sayings struct {
 
 // saying is one sentence of a passage.
 type saying struct {
-	span   lex.Span
-	words  string
-	terms  []string
-	unique []string
-	leans  bool
-	aside  bool
-	limits bool
-	places map[string]bool
+	span    lex.Span
+	words   string
+	terms   []string
+	unique  []string
+	leans   bool
+	aside   bool
+	limits  bool
+	special bool
+	trouble trouble
+	places  map[string]bool
 }
 
 // sayingsKey says of what sayings are: passages are compared by all of their words,
@@ -121,12 +136,17 @@ func newSayings(k sayingsKey) *sayings {
 	if k.withPlaces {
 		where = places(above)
 	}
+	titles := strings.FieldsFunc(k.title+"›"+k.heading, func(r rune) bool { return r == '›' || r == '|' })
 	for _, span := range lex.Sentences(k.text) {
+		whole := span.In(k.text)
+		span = beheaded(k.text, span, titles)
 		text := span.In(k.text)
 		c := saying{span: span, words: speakable(text)}
-		c.terms = lex.Terms(text, k.language)
+		c.terms = lex.Terms(whole, k.language)
 		c.unique = unique(c.terms)
 		c.leans, c.limits = leans.MatchString(c.words) || inside.MatchString(c.words), limits.MatchString(c.words)
+		c.trouble = troubles(text)
+		c.special = special.MatchString(text) && !usual.MatchString(text)
 		c.aside = len(strings.Fields(c.words)) < 4 && !strings.ContainsAny(c.words, "0123456789")
 		if k.withPlaces {
 			if c.places = places(text); len(c.places) == 0 {
@@ -138,6 +158,28 @@ func newSayings(k sayingsKey) *sayings {
 	s.gives = make([]kinds, len(s.all))
 	return s
 }
+
+// beheaded leaves out the titles that a sentence begins with where a page lost the
+// line after them: "Returns You can return …".
+func beheaded(text string, span lex.Span, titles []string) lex.Span {
+	for range 3 {
+		was := span
+		for _, title := range titles {
+			rest, ok := strings.CutPrefix(span.In(text), strings.TrimSpace(title)+" ")
+			rest = strings.TrimLeft(rest, " ")
+			if first, _ := utf8.DecodeRuneInString(rest); ok && strings.TrimSpace(title) != "" && !limiting.MatchString(title) && unicode.IsUpper(first) && strings.Contains(rest, " ") {
+				span.Start = span.End - len(rest)
+			}
+		}
+		if span == was {
+			break
+		}
+	}
+	return span
+}
+
+// limiting finds titles that say for whom or when what stands below them holds.
+var limiting = lex.MustPattern(`(?i)^\P{L}*(if|when|as|after|before|for|unless|while|until|without|with|in|who|wenn|falls|als|nach|vor|für|ohne|si|quand|après|avant|pour|sans|cuando|después|antes|para|sin|se|quando|depois|sem)(\P{L}|$)|[:\d]|\b(older|younger|only|aged?)\b`)
 
 // give says which of some kinds each sentence gives.
 func (s *sayings) give(asks asker, some kinds) []kinds {
@@ -166,7 +208,7 @@ func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool,
 		for at := range own {
 			s, c := &read.all[at], &own[at]
 			*c = candidate{hit: i, at: at, span: s.span, words: s.words, terms: s.terms, unique: s.unique, has: gives[at] & some, heading: read.heading,
-				leans: s.leans, aside: s.aside, limits: s.limits, places: s.places}
+				leans: s.leans, aside: s.aside, limits: s.limits, special: s.special, trouble: s.trouble, places: s.places}
 			if at > 0 {
 				c.before, own[at-1].after = &own[at-1], c
 			}
@@ -197,6 +239,35 @@ var (
 		"fr": lex.MustPattern(`(?i)\?|(?:^|\P{L})(combien|quand|comment|où|quel\p{L}*|pourquoi|est-ce|puis-je)\P{L}`),
 		"es": lex.MustPattern(`(?i)\?|(?:^|\P{L})(cu[aá]nto|cu[aá]ndo|c[oó]mo|d[oó]nde|qu[eé]|puedo)\P{L}`),
 	}
+)
+
+// special finds the kinds that rules of their own hold for: who means one names it.
+var special = lex.MustPattern(`(?i)\b(express\w*|overnight|next-day|same-day|priority|pre-?orders?|gift (cards?|receipts?)|eil\w+|vorbestell\w+|gutschein\w*|geschenkkarte\w*|en express|précommand\w+|carte cadeau|exprés|urgente|preventa|tarjetas? regalo|expresso?|pré-venda|cartão-presente)\b`)
+
+// usual finds what everybody gets, whatever else a sentence names.
+var usual = lex.MustPattern(`(?i)\b(standard\w*|normal\w*|regular|est[aá]ndar|padrão|other ways?)\b`)
+
+// trouble is what went wrong: several may have.
+type trouble uint8
+
+const (
+	absent  trouble = 1 << iota // it is late, lost or missing
+	damaged                     // it is broken, or came so
+)
+
+func troubles(text string) (t trouble) {
+	if isAbsent.MatchString(text) {
+		t |= absent
+	}
+	if isDamaged.MatchString(text) {
+		t |= damaged
+	}
+	return t
+}
+
+var (
+	isAbsent  = lex.MustPattern(`(?i)\b(missing|lost|stolen|late|never (came|come|arrived?|got|received)|(not|n't|nothing)( yet)? (come|came|here|there|arrived?|delivered|received|changed|moved)|counts as lost|tracking|verloren|nicht (angekommen|da|geliefert)|verspätet|perdue?|pas (arrivé|reçu)|en retard|perdid[oa]|no (ha )?(llegado|llegó)|atrasad[oa]|não chegou)(\P{L}|$)`)
+	isDamaged = lex.MustPattern(`(?i)\b(damag\w+|brok\w+|breaks?|torn|tore|ripp?ed|crack\w*|crushed|dent\w*|smashed|bent|defect\w*|fault\w*|fails?|failed|leaks?|leaked|leaking|snapped|stopped working|fell apart|came off|kaputt|defekt|beschädigt|gerissen|abîmée?s?|cassée?s?|endommagée?s?|rot[oa]s?|dañad[oa]s?|defectuos[oa]s?|quebrad[oa]s?|danificad[oa]s?)(\P{L}|$)`)
 )
 
 // toldAmount is money that the customer names: it asks for no amount.
@@ -230,9 +301,10 @@ func wishes(q assist.Question) []wish {
 		}
 		return text
 	}
-	now := map[string]bool{} // said in this turn
+	now, rephrased := map[string]bool{}, false // said in this turn; in words that no search has seen
 	for _, t := range lex.Terms(plain(q.Text), q.Language) {
 		now[t] = true
+		rephrased = rephrased || whole[t] == 0
 		whole[t] = max(whole[t], 1)
 	}
 	gone := map[string]bool{} // put in other words
@@ -249,7 +321,10 @@ func wishes(q assist.Question) []wish {
 			own[t] = true
 		}
 		w := wish{text: part, wants: askers[q.Language].wants(toldAmount.ReplaceAllString(part, " ")), must: askers[q.Language].insists(part),
-			asked: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language)}
+			asked: map[string]float64{}, own: map[string]float64{}, weight: map[string]float64{}, meaning: map[string]int{}, places: where, yesNo: polar.MatchString(part), asks: isAsking(part, q.Language), related: rephrased, plain: !special.MatchString(q.Text), trouble: troubles(q.Text)}
+		if !w.asks || told <= 1 {
+			w.wants |= askers[q.Language].wants(q.Text) & aRemedy
+		}
 		beside := min(weighs.beside, max(weighs.context, 1-weighs.short*float64(max(told-1, 0)))) // a short question needs what was said with it
 		for t, x := range whole {
 			switch {
@@ -258,6 +333,8 @@ func wishes(q assist.Question) []wish {
 				x *= beside
 			case told <= 1 || english && pointing.MatchString(part):
 				x *= weighs.beside // "what does that cost": what was spoken of is meant
+			case !w.asks:
+				x *= weighs.story
 			default:
 				x *= weighs.history
 			}
@@ -267,6 +344,9 @@ func wishes(q assist.Question) []wish {
 			w.weight[t] = x
 			if now[t] && !gone[t] {
 				w.asked[t] = x
+				if english && own[t] && !light[t] {
+					w.own[t] = x
+				}
 			}
 		}
 		if english {
@@ -317,14 +397,19 @@ func isAsking(text, language string) bool {
 // both halves ask.
 func split(question, language string) []string {
 	for _, at := range joint.FindAllStringIndex(question, -1) {
-		if first := question[:at[0]]; isAsking(first, language) && len(strings.Fields(first)) > 2 {
+		comma := !strings.Contains(strings.TrimSpace(question[at[0]+1:at[1]]), " ")
+		if first := question[:at[0]]; isAsking(first, language) && len(strings.Fields(first)) > 2 && (!comma || opens.MatchString(first)) {
 			return append([]string{first}, split(question[at[0]+1:], language)...)
 		}
 	}
 	return []string{question}
 }
 
-var joint = lex.MustPattern(`(?i),? (and|und|et|y|or|oder|ou) (also )?(how|when|where|why|what|which|who|can|could|do|does|is|are|will|would|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
+// opens finds what is a question by its first word, and no clause before one: "how
+// long, what costs", but not "when I return it, what costs".
+var opens = lex.MustPattern(`(?i)^\W*((hi|hello|hey|so|ok|and),? )?(how|what|where|why|can|could|do|does|is|are|will|wie|was|wo|warum|kann|combien|comment|pourquoi|où|cu[aá]nto|c[oó]mo|d[oó]nde|qu[eé])\b`)
+
+var joint = lex.MustPattern(`(?i)(,? (and|und|et|y|or|oder|ou)|,) (also )?(how|when|where|why|what|which|who|can|could|do|does|did|is|are|was|has|have|will|would|should|am|wie|wann|wo|was|welche|kann|darf|combien|quand|comment|où|quel|est-ce|qu'est|puis|cuánto|cuándo|cómo|puedo)\b`)
 
 // relate adds the words that mean what the text says. All words of one meaning
 // count once.
@@ -420,10 +505,10 @@ func (r *run) cite(sentences []assist.Sentence, from []assist.Hit) {
 	}
 }
 
-// carried is the share of the question's own words that a sentence and its heading
+// carried is the share of what was asked that a sentence and its heading
 // hold. A word that stands nowhere in the knowledge counts as well: it is what
 // tells a question that nothing answers.
-func (w wish) carried(inIt map[string]bool, heading []string) float64 {
+func (w wish) carried(asked map[string]float64, inIt map[string]bool, heading []string) float64 {
 	above := map[string]bool{}
 	for _, t := range heading {
 		above[t] = true
@@ -435,7 +520,7 @@ func (w wish) carried(inIt map[string]bool, heading []string) float64 {
 		}
 	}
 	all, got := 0.0, 0.0
-	for t, x := range w.asked {
+	for t, x := range asked {
 		all += x
 		if m := w.meaning[t]; inIt[t] || m > 0 && held[m] {
 			got += x
@@ -501,14 +586,34 @@ func (w wish) unknown(idf map[string]float64, headings map[string]bool) float64 
 // beyond reports whether the passages do not speak of what is asked: most words of
 // a short question stand nowhere in them, or next to nothing of what was told
 // stands in the best sentence.
-func (w wish) beyond(best *candidate, idf map[string]float64, headings map[string]bool) bool {
+func (w wish) beyond(best *candidate, evidence float64, idf map[string]float64, headings map[string]bool) bool {
 	if heaviest := slices.Max(append(slices.Collect(maps.Values(w.asked)), 0)); heaviest <= weighs.light {
 		return false // it says nothing by itself, such as "thanks!", and something is wanted all the same
 	}
+	off := w.offPoint(best)
+	if off && evidence > 0 && evidence < doubtful && best.strength < doubted {
+		return true
+	}
+	if w.must&best.has != 0 {
+		return false
+	}
 	if w.asks {
-		return w.must&best.has == 0 && len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly
+		return len(w.asked) <= longStory && w.unknown(idf, headings) >= mostly && best.carried < hardly ||
+			off && len(w.own) > 1 && best.strength < feeble
 	}
 	return best.carried < barely
+}
+
+// offPoint reports whether a sentence, with the one before, holds hardly anything
+// of the question's own words.
+func (w wish) offPoint(c *candidate) bool {
+	told := maps.Clone(c.speaksOf)
+	if c.before != nil {
+		for _, t := range c.before.unique {
+			told[t] = true
+		}
+	}
+	return w.carried(w.own, told, c.heading) < hardly
 }
 
 // When nothing is said of a passage.
@@ -516,7 +621,10 @@ const (
 	longStory = 8   // words from which on many have nothing to do with what is asked
 	mostly    = 0.5 // share of a question's words
 	hardly    = 0.4 // share of a question's words that the best sentence must hold then
+	feeble    = 1.4 // strength of a sentence that must hold as much of the question's own words
 	barely    = 0.3 // share of a statement's words
+	doubtful  = 0.3 // evidence of the search below which pages seldom answer; 0 says nothing
+	doubted   = 2.0 // strength of a sentence that must then hold as much of the question's own words
 )
 
 // news is what share of what a sentence says of the question was not said before.
@@ -653,8 +761,11 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 					s *= 1 + weighs.kind*given/ones(plain)
 				}
 			}
-			if w.wants&c.has&^(aTime|anAmount|aNumber) != 0 {
+			if w.wants&c.has&^(aTime|anAmount|aNumber|aRemedy) != 0 {
 				s *= 1 + weighs.soft
+			}
+			if w.wants&c.has&aRemedy != 0 {
+				s *= 1 + weighs.remedy
 			}
 		}
 		if len(named) > 0 && hits[c.hit].Kind == assist.KindProduct && !named[hits[c.hit].DocumentID] {
@@ -666,11 +777,23 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		if c.has&anAmount != 0 && w.wants&anAmount == 0 {
 			s *= weighs.unasked
 		}
+		if c.special && w.plain {
+			s *= weighs.special
+		}
+		if w.trouble != 0 && c.trouble != 0 && w.trouble&c.trouble == 0 {
+			s *= weighs.insisted // what is done about damage is not what is done about a loss
+		}
+		if len(w.own) > 0 && w.carried(w.own, inIt, c.heading) == 0 {
+			s *= weighs.foreign
+		}
 		if len(w.places) > 0 && len(c.places) > 0 && !elsewhere(w.places, c.places) {
 			s *= weighs.there
 		}
 		if c.leans {
 			s *= weighs.dependent
+		}
+		if w.must&aRemedy&^c.has != 0 {
+			s *= weighs.remediless
 		}
 		if yesNo.MatchString(c.words) && !w.yesNo {
 			s *= weighs.insisted
@@ -681,7 +804,7 @@ func (w wish) weigh(all []*candidate, hits []assist.Hit, idf map[string]float64)
 		s *= 1 - min(weighs.first*float64(c.at), 0.3)
 		s *= 1 - weighs.passage + weighs.passage*hits[c.hit].Score
 		copied := *c
-		copied.carried = w.carried(inIt, c.heading)
+		copied.carried = w.carried(w.asked, inIt, c.heading)
 		copied.speaksOf = inIt
 		copied.strength = s
 		ranked = append(ranked, &copied)

@@ -17,6 +17,7 @@ const (
 	maxSaid      = 3   // sentences of passages
 	nearlyAsGood = 0.8 // share of the best sentence's strength that one needs when the best was said before
 	freshly      = 0.1 // share of a further sentence's words of the question that must be new
+	brief        = 90  // bytes of a sentence that goes on from the best: it is said with it
 	maxSaidBytes = 420 // of them together; the first may be longer
 )
 
@@ -48,7 +49,8 @@ func compose(q assist.Question, m assist.Moment, answer []assist.Sentence, steps
 	return assist.NewDraft(assist.OriginKnowledge, sentences)
 }
 
-// ask is what the current step needs from the customer, unless it was just asked.
+// ask is what the current step needs from the customer, unless it was just asked,
+// or they asked what holds for everybody: then nobody needs to know who they are.
 // In a language other than English only what is known by name is asked for.
 func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string {
 	for _, s := range steps {
@@ -56,7 +58,7 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 			continue
 		}
 		question := playbook.QuestionIn(s, q.Language)
-		if question == "" || said(turns, question) || known(question, turns) {
+		if question == "" || !ownCase(q, turns) || said(turns, question) || known(question, turns) {
 			return ""
 		}
 		return question
@@ -64,10 +66,20 @@ func ask(q assist.Question, turns []assist.Turn, steps []assist.NextStep) string
 	return ""
 }
 
+// ownCase reports whether the customer has spoken of their own order, account or
+// trouble.
+func ownCase(q assist.Question, turns []assist.Turn) bool {
+	p := phrasesOf(q.Language)
+	return slices.ContainsFunc(turns, func(t assist.Turn) bool {
+		text := strings.ReplaceAll(t.Text, "’", "'")
+		return t.Action != nil || t.Role == assist.RoleCustomer && (p.own.MatchString(text) || p.wrong.MatchString(text))
+	})
+}
+
 // known reports whether the customer has written what the question asks for, as
 // far as that can be seen: nothing is worse than to be asked twice.
 func known(question string, turns []assist.Turn) bool {
-	if gaveWhatWasAsked(turns) {
+	if gaveWhatWasAsked(turns, false) {
 		return true
 	}
 	low := strings.ToLower(question)
@@ -98,9 +110,9 @@ func known(question string, turns []assist.Turn) bool {
 // answers picks the sentences to say: for each question of the customer's the one
 // that answers best, with the sentence it leans on and the one that limits it,
 // and more of the same page when it is nearly as good and brings something new.
-// The hits' scores are shares of the best one's.
-func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit) []assist.Sentence {
-	some := anAmount // a price nobody asked for counts less
+// The hits' scores are shares of the best one's; evidence is how sure the search is that they answer.
+func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hits []assist.Hit, evidence float64) []assist.Sentence {
+	some := anAmount | aTime // a price nobody asked for counts less, and how long it takes is asked next
 	for _, w := range asked {
 		some |= w.wants | w.must
 	}
@@ -124,10 +136,18 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 			continue
 		}
 		best := ranked[0]
-		if w.beyond(best, idf, headings) {
+		if a.has(best) && w.offPoint(best) { // it answers the question before, not this one
+			if i := slices.IndexFunc(ranked, func(c *candidate) bool { return !a.has(c) && !w.offPoint(c) }); i >= 0 && ranked[i].strength >= weighs.more*best.strength {
+				best = ranked[i]
+			}
+		}
+		if w.beyond(best, evidence, idf, headings) {
 			continue
 		}
 		a.say(best)
+		if n := best.after; n != nil && n.words != "" && n.has&w.wants&aRemedy != 0 {
+			a.say(n) // what we do about it
+		}
 		if len(asked) > 1 {
 			continue
 		}
@@ -139,8 +159,9 @@ func (r *reader) answers(asked []wish, language string, turns []assist.Turn, hit
 				break
 			}
 			beside := c.hit == best.hit && (c.at == best.at+1 || c.at == best.at-1) && c.strength >= weighs.nextto*best.strength
-			due := c.hit == best.hit && c.has&^given&(aTime|anAmount) != 0 // how long, how much: what is asked next
-			if hits[c.hit].DocumentID == hits[best.hit].DocumentID && (beside || due || w.news(c, idf, known, given) > freshly) {
+			due := c.hit == best.hit && c.has&^given&(aTime|w.wants&anAmount) != 0 // what is asked next
+			near := c.hit == best.hit || hits[c.hit].DocumentID == hits[best.hit].DocumentID && c.strength >= weighs.further*best.strength
+			if near && (beside || due || w.news(c, idf, known, given) > freshly) {
 				a.say(c)
 				given |= c.has
 				w.know(c, known)
@@ -166,7 +187,7 @@ func (a *answer) say(c *candidate) {
 	if c.leans && c.before != nil && c.before.words != "" {
 		group = []*candidate{c.before, c}
 	}
-	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside) {
+	if n := c.after; n != nil && n.words != "" && (n.limits || n.aside || n.leans && len(n.words) <= brief && len(a.chosen) == 0) {
 		group = append(group, n)
 	}
 	size := 0

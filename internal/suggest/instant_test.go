@@ -35,6 +35,12 @@ func TestInstantDrafts(t *testing.T) {
 		{"spanish", []string{"Lucía: La chaqueta llegó rota, quiero el reembolso de la chaqueta en mi tarjeta"}},
 		{"portuguese", []string{"João: Minha jaqueta chegou rasgada, quero o reembolso da jaqueta no cartão"}},
 		{"nothing to say but to look", []string{"c: does goodwill credit exist when something arrived late or broke? team lead approval?"}},
+		{"money back, please", []string{"Dana: The zipper on my jacket broke.", "a: Hi Dana, I'm sorry about the zipper. What would you like?", "Dana: I just want my money back"}},
+		{"their own slip", []string{"Sam: I ordered the wrong size by mistake, can I return it?"}},
+		{"trouble of nobody's making", []string{"Sam: my new jacket is too small. can I return it unused?"}},
+		{"thanks in other words", []string{"c: when does the refund reach my card?", "a: Within 5 business days.", "c: good to know, thanks for the quick help. have a nice day!"}},
+		{"a name that was asked for", []string{"c: I want to return my jacket that broke", "a: May I have your full name, please?", "c: Ada Lovelace"}},
+		{"what holds for everybody", []string{"c: standard shipping price?"}},
 		{"polite", []string{"c: Hello! Thanks for your help so far. Could you tell me when the refund reaches my card?"}},
 	}
 	var b strings.Builder

@@ -258,7 +258,7 @@ func (r *run) instantDraft(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	answer := r.s.reader.answers(asked, r.Question.Language, r.m.Turns, from)
+	answer := r.s.reader.answers(asked, r.Question.Language, r.m.Turns, from, r.Evidence)
 	r.cite(answer, from)
 	r.instant = check.All(r.input(compose(r.Question, r.m, answer, r.Steps, r.chosen)))
 	d := r.instant.Draft
