@@ -24,6 +24,7 @@ type live struct {
 	running  *run
 	bot      *run               // the bot's, from the customer's turn to its answer
 	latest   *assist.Suggestion // as far as it is known; never changed, only replaced
+	people   bool               // the bot does not have it, as the store said last
 	customer time.Time          // when the customer's last turn was stored
 	viewers  int                // who look at it through this process, customers aside
 	left     *run               // the last run, when it ended because everybody had left

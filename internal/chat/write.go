@@ -25,14 +25,20 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		return t, false, err
 	}
 	defer s.leave(l)
+	n.Bot = who.Actor == assist.ActorCustomer && s.opts.Bot != nil && s.opts.Bot.Serves()
 	var lease Lease
+	var r *run // for what the customer asks
 	if n.Role == assist.RoleCustomer && s.suggester != nil {
 		lease = s.lease()
+		r = s.newRun(0)
+		s.lookAhead(l, r, who, n)
 	}
-	n.Bot = who.Actor == assist.ActorCustomer && s.opts.Bot != nil && s.opts.Bot.Serves()
 	ctx, done := s.storing(ctx)
 	defer done()
 	st, err := s.store.AddTurn(ctx, who, n, lease)
+	if r != nil && (err != nil || st.Repeat) {
+		r.cancel(nil)
+	}
 	if err != nil {
 		return t, false, s.failed(l, "add turn", err)
 	}
@@ -45,8 +51,8 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 	}
 	switch st.Turn.Role {
 	case assist.RoleCustomer:
-		if s.suggester != nil {
-			s.suggestFor(l, st)
+		if r != nil {
+			s.suggestFor(l, st, r)
 		}
 		s.announce(ctx, l, who, st.Conversation)
 	case assist.RoleAgent, assist.RoleBot:
@@ -250,6 +256,7 @@ func (s *Service) failed(l *live, op string, err error) error {
 func (s *Service) published(ctx context.Context, l *live, st Stored) {
 	l.mu.Lock()
 	known := l.log.last
+	l.people = st.Conversation.Status != assist.StatusBot
 	l.mu.Unlock()
 	if st.Repeat && st.Turn.Seq <= known {
 		return
