@@ -66,6 +66,7 @@ type guide struct {
 type actedIn struct {
 	conversation string
 	turn         assist.Turn
+	turns        []assist.Turn // up to it; nil: only the database knows them
 	ended        bool
 	agent, role  string
 }
@@ -243,8 +244,8 @@ func customerOf(conversation string, turns []assist.Turn) string {
 
 // acted takes note of a reported action or a sent reply. It never blocks: when
 // too many wait, this one is not learned from.
-func (g *guide) acted(conversation string, turn assist.Turn) {
-	g.enqueue(actedIn{conversation: conversation, turn: turn})
+func (g *guide) acted(conversation string, turn assist.Turn, turns []assist.Turn) {
+	g.enqueue(actedIn{conversation: conversation, turn: turn, turns: turns})
 }
 
 // ended takes note of a closed conversation: its end is a step too.
@@ -327,10 +328,13 @@ func (g *guide) learn(a actedIn) {
 		}
 		return
 	}
-	turns, _, err := g.db.Transcript(ctx, a.conversation, actedTurns)
-	if err != nil {
-		g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
-		return
+	turns := a.turns
+	if turns == nil {
+		var err error
+		if turns, _, err = g.db.Transcript(ctx, a.conversation, actedTurns); err != nil {
+			g.log.Warn("a step was not learned from", "conversation", a.conversation, "seq", a.turn.Seq, "err", err)
+			return
+		}
 	}
 	for !a.ended && len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
 		turns = turns[:len(turns)-1]

@@ -31,6 +31,17 @@ type live struct {
 	typed    time.Time          // when the customer last typed something not yet sent
 }
 
+// upTo gives the turns up to the newest one, nil when they are not all known here.
+func (l *live) upTo(newest assist.Turn) []assist.Turn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turns, _ := l.log.view()
+	if !l.log.whole || len(turns) == 0 || turns[len(turns)-1].Seq != newest.Seq {
+		return nil
+	}
+	return turns
+}
+
 // transcript is the cached end of a conversation. It is whole only while every
 // event since it was read came from this process; what others write is told by
 // the bus, or seen by the gap in seq at the next write here.

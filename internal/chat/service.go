@@ -25,16 +25,18 @@ const (
 // Options are the parts and numbers of a Service; the zero value of each has a
 // sensible meaning.
 type Options struct {
-	Logger   *slog.Logger                                 // nil: slog.Default
-	Owner    string                                       // names this process in leases; "": random
-	Now      func() time.Time                             // nil: time.Now
-	Checker  Checker                                      // nil: CheckDraft finds nothing
-	Prefetch func(text string)                            // called with what a customer is typing; must not block
-	Replied  func(conversation string, reply assist.Turn) // called once with each stored turn of an agent, after its commit; must not block
+	Logger   *slog.Logger      // nil: slog.Default
+	Owner    string            // names this process in leases; "": random
+	Now      func() time.Time  // nil: time.Now
+	Checker  Checker           // nil: CheckDraft finds nothing
+	Prefetch func(text string) // called with what a customer is typing; must not block
 
-	// Acted is called after the commit with every reported action and every
-	// reply or turn of an agent, once; it must not block.
-	Acted func(conversation string, turn assist.Turn)
+	// Replied is called after the commit with every turn that an agent wrote, once,
+	// and Acted with those and with every reported action. turns are the
+	// conversation's up to this one, at most MaxTurns and not to be changed; nil
+	// where only the store knows them. Neither may block.
+	Replied func(conversation string, reply assist.Turn, turns []assist.Turn)
+	Acted   func(conversation string, turn assist.Turn, turns []assist.Turn)
 
 	// Ended is called after the commit that closed a conversation; it must not block.
 	Ended func(conversation string)

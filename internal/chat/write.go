@@ -47,7 +47,7 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		return st.Turn, true, nil
 	}
 	if st.Turn.Role == assist.RoleAgent || st.Turn.Action != nil {
-		s.acted(l.id, st.Turn)
+		s.acted(l, st.Turn)
 	}
 	switch st.Turn.Role {
 	case assist.RoleCustomer:
@@ -98,15 +98,15 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	s.published(ctx, l, st)
 	s.end(l, errAnswered, st.Turn.Seq)
 	if !st.Repeat {
-		s.acted(l.id, st.Turn)
+		s.acted(l, st.Turn)
 	}
 	s.replied(l, st)
 	return st.Turn, st.Repeat, nil
 }
 
-func (s *Service) acted(conversation string, t assist.Turn) {
+func (s *Service) acted(l *live, t assist.Turn) {
 	if s.opts.Acted != nil {
-		s.opts.Acted(conversation, t)
+		s.opts.Acted(l.id, t, l.upTo(t))
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *Service) authorityOf(agent string) string {
 // before, and what an agent did in another system is not speech.
 func (s *Service) replied(l *live, st Stored) {
 	if s.opts.Replied != nil && !st.Repeat && st.Turn.Role == assist.RoleAgent && st.Turn.Action == nil {
-		s.opts.Replied(l.id, st.Turn)
+		s.opts.Replied(l.id, st.Turn, l.upTo(st.Turn))
 	}
 }
 
