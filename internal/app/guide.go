@@ -183,11 +183,7 @@ func loadBook(ctx context.Context, db *postgres.DB, log *slog.Logger) (*playbook
 
 // Spent implements suggest.Guide.
 func (g *guide) Spent(ctx context.Context, m assist.Moment) (playbook.Spent, error) {
-	customer, err := g.customer(ctx, m.Conversation, m.Turns)
-	if err != nil {
-		return nil, err
-	}
-	found, err := g.db.SpentGestures(ctx, customer, m.Conversation)
+	found, err := g.db.SpentGestures(ctx, customerOf(m.Conversation, m.Turns), m.Conversation)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +212,7 @@ func (g *guide) customer(ctx context.Context, conversation string, turns []assis
 		return "", err
 	}
 	if named != "" {
-		return "at " + named, nil
+		return named, nil
 	}
 	return customerOf(conversation, turns), nil
 }
