@@ -10,7 +10,7 @@ SIZE ?= 10k 100k
 NUMBERS ?=
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
 
 setup: ## find or install PostgreSQL with pgvector (nothing is asked; nothing is done when it is there)
 	@sh deploy/postgres.sh
@@ -53,7 +53,6 @@ chaos-nodes: setup ## three nodes under load for two minutes, one killed every 1
 
 bench-numbers: setup build ## measure every number that is promised and print them as one table (minutes); NUMBERS="relay idle" for some of it
 	@go build -o bin/numbers ./internal/testkit/numbers && bin/numbers $(NUMBERS)
-
 
 bench-promptfoo: build ## the same plain suite with promptfoo and with aside: wall clock and memory (skips without promptfoo)
 	@go run ./internal/testkit/sidebyside

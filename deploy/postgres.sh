@@ -136,8 +136,11 @@ apt_install() {
 install_postgres_apt() {
 	if [ -z "$(apt_candidate postgresql)" ]; then apt_update; fi
 	release=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1)
-	if [ "${release:-0}" -lt "$oldest_postgres" ]; then
-		die "this system's packages offer PostgreSQL ${release:-(none)}, Aside needs $oldest_postgres or newer. Add the PostgreSQL project's own packages with:" \
+	if [ -z "$release" ]; then
+		die "the package lists hold no PostgreSQL: is there a network? See what is wrong with: sudo apt-get update"
+	fi
+	if [ "$release" -lt "$oldest_postgres" ]; then
+		die "this system's packages offer PostgreSQL $release, Aside needs $oldest_postgres or newer. Add the PostgreSQL project's own packages with:" \
 			"  sudo apt-get install -y postgresql-common && sudo sh /usr/share/postgresql-common/pgdg/apt.*.sh -y" \
 			"and run this again, or set ASIDE_DATABASE_URL"
 	fi

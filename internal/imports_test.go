@@ -48,9 +48,10 @@ var allowed = map[string][]string{
 	"internal/postgres/local": {},
 	"internal/observe":        {"internal/assist", "internal/llm"},
 	"internal/replay":         {"internal/assist"},
-	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/suggest"},
+	"internal/eval":           {"internal/assist", "internal/bot", "internal/check", "internal/ingest", "internal/lex", "internal/llm", "internal/playbook", "internal/privacy", "internal/prompt", "internal/retrieve", "internal/retrieve/memindex", "internal/suggest"},
 	"internal/app":            {"*"},
 
+	"internal/retrieve/memindex": {"internal/assist", "internal/retrieve"},
 	"internal/connect/libredesk": {"internal/assist", "internal/connect"},
 	"internal/connect/chatwoot":  {"internal/assist", "internal/connect", "internal/connect/deliver"},
 	"internal/connect/generic":   {"internal/assist", "internal/connect", "internal/connect/deliver"},

@@ -13,7 +13,7 @@ func defineDoctor(o *options, cfg *app.Config) runner {
 	serving(o, cfg)
 	return func(ctx context.Context, s streams, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("doctor takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		}
 		checks := app.Examine(ctx, *cfg, s.log)
 		if err := s.print(struct {

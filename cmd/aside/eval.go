@@ -19,6 +19,7 @@ import (
 
 	"github.com/aside-project/aside/evals"
 	"github.com/aside-project/aside/internal/app"
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/eval"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/llm/openai"
@@ -61,6 +62,14 @@ func (f *evalFlags) options(s streams, cfg *app.Config) (o eval.Options, err err
 	}
 	if f.resume && f.out == "" {
 		return o, usageError{"--resume needs --out, the folder of the run to go on with"}
+	}
+	if f.repeat < 0 || f.concurrency < 0 {
+		return o, usageError{fmt.Sprintf("--repeat and --concurrency must be 1 or more, not %d", min(f.repeat, f.concurrency))}
+	}
+	if f.judge != "" {
+		if _, err := eval.ParseProvider(f.judge); err != nil {
+			return o, usageError{"--judge: " + err.Error()}
+		}
 	}
 	if f.filter != "" {
 		if o.Filter, err = regexp.Compile(f.filter); err != nil {
@@ -111,7 +120,7 @@ func (f *evalFlags) options(s streams, cfg *app.Config) (o eval.Options, err err
 			c.Model = name
 		}
 		if c.BaseURL == "" || c.Model == "" {
-			return nil, errors.New("no model is configured: set ASIDE_LLM_BASE_URL and ASIDE_LLM_MODEL, or use --provider instant")
+			return nil, errors.New("no model is configured: set ASIDE_LLM_BASE_URL (--llm-url) and ASIDE_LLM_MODEL (--llm-model)")
 		}
 		return openai.New(c)
 	}
@@ -162,7 +171,7 @@ func loadPrompts(dir string) (*prompt.Set, error) {
 	}
 	set, err := prompt.Load(files)
 	if err != nil {
-		return nil, fmt.Errorf("load prompts: %w", err)
+		return nil, usageError{fmt.Sprintf("load prompts of --prompts %s: %v", cmp.Or(dir, "(those built in)"), err)}
 	}
 	return set, nil
 }
@@ -204,15 +213,46 @@ func loadSuite(shipped fs.FS, name string) (*eval.Suite, error) {
 		file := "suites/" + name + ".yaml"
 		if _, err := fs.Stat(shipped, file); errors.Is(err, fs.ErrNotExist) {
 			names, _ := suiteNames(shipped) // best effort: it only helps the reader
-			return nil, usageError{fmt.Sprintf("there is no suite %q; those that ship are %s; a file of yours is named with its ending", name, strings.Join(names, ", "))}
+			return nil, usageError{fmt.Sprintf("there is no suite %q%s; those that ship are %s; a file of yours is named with its ending", name, meant(name, append(evalNames(), names...)), strings.Join(names, ", "))}
 		}
 		return eval.Load(shipped, file)
 	}
-	abs, err := filepath.Abs(name)
+	files, file, err := rooted(name)
 	if err != nil {
 		return nil, err
 	}
-	return eval.Load(os.DirFS("/"), strings.TrimPrefix(filepath.ToSlash(abs), "/"))
+	s, err := eval.Load(files, file)
+	return s, asTyped(err, file, name)
+}
+
+// asTyped names in err a file as it was typed.
+func asTyped(err error, file, typed string) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{strings.ReplaceAll(err.Error(), file, typed)}
+}
+
+// rooted opens a file of the user's such that those it names, above it too, are
+// found; one that is not there, or is a folder, is told by the name that was typed.
+func rooted(name string) (fs.FS, string, error) {
+	if info, err := os.Stat(name); err != nil {
+		return nil, "", usageError{err.Error()}
+	} else if info.IsDir() {
+		return nil, "", usageError{name + " is a folder: name a file in it"}
+	}
+	abs, err := filepath.Abs(name)
+	return os.DirFS("/"), strings.TrimPrefix(filepath.ToSlash(abs), "/"), err
+}
+
+// evalNames are the words that may follow `aside eval` in place of a suite.
+func evalNames() (names []string) {
+	for _, c := range commands() {
+		if _, name, ok := strings.Cut(c.name, "eval "); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func defineEval(o *options, cfg *app.Config) runner {
@@ -243,7 +283,7 @@ func defineEval(o *options, cfg *app.Config) runner {
 				return err
 			}
 			if err != nil { // a suite half written: say so and wait for the rest
-				fmt.Fprintln(s.err, words(err))
+				fmt.Fprintln(s.err, assist.Explain(err))
 			}
 			if !changed(ctx, f.watched(args), seen) {
 				return nil

@@ -34,14 +34,14 @@ func (a *age) Set(s string) error {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no number of days", s)
+			return fmt.Errorf("%q is not a number of days such as 7d", s)
 		}
 		*a = age(time.Duration(n) * 24 * time.Hour)
 		return nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is no time such as 7d or 36h", s)
+		return fmt.Errorf("%q is not a time such as 7d or 36h", s)
 	}
 	*a = age(d)
 	return nil
@@ -60,9 +60,12 @@ func defineEvalOutcomes(o *options, cfg *app.Config) runner {
 	since, limit := fromCompany(o, cfg, 200_000)
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("outcomes takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		if *limit < 1 {
+			return usageError{fmt.Sprintf("--limit must be 1 or more, not %d", *limit)}
+		}
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
@@ -91,11 +94,14 @@ func defineEvalHarvest(o *options, cfg *app.Config) runner {
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		switch {
 		case len(args) > 0:
-			return usageError{fmt.Sprintf("harvest takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		case *all && *out == "":
 			return usageError{"--accept-all needs --out, the suite to add to"}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		if *limit < 1 {
+			return usageError{fmt.Sprintf("--limit must be 1 or more, not %d", *limit)}
+		}
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}

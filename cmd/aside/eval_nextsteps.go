@@ -21,7 +21,7 @@ func defineEvalNextSteps(o *options, _ *app.Config) runner {
 	return func(_ context.Context, s streams, args []string) error {
 		switch {
 		case len(args) > 0:
-			return usageError{fmt.Sprintf("eval nextsteps takes flags only, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes flags only, but was given %q", args[0])}
 		case in.Policies == "" || in.Conversations == "" || in.Points == "":
 			return usageError{"--policies, --conversations and --points are needed"}
 		case in.LearnPoints != "" && in.LearnConversations == "":

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -98,28 +97,30 @@ func defineEvalSimulate(o *options, cfg *app.Config) runner {
 func loadSimulations(names []string) (sims []*eval.Simulation, err error) {
 	shipped := sampleFiles()
 	if len(names) == 0 {
-		files, err := fs.Glob(shipped, "simulations/*.yaml")
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
-		}
+		names = shippedSimulations(shipped)
 	}
 	for _, n := range names {
 		files, name := shipped, "simulations/"+n+".yaml"
 		if strings.ContainsAny(n, "/.") {
-			abs, err := filepath.Abs(n)
-			if err != nil {
+			if files, name, err = rooted(n); err != nil {
 				return nil, err
 			}
-			files, name = os.DirFS("/"), strings.TrimPrefix(filepath.ToSlash(abs), "/")
+		} else if _, err := fs.Stat(files, name); err != nil {
+			return nil, fmt.Errorf("there are no scenarios %q; those that ship are %s; a file of yours is named with its ending", n, strings.Join(shippedSimulations(shipped), ", "))
 		}
 		s, err := eval.LoadSimulation(files, name)
 		if err != nil {
-			return nil, err
+			return nil, asTyped(err, name, n)
 		}
 		sims = append(sims, s)
 	}
 	return sims, nil
+}
+
+func shippedSimulations(shipped fs.FS) (names []string) {
+	files, _ := fs.Glob(shipped, "simulations/*.yaml") // fails for a malformed pattern only
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	return names
 }

@@ -94,6 +94,16 @@ func TestEvalUsage(t *testing.T) {
 		want string
 	}{
 		{[]string{"eval", "nowhere"}, exitUsage, "nowhere"},
+		{[]string{"eval", "retreival"}, exitUsage, `there is no suite "retreival"; did you mean retrieval?`},
+		{[]string{"eval", "./nowhere.yaml"}, exitUsage, "stat ./nowhere.yaml: no such file"},
+		{[]string{"eval", "./bad.yaml"}, exitUsage, "aside eval: ./bad.yaml:2:"},
+		{[]string{"eval", "./"}, exitUsage, "./ is a folder"},
+		{[]string{"eval", "s.yaml", "--concurrency", "-1"}, exitUsage, "--concurrency must be 1 or more"},
+		{[]string{"eval", "s.yaml", "--repeat", "-1"}, exitUsage, "--repeat and --concurrency must be 1 or more"},
+		{[]string{"eval", "s.yaml", "--judge", "magic"}, exitUsage, `--judge: there is no provider "magic"`},
+		{[]string{"eval", "s.yaml", "--prompts", "nowhere"}, exitUsage, "--prompts nowhere"},
+		{[]string{"eval", "simulate", "nowhere"}, exitUsage, `there are no scenarios "nowhere"; those that ship are`},
+		{[]string{"eval", "gate", "s.yaml", "--no-cache", "--baseline", "nowhere"}, exitInconclusive, "stands in a baseline: --update writes one"},
 		{[]string{"eval", "bad.yaml"}, exitUsage, `bad.yaml:2: there is no assertion "nonsense"`},
 		{[]string{"eval", "s.yaml", "--resume"}, exitUsage, "--resume needs --out"},
 		{[]string{"eval", "s.yaml", "--filter", "("}, exitUsage, "--filter"},

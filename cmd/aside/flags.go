@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // options is a flag set whose values may also come from the environment: a flag
@@ -47,7 +50,7 @@ func (o *options) parse(args []string) (rest []string, err error) {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			return nil, usageError{err.Error()}
+			return nil, usageError{o.fault(err.Error())}
 		}
 		args = o.Args()
 		if len(args) == 0 {
@@ -66,7 +69,7 @@ func (o *options) parse(args []string) (rest []string, err error) {
 			continue
 		}
 		if err := o.Set(name, value); err != nil {
-			return nil, usageError{fmt.Sprintf("%s: %v", variable, err)}
+			return nil, usageError{o.wrong(variable, name, value, err.Error())}
 		}
 	}
 	for _, s := range o.secrets {
@@ -79,6 +82,86 @@ func (o *options) parse(args []string) (rest []string, err error) {
 		}
 	}
 	return rest, nil
+}
+
+// What package flag says of a wrong command line. What is said otherwise is passed on.
+var (
+	unknownFlag  = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
+	missingValue = regexp.MustCompile(`^flag needs an argument: -(.*)$`)
+	wrongValue   = regexp.MustCompile(`^invalid (?:boolean )?value ("(?:[^"\\]|\\.)*") for (?:flag )?-([^:]*): (.*)$`)
+)
+
+// fault says in our words what package flag found wrong.
+func (o *options) fault(text string) string {
+	if m := unknownFlag.FindStringSubmatch(text); m != nil {
+		var names []string
+		o.VisitAll(func(f *flag.Flag) { names = append(names, "--"+f.Name) })
+		return fmt.Sprintf("there is no flag --%s%s", m[1], meant("--"+m[1], names))
+	}
+	if m := missingValue.FindStringSubmatch(text); m != nil {
+		kind, _ := flag.UnquoteUsage(o.Lookup(m[1]))
+		return fmt.Sprintf("--%s has no value: write --%[1]s %s", m[1], strings.ToUpper(kind))
+	}
+	if m := wrongValue.FindStringSubmatch(text); m != nil {
+		if value, err := strconv.Unquote(m[1]); err == nil {
+			return o.wrong("--"+m[2], m[2], value, m[3])
+		}
+	}
+	return text
+}
+
+// wrong says what is wrong with the value given for a flag as given: by itself or by its variable.
+func (o *options) wrong(given, flagName, value, why string) string {
+	if why != "parse error" && why != "value out of range" {
+		return given + ": " + why
+	}
+	kind := "a whole number"
+	if f, ok := o.Lookup(flagName).Value.(flag.Getter); ok {
+		switch f.Get().(type) {
+		case bool:
+			kind = "true or false"
+		case float64:
+			kind = "a number"
+		case time.Duration:
+			kind = "a time such as 90s or 12h"
+		}
+	}
+	return fmt.Sprintf("%s must be %s, not %q", given, kind, value)
+}
+
+// meant asks whether the name closest to a mistyped one was meant; "" when none is close.
+func meant(typed string, names []string) string {
+	best, least := "", 3 // two slips are a slip, three another word
+	for _, n := range names {
+		if d := slips(typed, n); d < least && d < len(typed) {
+			best, least = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// slips counts the letters left out, put in or taken for another between two words.
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			above := row[j+1]
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, above, row[j])
+			}
+			diagonal, row[j+1] = above, cost
+		}
+	}
+	return row[len(b)]
 }
 
 func (o *options) lookup(variable string) (string, bool, error) {

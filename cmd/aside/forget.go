@@ -19,7 +19,7 @@ func defineForget(o *options, cfg *app.Config) runner {
 		if len(args) > 0 || (*conversation == "") == (*customer == "") {
 			return usageError{"name either --conversation ID or --customer KEY"}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func defineForget(o *options, cfg *app.Config) runner {
 			Lessons       int `json:"lessons"`
 			Gestures      int `json:"gestures"`
 		}{len(e.Conversations), e.Turns, e.Suggestions, e.Lessons, e.Gestures}, func(w io.Writer) {
-			fmt.Fprintf(w, "Erased %d conversations: %d turns, %d suggestions, %d lessons, %d gestures. Backups keep them until they are overwritten.\n",
+			fmt.Fprintf(w, "Erased: conversations %d, turns %d, suggestions %d, lessons %d, gestures %d. Backups keep them until they are overwritten.\n",
 				len(e.Conversations), e.Turns, e.Suggestions, e.Lessons, e.Gestures)
 		})
 	}

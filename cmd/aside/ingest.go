@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +61,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 			return err
 		}
 		if len(report.Failed) > 0 {
+			if report.Documents == 0 {
+				return errors.New("nothing could be read")
+			}
 			return fmt.Errorf("%d of %d documents could not be read; the rest is in", len(report.Failed), report.Documents+len(report.Failed))
 		}
 		return nil
@@ -69,6 +73,9 @@ func defineIngest(o *options, cfg *app.Config) runner {
 func printIngest(w io.Writer, r ingest.Report) {
 	fmt.Fprintf(w, "%d documents, %d passages: %d added, %d changed, %d unchanged, %d removed\n",
 		r.Documents, r.Passages, r.Added, r.Changed, r.Unchanged, r.Removed)
+	if r.Documents+r.Removed+len(r.Failed) == 0 {
+		fmt.Fprintln(w, "There is no document: files ending in .md, .html, .txt, .csv, .pdf or .docx are read.")
+	}
 	for _, f := range r.Failed {
 		fmt.Fprintf(w, "not read: %s: %s\n", f.Path, f.Error)
 	}

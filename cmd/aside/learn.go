@@ -19,10 +19,10 @@ func defineLearn(o *options, cfg *app.Config) runner {
 		}
 		f, err := os.Open(args[0])
 		if err != nil {
-			return err
+			return usageError{err.Error()}
 		}
 		defer f.Close()
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func defineLearn(o *options, cfg *app.Config) runner {
 		}
 		report.Steps = steps.Steps
 		return s.print(report, func(w io.Writer) {
-			fmt.Fprintf(w, "%d conversations: %d answered questions and %d steps learned; %d lines skipped\n",
+			fmt.Fprintf(w, "Learned from %d conversations: %d answered questions, %d steps. Lines skipped: %d.\n",
 				report.Conversations, report.Questions, report.Steps, report.Skipped)
 		})
 	}

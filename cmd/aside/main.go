@@ -117,8 +117,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errw 
 	if c, rest, ok := find(args); ok {
 		return c.run(ctx, rest, env, out, errw)
 	}
-	fmt.Fprintf(errw, "aside: there is no command %q\n\n", args[0])
-	overview(errw)
+	fmt.Fprintf(errw, "aside: there is no command %q%s\n`aside help` lists them.\n", args[0], meant(args[0], commandNames()))
 	return exitUsage
 }
 
@@ -134,6 +133,15 @@ func find(args []string) (c command, rest []string, ok bool) {
 		}
 	}
 	return c, nil, false
+}
+
+// commandNames are the first words of the commands.
+func commandNames() (names []string) {
+	for _, c := range commands() {
+		name, _, _ := strings.Cut(c.name, " ")
+		names = append(names, name)
+	}
+	return slices.Compact(names)
 }
 
 func (c command) run(ctx context.Context, args []string, env func(string) string, out, errw io.Writer) int {
@@ -170,26 +178,13 @@ func (c command) run(ctx context.Context, args []string, env func(string) string
 	if errors.As(err, &judged) {
 		return judged.code()
 	}
-	fmt.Fprintf(errw, "aside %s: %s\n", c.name, words(err))
+	fmt.Fprintf(errw, "aside %s: %s\n", c.name, assist.Explain(err))
 	var usage usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintf(errw, "`aside %s -h` shows what it understands.\n", c.name)
 		return exitUsage
 	}
 	return exitFailed
-}
-
-// words says an error to the person at the keyboard, who is the operator: our
-// own errors in their plain words with the cause, others as they are.
-func words(err error) string {
-	var e *assist.Error
-	if errors.As(err, &e) && e == err {
-		if cause := e.Unwrap(); cause != nil {
-			return fmt.Sprintf("%s (%v)", e.Message, cause)
-		}
-		return e.Message
-	}
-	return err.Error()
 }
 
 func asUsage(err error) error {

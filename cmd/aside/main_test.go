@@ -24,6 +24,10 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := "--data-dir=" + dir
+	empty := filepath.Join(dir, "empty.jsonl")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name string
 		env  map[string]string
@@ -60,6 +64,26 @@ func TestUsage(t *testing.T) {
 		{"ingest of nothing", nil, []string{"ingest", data}, exitUsage, "", "name the files"},
 		{"replay of nothing", nil, []string{"replay", data}, exitUsage, "", "name one file"},
 		{"replay of a missing file", nil, []string{"replay", data, filepath.Join(dir, "none.jsonl")}, exitUsage, "", "none.jsonl"},
+		{"a mistyped command", nil, []string{"serach", "refund"}, exitUsage, "", `there is no command "serach"; did you mean search?`},
+		{"a mistyped flag", nil, []string{"search", "--data-dri", dir, "refund"}, exitUsage, "", "there is no flag --data-dri; did you mean --data-dir?"},
+		{"a flag like none", nil, []string{"search", "--bogus", "refund"}, exitUsage, "", "there is no flag --bogus\n"},
+		{"a flag without its value", nil, []string{"search", "refund", "--at"}, exitUsage, "", "--at has no value: write --at DATE"},
+		{"a word for a number", nil, []string{"search", "--k", "ten", "refund"}, exitUsage, "", `--k must be a whole number, not "ten"`},
+		{"a word for a time", nil, []string{"token", "--ttl", "long"}, exitUsage, "", `--ttl must be a time such as 90s or 12h, not "long"`},
+		{"a word for yes", nil, []string{"up", "--no-demo=perhaps"}, exitUsage, "", `--no-demo must be true or false, not "perhaps"`},
+		{"a variable that is no yes", map[string]string{"ASIDE_LLM_ALLOW_HTTP": "perhaps"}, []string{"search", data, "refund"}, exitUsage, "", `ASIDE_LLM_ALLOW_HTTP must be true or false, not "perhaps"`},
+		{"a value that explains itself", nil, []string{"eval", "outcomes", "--since", "long"}, exitUsage, "", `--since: "long" is not a time such as 7d or 36h`},
+		{"no suggestions at all", nil, []string{"eval", "outcomes", data, "--limit", "-1"}, exitUsage, "", "--limit must be 1 or more, not -1"},
+		{"no such port", nil, []string{"up", data, "--listen", "127.0.0.1:99999"}, exitUsage, "", "--listen (ASIDE_LISTEN) must be host:port"},
+		{"unknown authority", nil, []string{"token", data, "--authority", "boss"}, exitUsage, "", "authority must be agent, senior or lead"},
+		{"replay with nobody", nil, []string{"replay", data, "--concurrency", "0", key}, exitUsage, "", "--concurrency must be 1 or more"},
+		{"replay of no conversation", nil, []string{"replay", data, empty}, exitFailed, "", "holds no conversation"},
+		{"learn from a missing file", nil, []string{"learn", data, key + "-not"}, exitUsage, "", "key-not"},
+		{"a file for a folder", nil, []string{"ingest", "--data-dir", key, dir}, exitFailed, "", "--data-dir (ASIDE_DATA_DIR)"},
+		{"a file for the secret's folder", nil, []string{"token", "--data-dir", key}, exitFailed, "", "--data-dir (ASIDE_DATA_DIR)"},
+		{"a schema of two words", map[string]string{"ASIDE_DATABASE_URL": "postgres://127.0.0.1:9/x"}, []string{"search", "--schema", "a b", "refund"}, exitFailed, "", "aside search: --schema (ASIDE_SCHEMA): the schema name"},
+		{"promises of an empty file", nil, []string{"eval", "promises", "--cases", empty}, exitFailed, "", "holds no labelled draft"},
+		{"ready without a server", nil, []string{"ready", "--listen", "127.0.0.1:1"}, exitFailed, "", "nothing answers at 127.0.0.1:1: is the server running"},
 		{"flags after words", nil, []string{"up", "now", data}, exitUsage, "", `was given "now"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,10 +127,42 @@ func TestDatabaseDown(t *testing.T) {
 	if code != exitFailed || out != "" {
 		t.Errorf("exit code %d, standard output %q", code, out)
 	}
-	if !strings.Contains(errs, "127.0.0.1") || !strings.Contains(errs, "aside doctor") {
+	if !strings.Contains(errs, "127.0.0.1") || !strings.Contains(errs, "ASIDE_DATABASE_URL") {
 		t.Errorf("the error does not say where and what next: %s", errs)
+	}
+	if strings.Contains(errs, "unavailable:") || strings.Count(errs, "connection refused") > 1 {
+		t.Errorf("the error is for a log: %s", errs)
 	}
 	if strings.Contains(errs, "hush-hush") {
 		t.Errorf("the error shows the password: %s", errs)
+	}
+}
+
+// TestNoDatabase: a mistyped --data-dir makes no database by the way; what is
+// looked for is said to be nowhere, with what to do.
+func TestNoDatabase(t *testing.T) {
+	chats := filepath.Join(t.TempDir(), "chats.jsonl")
+	if err := os.WriteFile(chats, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"search", "refund"}, {"learn", chats}, {"sessions"}, {"sessions", "end", "maya"}, {"forget", "--conversation", "c"},
+		{"vectors"}, {"vectors", "prune"}, {"token", "revoke", "--sub", "maya"}, {"eval", "outcomes"}, {"eval", "harvest"},
+	} {
+		dir := filepath.Join(t.TempDir(), "mistyped")
+		code, out, errs := aside(t, nil, append(args, "--data-dir", dir)...)
+		if want := "there is no database in " + dir + ": --data-dir (ASIDE_DATA_DIR) names"; code != exitFailed || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
+		}
+		if exists(dir) {
+			t.Errorf("%v made %s", args, dir)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	if code, out, errs := aside(t, nil, "token", "--data-dir", dir); code != exitOK || !strings.Contains(errs, "There was no secret in "+dir) {
+		t.Errorf("token: exit code %d\n%s%s", code, out, errs)
+	}
+	if code, _, errs := aside(t, nil, "token", "--data-dir", dir); code != exitOK || errs != "" {
+		t.Errorf("token once more: exit code %d\n%s", code, errs)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,7 +20,7 @@ func defineReady(o *options, cfg *app.Config) runner {
 	o.fromEnv("listen", "ASIDE_LISTEN")
 	return func(ctx context.Context, s streams, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("ready takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		}
 		host, port, err := net.SplitHostPort(cfg.Listen)
 		if err != nil {
@@ -36,7 +37,7 @@ func defineReady(o *options, cfg *app.Config) runner {
 		}
 		res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) // no proxy: it is this machine
 		if err != nil {
-			return fmt.Errorf("nothing answers at %s: %w", req.URL.Host, err)
+			return fmt.Errorf("nothing answers at %s: is the server running, and is that its --listen (ASIDE_LISTEN)? (%w)", req.URL.Host, errors.Unwrap(err))
 		}
 		defer res.Body.Close()
 		var state struct {

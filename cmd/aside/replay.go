@@ -27,12 +27,21 @@ func defineReplay(o *options, cfg *app.Config) runner {
 		if len(args) != 1 {
 			return usageError{"name one file of recorded conversations"}
 		}
+		switch {
+		case r.Limit < 0:
+			return usageError{fmt.Sprintf("--limit must be 0 (all) or more, not %d", r.Limit)}
+		case r.Concurrency < 1:
+			return usageError{fmt.Sprintf("--concurrency must be 1 or more, not %d", r.Concurrency)}
+		case !(r.Rate >= 0 && r.Rate <= 1e6):
+			return usageError{fmt.Sprintf("--rate must be 0 (as fast as answers come) to 1000000 turns per second, not %g", r.Rate)}
+		}
 		f, err := os.Open(args[0])
 		if err != nil {
 			return usageError{err.Error()}
 		}
 		defer f.Close()
 		if r.Token == "" {
+			noteNewSecret(s, *cfg)
 			signer, err := cfg.Signer()
 			if err != nil {
 				return err
@@ -52,6 +61,9 @@ func defineReplay(o *options, cfg *app.Config) runner {
 		}
 		if err != nil {
 			return err
+		}
+		if report.Conversations == 0 && report.Errors == 0 {
+			return fmt.Errorf("%s holds no conversation with turns: it needs one JSON object a line, {\"_id\": …, \"turns\": [{\"role\", \"text\"}]}", args[0])
 		}
 		if err := s.print(report, func(w io.Writer) { printReplay(w, report) }); err != nil {
 			return err

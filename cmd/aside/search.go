@@ -37,7 +37,7 @@ func defineSearch(o *options, cfg *app.Config) runner {
 				return usageError{"--at: " + assist.MessageOf(err)}
 			}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -23,13 +22,13 @@ func defineSessions(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("sessions takes no arguments, but was given %q: `aside sessions end SUBJECT` ends some", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q: `aside sessions end SUBJECT` ends some", args[0])}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, db.Shut()) }()
+		defer shut(db, &err)
 		list, err := db.Sessions(ctx)
 		if err != nil {
 			return err
@@ -55,19 +54,25 @@ func defineSessionsEnd(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) != 1 {
-			return usageError{"sessions end takes the subject of one agent; `aside sessions` lists them"}
+			return usageError{"name the subject of one agent; `aside sessions` lists them"}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, db.Shut()) }()
+		defer shut(db, &err)
 		n, err := app.EndSessions(ctx, db.DB, operator(), args[0])
 		if err != nil {
 			return err
 		}
 		return s.print(struct {
 			Ended int64 `json:"ended"`
-		}{n}, func(w io.Writer) { fmt.Fprintf(w, "%d ended; open connections close within 5 seconds\n", n) })
+		}{n}, func(w io.Writer) {
+			if n == 0 {
+				fmt.Fprintf(w, "%q is not signed in; `aside sessions` lists who is.\n", args[0])
+				return
+			}
+			fmt.Fprintf(w, "Sessions ended: %d; their open connections close within 5 seconds.\n", n)
+		})
 	}
 }

@@ -23,7 +23,7 @@ func defineToken(o *options, cfg *app.Config) runner {
 
 	return func(_ context.Context, s streams, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("token takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		}
 		id := assist.Identity{Subject: *subject, Actor: assist.Actor(*role), Name: *name, Conversation: *conversation, Authority: *authority}
 		if !id.Actor.Valid() {
@@ -41,16 +41,27 @@ func defineToken(o *options, cfg *app.Config) runner {
 		if id.Subject == "" {
 			id.Subject = *role + "-" + strings.ToLower(rand.Text()[:8])
 		}
+		noteNewSecret(s, *cfg)
 		signer, err := cfg.Signer()
 		if err != nil {
 			return err
 		}
 		token, err := signer.Sign(id, *ttl)
+		if assist.CodeOf(err) == assist.Invalid {
+			return usageError{assist.MessageOf(err)}
+		}
 		if err != nil {
 			return err
 		}
 		return s.print(struct {
 			Token string `json:"token"`
 		}{token}, func(w io.Writer) { fmt.Fprintln(w, token) })
+	}
+}
+
+// noteNewSecret warns that no server knows what is signed now, unless it starts later.
+func noteNewSecret(s streams, cfg app.Config) {
+	if !cfg.HasSecret() {
+		fmt.Fprintf(s.err, "There was no secret in %s, so one is made: a server that runs with another --data-dir (ASIDE_DATA_DIR) or ASIDE_SECRET refuses what it signs.\n", cfg.DataDir)
 	}
 }

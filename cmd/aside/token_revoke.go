@@ -38,7 +38,7 @@ func defineTokenRevoke(o *options, cfg *app.Config) runner {
 		if value == "" {
 			kind, value = assist.RevokeToken, *id
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}

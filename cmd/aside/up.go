@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -19,11 +20,11 @@ func defineUp(o *options, cfg *app.Config) runner {
 
 	return func(ctx context.Context, s streams, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("up takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		}
 		if cfg.Knowledge != "" {
 			if _, err := os.Stat(cfg.Knowledge); err != nil {
-				return usageError{fmt.Sprintf("--knowledge: %v", err)}
+				return usageError{fmt.Sprintf("--knowledge (ASIDE_KNOWLEDGE): %v", err)}
 			}
 		}
 		cfg.Dev = true
@@ -37,7 +38,7 @@ func defineServe(o *options, cfg *app.Config) runner {
 	return func(ctx context.Context, s streams, args []string) error {
 		switch {
 		case len(args) > 0:
-			return usageError{fmt.Sprintf("serve takes no arguments, but was given %q", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}
 		case cfg.Database == "":
 			return usageError{"ASIDE_DATABASE_URL is not set: serve needs a database of its own; `aside up` brings one"}
 		case cfg.Secret == "":
@@ -69,7 +70,9 @@ func serve(ctx context.Context, s streams, cfg app.Config) (err error) {
 			}
 		}
 	}
-	announce(s, a, cfg, time.Since(start))
+	if err := announce(s, a, cfg, time.Since(start)); err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(s.err, "Stopping; press Ctrl-C again to stop at once.")
@@ -79,21 +82,27 @@ func serve(ctx context.Context, s streams, cfg app.Config) (err error) {
 	}
 }
 
-func announce(s streams, a *app.App, cfg app.Config, took time.Duration) {
-	fmt.Fprintf(s.out, "\n  Aside is ready in %.1f s\n\n  console   %s/\n", took.Seconds(), a.URL())
-	if !cfg.Dev {
-		fmt.Fprintf(s.out, "  sign-in   %s\n", signInWords(cfg))
-	}
-	fmt.Fprintf(s.out, "  API docs  %s/docs\n", a.URL())
-	if cfg.Dev {
-		fmt.Fprintf(s.out, "  shop      %s/demo  (the customer's side)\n", a.URL())
-	}
-	if !cfg.Model.On() {
-		fmt.Fprintln(s.out, "  model     none: drafts come from the knowledge alone (ASIDE_LLM_BASE_URL, ASIDE_LLM_MODEL)")
-	} else {
-		fmt.Fprintf(s.out, "  model     %s\n", cfg.Model.Model)
-	}
-	fmt.Fprint(s.out, "\n  Ctrl-C stops everything.\n\n")
+// announce says where everything is.
+func announce(s streams, a *app.App, cfg app.Config, took time.Duration) error {
+	return s.print(struct {
+		Console string  `json:"console"`
+		ReadyS  float64 `json:"ready_s"`
+	}{a.URL() + "/", took.Seconds()}, func(w io.Writer) {
+		fmt.Fprintf(w, "\n  Aside is ready in %.1f s\n\n  console   %s/\n", took.Seconds(), a.URL())
+		if !cfg.Dev {
+			fmt.Fprintf(w, "  sign-in   %s\n", signInWords(cfg))
+		}
+		fmt.Fprintf(w, "  API docs  %s/docs\n", a.URL())
+		if cfg.Dev {
+			fmt.Fprintf(w, "  shop      %s/demo  (the customer's side)\n", a.URL())
+		}
+		if !cfg.Model.On() {
+			fmt.Fprintln(w, "  model     none: drafts come from the knowledge alone (ASIDE_LLM_BASE_URL, ASIDE_LLM_MODEL)")
+		} else {
+			fmt.Fprintf(w, "  model     %s\n", cfg.Model.Model)
+		}
+		fmt.Fprint(w, "\n  Ctrl-C stops everything.\n\n")
+	})
 }
 
 // signInWords says how agents get in.

@@ -21,9 +21,9 @@ func defineVectors(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	return func(ctx context.Context, s streams, args []string) (err error) {
 		if len(args) > 0 {
-			return usageError{fmt.Sprintf("vectors takes no arguments, but was given %q: `aside vectors prune` deletes old ones", args[0])}
+			return usageError{fmt.Sprintf("it takes no arguments, but was given %q: `aside vectors prune` deletes old ones", args[0])}
 		}
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func defineVectors(o *options, cfg *app.Config) runner {
 func defineVectorsPrune(o *options, cfg *app.Config) runner {
 	database(o, cfg)
 	return func(ctx context.Context, s streams, args []string) (err error) {
-		db, err := app.OpenDatabase(ctx, *cfg, s.log)
+		db, err := app.OpenExisting(ctx, *cfg, s.log)
 		if err != nil {
 			return err
 		}

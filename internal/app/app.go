@@ -226,12 +226,12 @@ func (a *App) connectModels() error {
 	var err error
 	if m := a.cfg.Model; m.On() {
 		if a.model, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, AllowInsecure: m.AllowHTTP, Logger: a.log}); err != nil {
-			return fmt.Errorf("chat model: %w", err)
+			return fmt.Errorf("--llm-url (ASIDE_LLM_BASE_URL): %w", err)
 		}
 	}
 	if e := a.cfg.Embedder; e.On() {
 		if a.embedder, err = openai.NewEmbedder(a.embedderConfig(e.Model)); err != nil {
-			return fmt.Errorf("embedding model: %w", err)
+			return fmt.Errorf("--embed-url (ASIDE_EMBED_BASE_URL): %w", err)
 		}
 	}
 	return nil
@@ -291,7 +291,7 @@ func newSuggester(a *App, r *retrieve.Retriever, set *prompt.Set, rollout prompt
 func (a *App) Start() error {
 	l, err := net.Listen("tcp", a.cfg.Listen)
 	if err != nil {
-		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: is another server there? --listen names another address", a.cfg.Listen)
+		return assist.Wrap(err, assist.Unavailable, "cannot listen on %s: --listen (ASIDE_LISTEN) names another address", a.cfg.Listen)
 	}
 	a.listener = l
 	if err := a.startDebug(); err != nil {

@@ -125,20 +125,29 @@ func PutBotSettings(ctx context.Context, db *postgres.DB, paths []string) error 
 	return nil
 }
 
-// settleBot puts the stored settings in force, with the mode of ASIDE_BOT.
-func (a *App) settleBot(ctx context.Context) error {
-	body, err := a.db.BotSettings(ctx)
+// botSettings are the stored settings, with the mode of ASIDE_BOT.
+func botSettings(ctx context.Context, cfg Config, db *postgres.DB) (s bot.Settings, err error) {
+	body, err := db.BotSettings(ctx)
 	if err != nil {
-		return err
+		return s, err
 	}
-	s := bot.Settings{Limits: bot.DefaultLimits}
+	s.Limits = bot.DefaultLimits
 	if body != "" {
 		if s, err = bot.Parse([]byte(body)); err != nil {
-			return fmt.Errorf("the stored %s: %w", bot.SettingsFile, err)
+			return s, fmt.Errorf("the stored %s: %w", bot.SettingsFile, err)
 		}
 	}
-	if a.cfg.Bot != "" {
-		s.Mode = bot.Mode(a.cfg.Bot)
+	if cfg.Bot != "" {
+		s.Mode = bot.Mode(cfg.Bot)
+	}
+	return s, nil
+}
+
+// settleBot puts the stored settings in force.
+func (a *App) settleBot(ctx context.Context) error {
+	s, err := botSettings(ctx, a.cfg, a.db.DB)
+	if err != nil {
+		return err
 	}
 	a.bot.Configure(s)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func Default() Config {
 // Validate names every fault at once.
 func (c Config) Validate() error {
 	var faults []error
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
 		faults = append(faults, fmt.Errorf("--listen (ASIDE_LISTEN) must be host:port, such as 127.0.0.1:7400, not %q", c.Listen))
 	}
 	if c.Database == "" && c.DataDir == "" {
@@ -157,6 +158,11 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("--log-format (ASIDE_LOG_FORMAT) must be text or json, not %q", c.LogFormat))
 	}
 	return errors.Join(faults...)
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 // secretFile keeps the secret of development.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
+	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/postgres/local"
 )
@@ -18,14 +20,31 @@ type Database struct {
 	cluster *local.Cluster // nil for a configured database
 }
 
-// OpenDatabase opens and migrates the database of cfg. Shut it.
+// OpenExisting is OpenDatabase for those who need what is stored: where no private
+// cluster was ever made, it makes none and says so.
+func OpenExisting(ctx context.Context, cfg Config, log *slog.Logger) (*Database, error) {
+	if cfg.Database == "" && !local.Made(cfg.DataDir) {
+		return nil, assist.Errorf(assist.NotFound, "%s", noCluster(cfg.DataDir))
+	}
+	return OpenDatabase(ctx, cfg, log)
+}
+
+func noCluster(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return fmt.Sprintf("there is no database in %s: --data-dir (ASIDE_DATA_DIR) names the folder of the one you mean; `aside up` and `aside ingest PATH` make a new one", dir)
+}
+
+// OpenDatabase opens and migrates the database of cfg, and makes the private
+// cluster when there is none. Shut it.
 func OpenDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*Database, error) {
 	d := &Database{}
 	url := cfg.Database
 	if url == "" {
 		cluster, err := local.Start(ctx, local.Options{Dir: cfg.DataDir, Logger: log})
 		if err != nil {
-			return nil, fmt.Errorf("start the private Postgres in %s: %w", cfg.DataDir, err)
+			return nil, err
 		}
 		d.cluster, url = cluster, cluster.URL("aside")
 	}

@@ -154,14 +154,14 @@ func (d demo) one(ctx context.Context, r recording) error {
 		default:
 			turn.Name = developer.Name
 		}
-		if _, err := d.chat.AddTurn(ctx, tool, turn); err != nil {
-			return fmt.Errorf("turn %d: %w", t.Turn, err)
-		}
-		if turn.Role == assist.RoleAgent && !taken {
+		if turn.Role == assist.RoleAgent && !taken && i > 0 { // who answers has taken it
 			if _, err := d.chat.TakeHandoff(ctx, developer, id); err != nil {
 				return fmt.Errorf("take it: %w", err)
 			}
 			taken = true
+		}
+		if _, err := d.chat.AddTurn(ctx, tool, turn); err != nil {
+			return fmt.Errorf("turn %d: %w", t.Turn, err)
 		}
 	}
 	return nil

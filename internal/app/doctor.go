@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/bot"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/postgres/local"
 	"github.com/aside-project/aside/internal/pubsub"
@@ -77,6 +78,9 @@ func examineSecret(cfg Config) Check {
 	if cfg.Secret == "" {
 		c.Detail = "none set: development uses the one in " + cfg.DataDir + "; `aside serve` needs ASIDE_SECRET"
 	}
+	if !cfg.HasSecret() {
+		return c // made at first use
+	}
 	if _, err := cfg.Signer(); err != nil {
 		c.OK, c.Detail, c.Fix = false, assist.MessageOf(err), "export ASIDE_SECRET=$(openssl rand -hex 32)"
 	}
@@ -129,13 +133,15 @@ func examinePostgres() Check {
 }
 
 func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check {
+	if cfg.Database == "" && !local.Made(cfg.DataDir) {
+		return []Check{{Name: "database", OK: true, Detail: noCluster(cfg.DataDir)}}
+	}
 	db, err := OpenDatabase(ctx, cfg, log)
 	if err != nil {
-		where := "the private cluster in " + cfg.DataDir
-		if u, perr := url.Parse(cfg.Database); perr == nil && cfg.Database != "" {
-			where = "the database at " + u.Host
-		}
 		fix := "start it, then check ASIDE_DATABASE_URL"
+		if assist.CodeOf(err) == assist.Invalid {
+			fix = "mend ASIDE_DATABASE_URL"
+		}
 		if cfg.Database == "" {
 			fix = "look at the end of postgres.log in " + cfg.DataDir
 			var missing *local.NotInstalledError
@@ -143,9 +149,10 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 				fix = "make setup"
 			}
 		}
-		return []Check{{Name: "database", Detail: where + ": " + err.Error(), Fix: fix}}
+		return []Check{{Name: "database", Detail: assist.Explain(err), Fix: fix}}
 	}
 	checks := append(examineOpen(ctx, db.DB), examineReplica(ctx, db.DB))
+	checks = append(checks, examineBot(ctx, cfg, db.DB))
 	checks = append(checks, examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
 		checks = append(checks, Check{Name: "database", Detail: err.Error()})
@@ -176,6 +183,30 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
 	}
 	return checks
+}
+
+// examineBot says what the customers' bot does, and who says so.
+func examineBot(ctx context.Context, cfg Config, db *postgres.DB) Check {
+	s, err := botSettings(ctx, cfg, db)
+	if err != nil {
+		return Check{Name: "bot", Detail: assist.Explain(err), Fix: "mend " + bot.SettingsFile + " beside the knowledge, then: aside ingest PATH"}
+	}
+	by := bot.SettingsFile
+	if cfg.Bot != "" {
+		by = "ASIDE_BOT"
+	}
+	c := Check{Name: "bot", OK: true, Detail: fmt.Sprintf("%s, as %s says", s.Mode, by)}
+	switch {
+	case s.Mode == "":
+		c.Detail = "off: there is no " + bot.SettingsFile + " beside the knowledge, and ASIDE_BOT is not set"
+	case s.Mode != bot.Off:
+		from := "the default; `aside eval abstention --write` finds your own"
+		if s.Threshold > 0 {
+			from = "found for this knowledge"
+		}
+		c.Detail += fmt.Sprintf("; answers from evidence of %.2f (%s)", s.AnswerFrom(), from)
+	}
+	return c
 }
 
 // examineReplica asks the replica itself how far it is.
@@ -212,7 +243,7 @@ func examineRecord(ctx context.Context, db *postgres.DB) Check {
 		return Check{Name: "record", Detail: err.Error(), Fix: "ask again when the database has less to do"}
 	}
 	c := Check{Name: "record", OK: true, Detail: fmt.Sprintf(
-		"%d replies of agents, %d on a suggestion (tables turns and suggestions); %d erasures, %d revocations in force; the last %d conversations lack nothing",
+		"replies of agents: %d, on a suggestion: %d (tables turns and suggestions); erasures: %d; revocations in force: %d; rows missing in the last %d conversations: none",
 		r.Replies, r.Used, r.Erasures, r.Revoked, r.Looked)}
 	if len(r.Broken) > 0 {
 		c.OK, c.Detail = false, fmt.Sprintf("of the last %d conversations these lack rows that Aside never deletes: %s", r.Looked, strings.Join(r.Broken, ", "))

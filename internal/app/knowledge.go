@@ -78,7 +78,7 @@ func (k *Knowledge) Search(ctx context.Context, q web.SearchQuery) (web.SearchRe
 	for _, h := range result.Hits {
 		out.Hits = append(out.Hits, web.SearchHit{
 			DocumentID: h.DocumentID, PassageID: h.ID, Title: h.Title, Heading: h.Heading,
-			Audience: h.Audience, URL: h.URL, Score: h.Score, Quote: h.Quote,
+			Audience: h.Audience, URL: h.URL, UpdatedAt: h.UpdatedAt, Score: h.Score, Quote: h.Quote, Text: h.Text,
 		})
 	}
 	out.TookMS = float64(time.Since(start).Microseconds()) / 1000

@@ -18,7 +18,7 @@ func loadPrompts(cfg Config) (*prompt.Set, prompt.Rollout, error) {
 	}
 	set, err := prompt.Load(files)
 	if err != nil {
-		return nil, prompt.Rollout{}, fmt.Errorf("load prompts: %w", err)
+		return nil, prompt.Rollout{}, fmt.Errorf("load prompts%s: %w", inFolder(cfg.Prompts), err)
 	}
 	rollout, err := prompt.ParseRollout(cfg.Rollout)
 	if err == nil {
@@ -28,4 +28,12 @@ func loadPrompts(cfg Config) (*prompt.Set, prompt.Rollout, error) {
 		return nil, rollout, fmt.Errorf("--rollout (ASIDE_ROLLOUT): %w", err)
 	}
 	return set, rollout, nil
+}
+
+// inFolder names the folder that was asked for, if any was.
+func inFolder(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return " of --prompts (ASIDE_PROMPTS) " + dir
 }

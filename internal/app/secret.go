@@ -27,6 +27,12 @@ func (c Config) Signer() (*auth.Signer, error) {
 	return auth.NewSigner([]byte(secret))
 }
 
+// HasSecret says whether Signer finds a secret, so that it need not make one.
+func (c Config) HasSecret() bool {
+	_, err := os.Stat(c.secretFile())
+	return c.Secret != "" || err == nil
+}
+
 func (c Config) developmentSecret() (string, error) {
 	if c.DataDir == "" {
 		return "", assist.Errorf(assist.Invalid, "ASIDE_SECRET is not set: `openssl rand -hex 32` makes one")
@@ -37,10 +43,10 @@ func (c Config) developmentSecret() (string, error) {
 			return strings.TrimSpace(string(b)), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("read the development secret: %w", err)
+			return "", fmt.Errorf("read the development secret (%w): name another folder with --data-dir (ASIDE_DATA_DIR), or set ASIDE_SECRET", err)
 		}
 		if err := c.makeSecret(); err != nil && !errors.Is(err, fs.ErrExist) {
-			return "", fmt.Errorf("keep a development secret: %w", err)
+			return "", fmt.Errorf("keep a development secret in %s (%w): name another folder with --data-dir (ASIDE_DATA_DIR), or set ASIDE_SECRET", c.DataDir, err)
 		}
 	}
 }

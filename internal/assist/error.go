@@ -3,6 +3,8 @@ package assist
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Code says what kind of error a user met. It maps one to one to HTTP status
@@ -50,6 +52,27 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Explain says an error to the person who runs Aside, who may see the cause: our
+// own errors in their words without the code, and no line twice.
+func Explain(err error) string {
+	text := err.Error()
+	var e *Error
+	if errors.As(err, &e) {
+		plain := e.Message
+		if e.cause != nil {
+			plain += " (" + Explain(e.cause) + ")"
+		}
+		text = strings.Replace(text, e.Error(), plain, 1)
+	}
+	seen, lines := map[string]bool{}, strings.SplitAfter(text, "\n")
+	return strings.TrimRight(strings.Join(slices.DeleteFunc(lines, func(l string) bool {
+		l = strings.TrimSpace(l)
+		again := seen[l]
+		seen[l] = true
+		return again
+	}), ""), "\n")
+}
 
 // CodeOf gives the code of err: that of the first Error in its chain, Internal
 // for any other error, "" for nil.

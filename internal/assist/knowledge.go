@@ -79,6 +79,7 @@ type Question struct {
 	Terms    []Term `json:"terms,omitempty"`    // weighted by age and role
 	Language string `json:"language,omitempty"` // best guess
 	Quiet    string `json:"quiet,omitempty"`    // why there is nothing to look up: greeting, thanks, …
+	Own      []Term `json:"-"`                  // of Text alone, where that may be about something else than what was said before
 }
 
 // Hit is a ranked passage.

@@ -1,6 +1,6 @@
 // Package connect is what connectors to chat tools share: the port each of them
-// fills, an inbox that answers their webhooks at once, and a client for the calls
-// back. Each tool has a package of its own below this one.
+// fills, an inbox that answers their webhooks at once, a client for the calls
+// back, and marks for the doctor. Each tool has a package of its own below this one.
 //
 // What every connector promises:
 //

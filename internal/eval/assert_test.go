@@ -53,10 +53,8 @@ limits: [{role: agent, gesture: store_credit, amount: 25, period: quarter}]
 	return k
 }
 
-func hits(k *Knowledge) (h []assist.Hit) {
-	for _, p := range k.index.passages {
-		h = append(h, p.hit)
-	}
+func hits(k *Knowledge) []assist.Hit {
+	h := k.all()
 	slices.SortFunc(h, func(a, b assist.Hit) int { return strings.Compare(b.ID, a.ID) }) // returns first
 	return h
 }

@@ -5,7 +5,7 @@
 //
 //	suite.go, reader.go, table.go   the file formats; anything unknown fails at load, with file and line
 //	assert.go, own.go, judge.go     what can be asserted
-//	knowledge.go, index.go          the knowledge of a run: read and searched in this process, exact
+//	knowledge.go                    the knowledge of a run: read here, searched by retrieve/memindex
 //	guide.go                        its procedures and the agent's limits
 //	provider.go, cassette.go        who writes: nobody, a server, a recording, a script
 //	run.go, cause.go                running the cases, three outcomes, and why a case failed

@@ -177,7 +177,7 @@ func Gate(results []Result, baselines []Baseline, o GateOptions) GateReport {
 		say(GateInconclusive, "%d of %d cases could not be judged; the budget is %.0f %%", s.Errors, s.Cases, 100*o.Errors)
 	}
 	if g.Comparison.Cases == 0 {
-		say(GateInconclusive, "no case of this run stands in a baseline")
+		say(GateInconclusive, "no case of this run stands in a baseline: --update writes one")
 	}
 	for _, d := range g.Comparison.Metrics {
 		margin, own := o.Margins[d.Metric]

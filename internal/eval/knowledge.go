@@ -18,6 +18,7 @@ import (
 	"github.com/aside-project/aside/internal/ingest"
 	"github.com/aside-project/aside/internal/playbook"
 	"github.com/aside-project/aside/internal/retrieve"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 )
 
 // Knowledge is the documents of a run, searched by the production retriever.
@@ -25,7 +26,7 @@ type Knowledge struct {
 	Version string // hash of all documents
 
 	docs  []assist.Document
-	index *index
+	index retrieve.Index
 	opt   retrieve.Options
 	*retrieve.Retriever
 	authority playbook.Authority
@@ -83,7 +84,7 @@ func newKnowledge(docs []assist.Document, opt retrieve.Options) *Knowledge {
 	for _, d := range docs {
 		fmt.Fprintln(h, d.ID, d.Audience, d.Kind, d.ValidFrom, d.ValidTo, len(d.Body), d.Body)
 	}
-	x := newIndex(docs)
+	var x retrieve.Index = struct{ retrieve.Index }{memindex.New(docs)} // nothing was learned, and nobody samples
 	return &Knowledge{
 		Version: hex.EncodeToString(h.Sum(nil))[:12], docs: docs, index: x, opt: opt,
 		Retriever: retrieve.New(x, nil, opt), planted: map[string]*Knowledge{},
@@ -116,10 +117,14 @@ func (k *Knowledge) with(ctx context.Context, text string) (*Knowledge, error) {
 
 // internal gives every internal passage, as if all had been hit.
 func (k *Knowledge) internal() []assist.Hit {
-	var hits []assist.Hit
-	for _, p := range k.index.passages {
-		if p.doc.Audience != assist.AudiencePublic {
-			hits = append(hits, p.hit)
+	return slices.DeleteFunc(k.all(), func(h assist.Hit) bool { return h.Audience == assist.AudiencePublic })
+}
+
+// all gives every passage as a hit.
+func (k *Knowledge) all() (hits []assist.Hit) {
+	for i := range k.docs {
+		for _, p := range k.docs[i].Passages {
+			hits = append(hits, memindex.Hit(&k.docs[i], p))
 		}
 	}
 	return hits

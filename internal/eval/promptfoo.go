@@ -54,7 +54,7 @@ func WriteImport(w io.Writer, r ImportReport) {
 		fmt.Fprintf(w, "Everything does: `aside eval %s` runs it unchanged.\n", r.File)
 		return
 	}
-	fmt.Fprintf(w, "\n%d things do not, and must be taken out before it runs:\n", len(r.Dropped))
+	fmt.Fprintf(w, "\nWhat does not (%d), and must be taken out before it runs:\n", len(r.Dropped))
 	for _, d := range r.Dropped {
 		fmt.Fprintln(w, "  "+d)
 	}

@@ -288,7 +288,7 @@ func (r *runner) plan(ctx context.Context, suites []*Suite) (jobs []job, err err
 		}
 	}
 	if len(jobs) == 0 {
-		return nil, errors.New("no case is left to run: does the filter match any, and are the suites about this prompt?")
+		return nil, errors.New("no case is left to run: does --filter match any, and are the suites about the --prompt?")
 	}
 	return jobs, nil
 }

@@ -18,11 +18,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aside-project/aside/evals"
-	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/prompt"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/testkit/memindex"
 	"github.com/aside-project/aside/prompts"
 )
 
@@ -509,36 +507,6 @@ tests:
 	for _, r := range results {
 		if string(r.Cause) != r.Description {
 			t.Errorf("%s: the cause is %q\n%s", r.Description, r.Cause, r.Output)
-		}
-	}
-}
-
-// TestIndexAgrees holds the index of a run against the yardstick of the
-// database's index.
-func TestIndexAgrees(t *testing.T) {
-	k, err := ReadKnowledge(t.Context(), evals.Files, "knowledge", retrieve.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	yard := retrieve.New(memindex.New(k.docs), nil, retrieve.Options{})
-	for _, s := range shipped(t, "answers", "languages") {
-		for _, c := range s.Cases {
-			scope := retrieve.Scope{Audience: assist.AudienceInternal, At: s.At}
-			q := retrieve.Listen(c.Turns)
-			a, errA := k.Search(t.Context(), scope, q)
-			b, errB := yard.Search(t.Context(), scope, q)
-			if errA != nil || errB != nil {
-				t.Fatal(errA, errB)
-			}
-			ids := func(hits []assist.Hit) (out []string) {
-				for _, h := range hits {
-					out = append(out, h.ID)
-				}
-				return out
-			}
-			if d := cmp.Diff(ids(b.Hits), ids(a.Hits)); d != "" {
-				t.Errorf("%s:\n%s", c.ID, d)
-			}
 		}
 	}
 }

@@ -98,6 +98,9 @@ func Attacks(ctx context.Context, path, benignPath string, arena Arena) (r Attac
 			return AttackResult{}, fmt.Errorf("read harmless lines: %w", err)
 		}
 	}
+	if len(attacks)+len(benign) == 0 {
+		return AttackResult{}, fmt.Errorf("%s holds no attack, one JSON object a line", path)
+	}
 	poison := poisoned(attacks)
 	remove := func() error {
 		ids := make([]string, len(poison))

@@ -78,7 +78,7 @@ func NextSteps(in StepsInput) (out StepsResult, err error) {
 	}
 	weights := playbook.NewWeights()
 	if in.LearnConversations != "" {
-		chats, err := readChats(in.LearnConversations)
+		chats, err := readChats(in.LearnConversations, false)
 		if err != nil {
 			return out, err
 		}
@@ -87,11 +87,11 @@ func NextSteps(in StepsInput) (out StepsResult, err error) {
 		}
 		out.Learned = weights.Learn(book, pasts(book, chats)).Conversations
 	}
-	chats, err := readChats(in.Conversations)
+	chats, err := readChats(in.Conversations, false)
 	if err != nil {
 		return out, err
 	}
-	points, err := stepLines[stepPoint](in.Points)
+	points, err := stepLines[stepPoint](in.Points, false)
 	if err != nil {
 		return out, err
 	}
@@ -207,7 +207,7 @@ func readBook(dir string) (*playbook.Book, error) {
 // "returns--size" and "returns/size" are the same.
 func sameLabel(document, label string) bool { return playbook.Key(document) == playbook.Key(label) }
 
-func readChats(file string) (map[string]pastChat, error) {
+func readChats(file string, lenient bool) (map[string]pastChat, error) {
 	type line struct {
 		ID     string   `json:"_id"`
 		Policy string   `json:"policy"`
@@ -221,7 +221,7 @@ func readChats(file string) (map[string]pastChat, error) {
 			} `json:"action"`
 		} `json:"turns"`
 	}
-	lines, err := stepLines[line](file)
+	lines, err := stepLines[line](file, lenient)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func labelChats(chats map[string]pastChat, points string) error {
 	if points == "" {
 		return nil
 	}
-	lines, err := stepLines[stepPoint](points)
+	lines, err := stepLines[stepPoint](points, false)
 	if err != nil {
 		return err
 	}
@@ -271,9 +271,10 @@ func labelChats(chats map[string]pastChat, points string) error {
 }
 
 // ReadPast reads conversations to learn next steps from. The procedure of one
-// that names none, or one that is not in the book, is left to be inferred.
+// that names none, or one that is not in the book, is left to be inferred. Lines
+// that are no conversation are left out.
 func ReadPast(book *playbook.Book, file string) ([]playbook.Past, error) {
-	chats, err := readChats(file)
+	chats, err := readChats(file, true)
 	if err != nil {
 		return nil, err
 	}
@@ -298,8 +299,9 @@ func pasts(book *playbook.Book, chats map[string]pastChat) []playbook.Past {
 	return out
 }
 
-// stepLines reads JSONL, one value a line, of at most 16 MiB.
-func stepLines[T any](file string) ([]T, error) {
+// stepLines reads JSONL, one value a line, of at most 16 MiB. A line that does not
+// read is an error, or is left out when lenient.
+func stepLines[T any](file string, lenient bool) ([]T, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -314,6 +316,9 @@ func stepLines[T any](file string) ([]T, error) {
 		}
 		var v T
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			if lenient {
+				continue
+			}
 			return nil, fmt.Errorf("%s, line %d: %w", file, n, err)
 		}
 		out = append(out, v)

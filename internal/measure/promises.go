@@ -61,6 +61,9 @@ func Promises(path string) (PromiseResult, error) {
 	if err != nil {
 		return PromiseResult{}, fmt.Errorf("read labelled drafts: %w", err)
 	}
+	if r.Cases == 0 {
+		return PromiseResult{}, fmt.Errorf("%s holds no labelled draft, one JSON object a line", path)
+	}
 	r.Recall = ratio(r.Caught, r.Caught+r.Missed)
 	r.Precision = ratio(r.Caught, r.Caught+r.FalseAlarms)
 	return r, nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/aside-project/aside/internal/measure"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 	"github.com/aside-project/aside/internal/testkit"
-	"github.com/aside-project/aside/internal/testkit/memindex"
 )
 
 // TestSentences measures which sentences the instant draft picks, on pages and

@@ -96,14 +96,20 @@ func (db *DB) Orphans(ctx context.Context, run chat.Lease, limit int) (orphans [
 }
 
 // TakeHandoff implements chat.Store: the agent has the conversation from now on,
-// whoever had it before.
+// whoever had it before. Taking what one took already changes nothing and gives the
+// event of that time.
 func (db *DB) TakeHandoff(ctx context.Context, by assist.Identity, conversation string) (e assist.Event, err error) {
+	const last = `SELECT seq, data FROM events WHERE conversation_id = $1 AND type = 'handoff' ORDER BY seq DESC LIMIT 1`
 	if by.Actor != assist.ActorAgent {
 		return e, assist.Errorf(assist.Forbidden, "only agents take conversations")
 	}
 	_, err = db.change(ctx, db.turns.do, "take conversation", conversation, func(ctx context.Context, c *change) error {
 		if c.Status == assist.StatusClosed {
 			return assist.Errorf(assist.Conflict, "conversation %q is closed; it opens again when the customer writes", conversation)
+		}
+		if c.Status == assist.StatusOpen && c.Agent == by.Subject && c.Handoff != nil && c.Handoff.To == by.Subject {
+			e = assist.HandedOver(conversation, 0, *c.Handoff)
+			return c.tx.QueryRow(ctx, last, conversation).Scan(&e.Seq, &e.Data)
 		}
 		h := assist.Handoff{Code: assist.HandoffTaken, Reason: "An agent took it.", From: c.Agent, To: by.Subject, ToName: by.Name, At: c.now}
 		if asked := c.Handoff; asked != nil && asked.To == "" { // somebody handed it over, and said why

@@ -254,11 +254,14 @@ func TestTakeHandoff(t *testing.T) {
 	if string(e.Public) != `{"state":"taken","to_name":"Bob"}` || e.Seq != 3 {
 		t.Errorf("event %s %+v", e.Public, e)
 	}
+	if again, err := db.TakeHandoff(t.Context(), bob, "c1"); err != nil || again.Seq != e.Seq {
+		t.Errorf("taken twice: %+v %v, want the event of the first time", again, err)
+	}
 	c, err := db.Conversation(t.Context(), "c1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Agent != "bob" || c.AgentName != "Bob" || c.Handoff.From != "ann" || c.Status != assist.StatusOpen || c.WaitingSince.IsZero() {
+	if c.LastSeq != 3 || c.Agent != "bob" || c.AgentName != "Bob" || c.Handoff.From != "ann" || c.Status != assist.StatusOpen || c.WaitingSince.IsZero() {
 		t.Errorf("%+v %+v", c, c.Handoff)
 	}
 }

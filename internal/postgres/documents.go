@@ -466,12 +466,17 @@ func changeover(d assist.Document, old stored, now time.Time) time.Time {
 }
 
 // storePassages updates the passages that were there with the same words, which
-// keep their row and the beginning of their validity, and copies in the others.
+// keep the beginning of their validity, and their row where no search can tell
+// them from before; and copies in the others.
 func (w *writer) storePassages(ctx context.Context, rows []passage, was map[string]stored, now time.Time, average float64) error {
+	// Most passages of an edited page only stand elsewhere now.
+	const same = `(audience, collection, language, valid_to, length, terms, counts) = ($2::text, $3::text, $4::text, $5::timestamptz, $10::int, $11::int[], $12::smallint[])`
+	const shift = `UPDATE passages SET heading = $6, text = $7, start_byte = $8, end_byte = $9
+		WHERE id = $1 AND current AND ` + same + ` AND (heading, text, start_byte, end_byte) <> ($6::text, $7::text, $8::int, $9::int)`
 	// A new row number: the lists of terms know the passage as it was before.
 	const update = `UPDATE passages SET row_id = DEFAULT, audience = $2, collection = $3, language = $4, valid_to = $5, heading = $6, text = $7,
 			start_byte = $8, end_byte = $9, length = $10, terms = $11, counts = $12, weights = $13
-		WHERE id = $1 AND current`
+		WHERE id = $1 AND current AND NOT ` + same
 	columns := []string{"id", "document_id", "audience", "collection", "language", "valid_from", "valid_to", "heading", "text",
 		"start_byte", "end_byte", "length", "terms", "counts", "weights"}
 	kept := map[string]string{} // id → its document
@@ -491,6 +496,7 @@ func (w *writer) storePassages(ctx context.Context, rows []passage, was map[stri
 		terms, counts := orEmpty(p.bag.ids), orEmpty(p.bag.counts)
 		weights := p.bag.weigh(average)
 		if kept[p.ID] == d.ID {
+			updates.Queue(shift, p.ID, d.Audience, d.Collection, d.Language, to, p.Heading, p.Text, p.Start, p.End, p.bag.length, terms, counts)
 			updates.Queue(update, p.ID, d.Audience, d.Collection, d.Language, to, p.Heading, p.Text, p.Start, p.End, p.bag.length, terms, counts, weights)
 			continue
 		}

@@ -108,5 +108,5 @@ func explainConnect(host, database, user string, err error) error {
 			return assist.Wrap(err, assist.Unavailable, "the database at %s has no connection left: raise its max_connections or run fewer nodes", host)
 		}
 	}
-	return assist.Wrap(err, assist.Unavailable, "the database at %s does not answer: is it running? `aside doctor` says more", host)
+	return assist.Wrap(err, assist.Unavailable, "the database at %s does not answer: is it running, and is it the one ASIDE_DATABASE_URL should name?", host)
 }

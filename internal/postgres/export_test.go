@@ -73,3 +73,10 @@ func (db *DB) LetKnowledgeGo() { db.held.now.Store(nil) }
 func (db *DB) Holds(scope retrieve.Scope) bool { return db.heldFor(scope) != nil }
 
 var Halves = halves
+
+// BlockRows is how many rows a block of the lists of terms has, OverFrom how many of
+// the past stay one.
+const (
+	BlockRows = blockRows
+	OverFrom  = overFrom
+)

@@ -9,7 +9,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/testkit/memindex"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
 

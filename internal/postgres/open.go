@@ -88,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		cfg.Schema = "aside"
 	}
 	if !schemaName.MatchString(cfg.Schema) {
-		return nil, assist.Errorf(assist.Invalid, "the schema name %q must be lower-case letters, digits and underscores, at most 63", cfg.Schema)
+		return nil, assist.Errorf(assist.Invalid, "--schema (ASIDE_SCHEMA): the schema name %q must be lower-case letters, digits and underscores, at most 63", cfg.Schema)
 	}
 	if cfg.Wait <= 0 {
 		cfg.Wait = 2 * time.Second

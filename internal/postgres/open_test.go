@@ -42,8 +42,8 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		"empty":            {postgres.Config{}, assist.Invalid, []string{"ASIDE_DATABASE_URL is empty"}},
 		"unreadable":       {postgres.Config{URL: "postgres://aside:s3cret@host:port/%zz"}, assist.Invalid, []string{"ASIDE_DATABASE_URL cannot be read"}},
 		"schema":           {postgres.Config{URL: elsewhere("x"), Schema: `a"; DROP`}, assist.Invalid, []string{"schema name"}},
-		"nobody there":     {postgres.Config{URL: fmt.Sprintf("postgres://aside:s3cret@127.0.0.1:%d/aside", port)}, assist.Unavailable, []string{fmt.Sprint("127.0.0.1:", port), "is it running?", "aside doctor"}},
-		"no such socket":   {postgres.Config{URL: "host=" + filepath.Join(t.TempDir(), "none") + " password=s3cret"}, assist.Unavailable, []string{"is it running?"}},
+		"nobody there":     {postgres.Config{URL: fmt.Sprintf("postgres://aside:s3cret@127.0.0.1:%d/aside", port)}, assist.Unavailable, []string{fmt.Sprint("127.0.0.1:", port), "is it running", "ASIDE_DATABASE_URL"}},
+		"no such socket":   {postgres.Config{URL: "host=" + filepath.Join(t.TempDir(), "none") + " password=s3cret"}, assist.Unavailable, []string{"is it running"}},
 		"no such database": {postgres.Config{URL: elsewhere("aside_test_none")}, assist.Unavailable, []string{"createdb aside_test_none"}},
 		"no such user":     {postgres.Config{URL: strings.Replace(elsewhere("aside_test_none"), "user="+server.User, "user=aside_test_nobody", 1)}, assist.Unavailable, []string{"aside_test_nobody"}},
 	} {

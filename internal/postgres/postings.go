@@ -22,7 +22,7 @@ import (
 // sums, where an index would make it read every candidate. What ranks is the
 // passage itself, so lists may be old; rows after them are looked at one by one.
 const (
-	listFrom = 20_000           // passages that are worth lists
+	listFrom = 2000             // passages that are worth lists
 	unlistAt = listFrom * 3 / 4 // passages that are not any more
 
 	blockRows = 1 << 15
@@ -34,6 +34,15 @@ const (
 	// stalePart of the passages that the lists know may be gone before their blocks
 	// are made anew: they take the places of others.
 	stalePart = 10
+
+	// spareBlocks beside twice as many as would do may have what is valid now. Where
+	// pages are edited every day their passages move on to new rows and leave old
+	// blocks nearly empty; those of more blocks are moved together.
+	spareBlocks = 2
+
+	// overFrom is how many rows of the past are left where they are, as a block
+	// that only questions about the past read.
+	overFrom = blockRows / 4
 
 	postingSize = 4 // bytes: place, weight
 	placeSize   = 2
@@ -65,7 +74,7 @@ func (db *DB) FinishPassages(ctx context.Context) error {
 		return err
 	case l.Passages < unlistAt && l.Blocks > 0:
 		return explain("do without lists of terms", db.listing(ctx, db.unlist))
-	case l.Passages > listFrom && (l.Tail > restTail || l.Blocks == 0 || l.stale() || l.Indexed):
+	case l.Passages > listFrom && (l.Tail > restTail || l.Blocks == 0 || l.stale() || l.sparse() || l.Indexed):
 		return explain("list where terms stand", db.listing(ctx, db.list))
 	}
 	return nil
@@ -120,6 +129,7 @@ type listing struct {
 	Aged     bool  // a block was made with another average length
 	Indexed  bool  // there is an index on terms
 	Blocks   int
+	Live     int // blocks with something that is valid now, or is going to be
 }
 
 // many passages that the lists know are gone.
@@ -129,11 +139,14 @@ func (l listing) many() bool {
 
 func (l listing) stale() bool { return l.Aged || l.many() }
 
+// sparse: searches go through more blocks than what is valid now is worth.
+func (l listing) sparse() bool { return l.Live > spareBlocks+2*l.Passages/blockRows }
+
 const lookAtLists = `SELECT s.passages, coalesce((SELECT max(row_id) FROM passages), 0), b.listed, t.n, t.current,
 		b.oldest <> s.weighed_average OR b.newest <> s.weighed_average,
-		to_regclass('passages_public_terms') IS NOT NULL OR to_regclass('passages_internal_terms') IS NOT NULL, b.n
+		to_regclass('passages_public_terms') IS NOT NULL OR to_regclass('passages_internal_terms') IS NOT NULL, b.n, b.live
 	FROM knowledge_stats s,
-	LATERAL (SELECT coalesce(max(upto), 0) AS upto, coalesce(sum(current), 0)::int AS listed, count(*)::int AS n,
+	LATERAL (SELECT coalesce(max(upto), 0) AS upto, coalesce(sum(current), 0)::int AS listed, count(*)::int AS n, (count(*) FILTER (WHERE NOT over))::int AS live,
 		coalesce(min(average), s.weighed_average) AS oldest, coalesce(max(average), s.weighed_average) AS newest FROM posting_blocks) b,
 	LATERAL (SELECT count(*)::int AS n, (count(*) FILTER (WHERE x.current))::int AS current
 		FROM (SELECT p.current FROM passages p WHERE p.row_id > b.upto AND (s.passages > $1 OR b.n > 0) ORDER BY p.row_id LIMIT 100000) x) t`
@@ -144,6 +157,9 @@ func (db *DB) list(ctx context.Context, conn *pgx.Conn) error {
 		OR $1 AND b.current - (SELECT count(*) FROM passages p WHERE p.current AND p.row_id >= b.block::bigint * $2 AND p.row_id <= b.upto) > b.current / $3
 		ORDER BY b.block`
 	if err := db.listTail(ctx, conn, true); err != nil {
+		return err
+	}
+	if err := db.compact(ctx, conn); err != nil {
 		return err
 	}
 	l, err := one(ctx, conn, pgx.RowToStructByPos[listing], lookAtLists, listFrom)
@@ -227,9 +243,6 @@ func (db *DB) makeBlock(ctx context.Context, conn *pgx.Conn, block int64) error 
 	// Rows get their number before their transaction ends: while nobody writes, all
 	// up to the last one are seen.
 	const still, goOn = `SELECT pg_advisory_lock(hashtextextended('aside knowledge ' || $1, 0))`, `SELECT pg_advisory_unlock(hashtextextended('aside knowledge ' || $1, 0))`
-	const state = `SELECT least((SELECT max(row_id) FROM passages), $1), weighed_average FROM knowledge_stats`
-	const put = `INSERT INTO posting_blocks (block, upto, current, average) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (block) DO UPDATE SET (upto, current, average) = ROW (excluded.upto, excluded.current, excluded.average)`
 	if _, err := conn.Exec(ctx, still, db.schema); err != nil {
 		return err
 	}
@@ -238,37 +251,114 @@ func (db *DB) makeBlock(ctx context.Context, conn *pgx.Conn, block int64) error 
 		return err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) // nothing to undo once it is committed
-	var upto int64
-	var average float64
-	if err := tx.QueryRow(ctx, state, (block+1)*blockRows-1).Scan(&upto, &average); err != nil {
+	average, last, err := extent(ctx, tx)
+	if err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, goOn, db.schema); err != nil {
 		return err
 	}
-	current := 0
-	for _, part := range audiences {
-		n, err := listRows(ctx, tx, part, block, upto, average)
-		if err != nil {
-			return err
-		}
-		current += n
-	}
-	if _, err := tx.Exec(ctx, put, block, upto, current, average); err != nil {
+	if err := listBlock(ctx, tx, block, last, average); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)
 }
 
-// listRows lists a block's rows of one audience, and says how many are of current
-// passages.
-func listRows(ctx context.Context, tx pgx.Tx, part string, block, upto int64, average float64) (current int, err error) {
+// extent is what lists are made with: the average length of passages, and the last
+// row there is.
+func extent(ctx context.Context, tx pgx.Tx) (average float64, last int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT weighed_average, coalesce((SELECT max(row_id) FROM passages), 0) FROM knowledge_stats`).Scan(&average, &last)
+	return average, last, err
+}
+
+// compact moves what is valid now, or is going to be, out of the blocks that have
+// least of it to new rows, until there are not too many blocks any more. A block
+// each time is the work of a moment, during which nobody ingests.
+func (db *DB) compact(ctx context.Context, conn *pgx.Conn) error {
+	const sparsest = `SELECT b.block, x.past FROM posting_blocks b,
+		LATERAL (SELECT count(*)::int AS n, (count(*) FILTER (WHERE p.valid_to <= now()))::int AS past
+			FROM passages p WHERE p.row_id >= b.block::bigint * $1 AND p.row_id <= b.upto) x
+		WHERE NOT b.over AND b.block < (SELECT max(block) FROM posting_blocks) ORDER BY x.n - x.past, b.block LIMIT 1`
+	for {
+		l, err := one(ctx, conn, pgx.RowToStructByPos[listing], lookAtLists, listFrom)
+		if err != nil || !l.sparse() {
+			return err
+		}
+		var block int64
+		var past int
+		if err := conn.QueryRow(ctx, sparsest, blockRows).Scan(&block, &past); err != nil {
+			return err
+		}
+		if err := db.moveOut(ctx, conn, block, past < overFrom); err != nil {
+			return err
+		}
+	}
+}
+
+// moveOut gives rows of a block new numbers and lists them there: those of the past
+// too, or all but those. Searches see all of it or nothing.
+func (db *DB) moveOut(ctx context.Context, conn *pgx.Conn, block int64, past bool) error {
+	const still = `SELECT pg_advisory_xact_lock(hashtextextended('aside knowledge ' || $1, 0))`
+	const listed = `SELECT coalesce(max(upto), 0) FROM posting_blocks`
+	const move = `UPDATE passages SET row_id = DEFAULT WHERE row_id >= $1 AND row_id < $2 AND ($3 OR valid_to > now())`
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, still, db.schema); err != nil {
+			return err
+		}
+		upto, err := one(ctx, tx, pgx.RowTo[int64], listed)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, move, block*blockRows, (block+1)*blockRows, past); err != nil {
+			return err
+		}
+		average, last, err := extent(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for b := (upto + 1) / blockRows; b <= last/blockRows; b++ {
+			if err := listBlock(ctx, tx, b, last, average); err != nil {
+				return err
+			}
+		}
+		return listBlock(ctx, tx, block, last, average)
+	})
+}
+
+// listBlock lists the rows of a block up to the last there is. A block without any
+// is forgotten.
+func listBlock(ctx context.Context, tx pgx.Tx, block, last int64, average float64) error {
+	const put = `INSERT INTO posting_blocks (block, upto, current, average, over, listed_at) VALUES ($1, $2, $3, $4, $5, now())
+		ON CONFLICT (block) DO UPDATE SET (upto, current, average, over, listed_at) = ROW (excluded.upto, excluded.current, excluded.average, excluded.over, excluded.listed_at)`
+	upto := min(last, (block+1)*blockRows-1)
+	var sum rowCount
+	for _, part := range audiences {
+		n, err := listRows(ctx, tx, part, block, upto, average)
+		if err != nil {
+			return err
+		}
+		sum.all, sum.current, sum.past = sum.all+n.all, sum.current+n.current, sum.past+n.past
+	}
+	if sum.all == 0 {
+		_, err := tx.Exec(ctx, `DELETE FROM posting_blocks WHERE block = $1`, block)
+		return err
+	}
+	_, err := tx.Exec(ctx, put, block, upto, sum.current, average, sum.past == sum.all)
+	return err
+}
+
+// rowCount counts rows of a block: all, those of current passages, and those whose
+// validity has ended.
+type rowCount struct{ all, current, past int }
+
+// listRows lists a block's rows of one audience, and counts them.
+func listRows(ctx context.Context, tx pgx.Tx, part string, block, upto int64, average float64) (n rowCount, err error) {
 	sql := `SELECT row_id, terms, counts, length, collection, language, current, valid_to <= now() FROM passages_` + part + ` WHERE row_id >= $1 AND row_id <= $2 ORDER BY row_id`
 	type place struct{ what, name string }
 	lists, places := map[int32][]byte{}, map[place][]byte{}
 	rows, err := tx.Query(ctx, sql, block*blockRows, upto)
 	if err != nil {
-		return 0, err
+		return n, err
 	}
 	var row int64
 	var g bag
@@ -282,22 +372,24 @@ func listRows(ctx context.Context, tx pgx.Tx, part string, block, upto int64, av
 			lists[id] = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(lists[id], at), weight)
 		}
 		in := []place{{"collection", collection}, {"language", language}}
+		n.all++
 		if past {
+			n.past++
 			in = append(in, place{"past", ""})
 		}
 		for _, p := range in {
 			places[p] = binary.BigEndian.AppendUint16(places[p], at)
 		}
 		if isCurrent {
-			current++
+			n.current++
 		}
 		return nil
 	}); err != nil {
-		return 0, err
+		return n, err
 	}
 	for _, table := range []string{`postings_`, `posting_places_`} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table+part+` WHERE block = $1`, block); err != nil {
-			return 0, err
+			return n, err
 		}
 	}
 	terms := make([]int32, 0, len(lists))
@@ -308,14 +400,14 @@ func listRows(ctx context.Context, tx pgx.Tx, part string, block, upto int64, av
 	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"postings_" + part}, []string{"block", "term", "list"}, pgx.CopyFromSlice(len(terms), func(i int) ([]any, error) {
 		return []any{int32(block), terms[i], lists[terms[i]]}, nil
 	})); err != nil {
-		return 0, err
+		return n, err
 	}
 	var of [][]any
 	for p, list := range places {
 		of = append(of, []any{int32(block), p.what, p.name, list})
 	}
 	_, err = tx.CopyFrom(ctx, pgx.Identifier{"posting_places_" + part}, []string{"block", "what", "name", "list"}, pgx.CopyFromRows(of))
-	return current, err
+	return n, err
 }
 
 // postings is what the lists say of a question.
@@ -331,19 +423,21 @@ func (db *DB) listed(ctx context.Context, conn *pgx.Conn, scope retrieve.Scope, 
 	if scope.Audience == assist.AudienceInternal {
 		parts = audiences
 	}
-	// A row of each block at least. All in one statement, which sees one state.
-	sql := `SELECT b.block, b.upto, x.what, x.term, x.list FROM posting_blocks b LEFT JOIN LATERAL (`
+	// A row of each block at least, but of those that are over only where a time before
+	// they were listed is asked for. All in one statement, which sees one state.
+	const asOfNow = `coalesce($4::timestamptz >= b.listed_at, true)`
+	sql := `SELECT b.block, (SELECT max(upto) FROM posting_blocks), x.what, x.term, x.list FROM posting_blocks b LEFT JOIN LATERAL (`
 	for i, part := range parts {
 		if i > 0 {
 			sql += ` UNION ALL `
 		}
 		sql += `SELECT 0 AS what, l.term, l.list FROM postings_` + part + ` l WHERE l.block = b.block AND l.term = ANY($1::int[])
-			UNION ALL SELECT 1, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'past' AND $4
+			UNION ALL SELECT 1, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'past' AND ` + asOfNow + `
 			UNION ALL SELECT 2, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'collection' AND l.name = ANY($2::text[])
 			UNION ALL SELECT 2, 0, l.list FROM posting_places_` + part + ` l WHERE l.block = b.block AND l.what = 'language' AND l.name = $3::text AND $3 <> ''`
 	}
-	sql += `) x ON true ORDER BY b.block`
-	rows, err := conn.Query(ctx, sql, q.Wide, orEmpty(scope.Collections), scope.Language, scope.At.IsZero())
+	sql += `) x ON true WHERE NOT (b.over AND ` + asOfNow + `) ORDER BY b.block`
+	rows, err := conn.Query(ctx, sql, q.Wide, orEmpty(scope.Collections), scope.Language, orNull(scope.At))
 	if err != nil {
 		return p, false, err
 	}
@@ -354,12 +448,11 @@ func (db *DB) listed(ctx context.Context, conn *pgx.Conn, scope retrieve.Scope, 
 	if scope.Language != "" {
 		sum.needs++
 	}
-	var block, upto int64
+	var block int64
 	var what, term pgtype.Int4
 	var raw pgtype.DriverBytes
-	if _, err := pgx.ForEachRow(rows, []any{&block, &upto, &what, &term, &raw}, func() error {
+	if _, err := pgx.ForEachRow(rows, []any{&block, &p.last, &what, &term, &raw}, func() error {
 		ok = true
-		p.last = max(p.last, upto)
 		sum.turn(block * blockRows)
 		switch {
 		case !what.Valid:

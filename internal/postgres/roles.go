@@ -30,7 +30,7 @@ var publicGrants = []string{
 	`passage_vectors_public`,
 	`learned`,
 	`learned_public`,
-	`posting_blocks (block, upto)`,
+	`posting_blocks (block, upto, over, listed_at)`,
 	`postings_public`,
 	`posting_places_public`,
 }

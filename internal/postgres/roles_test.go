@@ -128,7 +128,7 @@ func TestPublicRole(t *testing.T) {
 		`SELECT * FROM learned_public`:                                              1,
 		`SELECT * FROM postings_public`:                                             0, // none in a small knowledge
 		`SELECT * FROM posting_places_public`:                                       0,
-		`SELECT block, upto FROM posting_blocks`:                                    0,
+		`SELECT block, upto, over, listed_at FROM posting_blocks`:                   0,
 		`SELECT * FROM passage_vectors_public`:                                      1,
 		`SELECT id, term, df_public, asked_public FROM lexicon`:                     4,
 		`SELECT id, status, last_seq FROM conversations`:                            1,

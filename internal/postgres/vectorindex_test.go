@@ -307,7 +307,7 @@ func listsFindTheSame(t *testing.T, db *postgres.DB) {
 	}
 
 	// A knowledge that becomes small goes back to the indexes.
-	if _, err := db.Query(t.Context(), "ingest", `UPDATE knowledge_stats SET passages = 14000`); err != nil {
+	if _, err := db.Query(t.Context(), "ingest", `UPDATE knowledge_stats SET passages = 1400`); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.FinishPassages(t.Context()); err != nil {

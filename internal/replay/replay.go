@@ -163,7 +163,7 @@ func setDefault(d *time.Duration, v time.Duration) {
 func socketURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", fmt.Errorf("url %q is not a URL: write it like http://127.0.0.1:8080", s)
+		return "", fmt.Errorf("the server's address %q is not a URL: write it like http://127.0.0.1:7400", s)
 	}
 	switch u.Scheme {
 	case "http":
@@ -172,10 +172,10 @@ func socketURL(s string) (string, error) {
 		u.Scheme = "wss"
 	case "ws", "wss":
 	default:
-		return "", fmt.Errorf("url %q does not begin with http:// or ws://: write it like http://127.0.0.1:8080", s)
+		return "", fmt.Errorf("the server's address %q does not begin with http:// or ws://: write it like http://127.0.0.1:7400", s)
 	}
 	if u.Host == "" {
-		return "", fmt.Errorf("url %q names no host: write it like http://127.0.0.1:8080", s)
+		return "", fmt.Errorf("the server's address %q names no host: write it like http://127.0.0.1:7400", s)
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/v1/ws"

@@ -372,7 +372,7 @@ func TestRunErrors(t *testing.T) {
 		says   string
 	}{
 		{name: "bad token", change: func(o *Options) { o.Token = "bad" }, input: file(1), says: "aside token"},
-		{name: "not a URL", change: func(o *Options) { o.URL = "localhost:8080" }, input: file(1), says: "http://127.0.0.1:8080"},
+		{name: "not a URL", change: func(o *Options) { o.URL = "localhost:8080" }, input: file(1), says: "http://127.0.0.1:7400"},
 		{name: "nobody there", change: func(o *Options) { o.URL, o.Patience = "http://127.0.0.1:1", 50*time.Millisecond }, input: file(50), says: "is the server running"},
 		{name: "not JSON", input: file(1) + "\n{nope\n", says: "line 3"},
 		{name: "no id", input: `{"turns":[]}`, says: `no "_id"`},

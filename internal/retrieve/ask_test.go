@@ -10,7 +10,7 @@ import (
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/testkit/memindex"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 )
 
 func withVectors(model string) *memindex.Index {

@@ -107,6 +107,8 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 	topic := topicStart(said, need)
 	opening := firstNeed(said, topic)
 	bag := terms{weight: map[string]float64{}, most: weights.most}
+	own := terms{weight: map[string]float64{}, most: weights.most}
+	before := map[string]bool{}
 	for i := len(said) - 1; i >= 0; i-- {
 		if len(said)-i > maxListened && i != opening {
 			continue
@@ -136,13 +138,40 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 			w *= math.Sqrt(float64(longTurn) / float64(len(heard)))
 		}
 		for _, t := range heard {
-			if !names[t] {
-				bag.add(t, w)
+			if names[t] {
+				continue
+			}
+			bag.add(t, w)
+			if i == need {
+				own.add(t, w)
+			} else {
+				before[t] = true
 			}
 		}
 	}
 	q.Terms = bag.list()
+	if need == last && standsAlone(own, before) && !pointsBack(q.Text) {
+		q.Own = own.list()
+	}
 	return q
+}
+
+// A message of so many words, less than that share of which were said before, may
+// be about something else, whether it says so or not. Search finds out.
+const (
+	ownTerms = 4
+	ownSaid  = 0.5
+)
+
+// standsAlone says whether a message may be searched for by its own words alone.
+func standsAlone(own terms, before map[string]bool) bool {
+	n := 0
+	for _, t := range own.order {
+		if before[t] {
+			n++
+		}
+	}
+	return len(before) > n && len(own.order) >= ownTerms && float64(n) < ownSaid*float64(len(own.order))
 }
 
 // topicStart is the last turn, up to the need, in which the customer turned to

@@ -136,6 +136,26 @@ func TestListenWeights(t *testing.T) {
 	}
 }
 
+// Own are the words of a message that may have left what was said before.
+func TestListenOwn(t *testing.T) {
+	chat := []string{"c: my boots leak at the seams", "a: Which brand are the boots?", "c: acme", "a: Acme boots are repaired for free. Do you want that?"}
+	for last, want := range map[string]bool{
+		"c: When does your shop in Berlin open on Sunday mornings?": true,
+		"c: When does that shop in Berlin open on Sunday mornings?": false, // points back
+		"c: How long until the seams of acme boots are repaired?":   false, // about the same
+		"c: When do you open?": false, // too little to stand alone
+		"c: yes, please":       false, // an answer
+	} {
+		q := retrieve.Listen(transcript(append(chat[:4:4], last)...))
+		if got := len(q.Own) > 0; got != want {
+			t.Errorf("%q stands alone: %v, by %v", last, got, q.Own)
+		}
+	}
+	if q := retrieve.Listen(transcript("c: When does your shop in Berlin open on Sunday mornings?")); q.Own != nil {
+		t.Errorf("nothing was said before, and %v is to stand alone", q.Own)
+	}
+}
+
 func FuzzListen(f *testing.F) {
 	f.Add("c: hi\na: name?\nc: Bob 12\n\xff")
 	f.Add("a: ?\nc: …\nc: '\ns: x")

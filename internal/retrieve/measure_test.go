@@ -13,8 +13,8 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/retrieve"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 	"github.com/aside-project/aside/internal/testkit"
-	"github.com/aside-project/aside/internal/testkit/memindex"
 )
 
 // The sets of TestMeasure with the least recall@5 that is accepted.
@@ -49,6 +49,76 @@ func TestMeasure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTurned puts the opening question of one real dialogue after another's turns
+// and the passage that answers it, and compares what Search finds with what it would if nobody could turn to
+// something else without saying so; in dialogues as they are it must find no less.
+func TestTurned(t *testing.T) {
+	dev := filepath.Join(testkit.Dir(t), "dev")
+	for _, set := range []string{"doc2dial", "star", "feedbackqa", "abcd", "dstc11"} {
+		dir := filepath.Join(dev, set)
+		right := qrels(t, filepath.Join(dir, "qrels-test.tsv"))
+		docs := corpus(t, dir)
+		r := retrieve.New(memindex.New(docs), nil, retrieve.Options{})
+		answer := func(gold map[string]bool) assist.Turn {
+			i := slices.IndexFunc(docs, func(d assist.Document) bool { return gold[d.ID] })
+			text := docs[i].Passages[0].Text
+			return assist.Turn{Role: assist.RoleAgent, Text: text[:min(len(text), 250)]}
+		}
+		reciprocal := func(turns []assist.Turn, gold map[string]bool, mayTurn bool) float64 {
+			q := retrieve.Listen(turns)
+			q.Quiet = ""
+			if !mayTurn {
+				q.Own = nil
+			}
+			res, err := r.Search(t.Context(), retrieve.Scope{Audience: assist.AudienceInternal, K: 10}, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(res.Hits, func(h assist.Hit) bool { return gold[h.DocumentID] })
+			if i < 0 {
+				return 0
+			}
+			return 1 / float64(i+1)
+		}
+		var n, before, after [2]float64 // of dialogues as they are, and after another's turns
+		add := func(kind int, turns []assist.Turn, gold map[string]bool) {
+			n[kind]++
+			before[kind] += reciprocal(turns, gold, false)
+			after[kind] += reciprocal(turns, gold, true)
+		}
+		queries := slices.Collect(lines[query](t, filepath.Join(dir, "queries-test.jsonl")))
+		for i, q := range queries {
+			other := queries[(i+len(queries)/2)%len(queries)]
+			switch {
+			case len(q.History) > 1 && i%4 == 0:
+				add(0, q.turns(), right[q.ID])
+			case len(q.History) == 0 && i%3 == 0 && !common(right[q.ID], right[other.ID]):
+				turns := append(other.turns(), answer(right[other.ID]), assist.Turn{Role: assist.RoleCustomer, Text: q.Text})
+				add(1, turns, right[q.ID])
+			}
+		}
+		for kind, what := range []string{"dialogues as they are", "after another topic"} {
+			if n[kind] == 0 {
+				continue
+			}
+			b, a := before[kind]/n[kind], after[kind]/n[kind]
+			t.Logf("%-12s %-22s n %4.0f  MRR@10 %.3f, was %.3f", set, what, n[kind], a, b)
+			if a < b-0.003 {
+				t.Errorf("%s, %s: MRR@10 is %.3f, without turning %.3f", set, what, a, b)
+			}
+		}
+	}
+}
+
+func common(a, b map[string]bool) bool {
+	for id := range a {
+		if b[id] {
+			return true
+		}
+	}
+	return false
 }
 
 type query struct {

@@ -1,5 +1,15 @@
 // Package retrieve turns a transcript into a question and the question into
-// ranked passages.
+// ranked passages. It declares the Index it searches; postgres and memindex have one.
+//
+//	listen.go, phrases.go           transcript → question: what the customer needs now, or why to keep quiet
+//	parts.go                        several questions in one message
+//	retriever.go, ask.go            the search: words, what was learned and, in time, vectors, in one ranking
+//	page.go, likeness.go, quote.go  the best passages, read sentence by sentence; which sentence answers
+//	parted.go                       how sure a match is, in this knowledge
+//	ground.go, learn.go             which passages a sent reply stood on, and how that counts later
+//
+// A search waits for the Index and, for a little, for the embedder: without its
+// answer the words alone rank.
 package retrieve
 
 import (

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/retrieve"
-	"github.com/aside-project/aside/internal/testkit/memindex"
+	"github.com/aside-project/aside/internal/retrieve/memindex"
 )
 
 // outfitter is a small shop's knowledge, in which pages differ by the product.
@@ -74,6 +74,41 @@ func TestTopicChange(t *testing.T) {
 	}
 	if ids := found(t, append(chat[:4:4], "c: Another question about it: how many working days?")...); ids[0] != "refunds" {
 		t.Errorf("pointing back: %v", ids)
+	}
+}
+
+// TestSilentTopicChange: who asks a full question about something else has turned
+// to it, also without saying so; who asks on has not.
+func TestSilentTopicChange(t *testing.T) {
+	chat := []string{
+		"c: My refund has not come and it has been a week since the parcel reached you.",
+		"a: A refund takes five working days after the parcel has reached us. Is the refund to the card that was used?",
+		"c: Yes, the refund should be on the card that was used. The parcel reached you last week, five working days are over.",
+		"a: The refund is paid to the card that was used within five working days after the parcel has reached us.",
+	}
+	for _, c := range []struct {
+		last, want string
+		turned     bool
+	}{
+		{"c: Can rain clothes be washed with softener at home?", "jacket-wash", true},
+		{"c: What runs with any screw thread cartridge?", "stove", true},
+		{"c: And how many working days until it is paid?", "refunds", false},
+		{"c: Is the refund paid to the same card after five working days?", "refunds", false},
+		{"c: Which card?", "refunds", false},
+	} {
+		lines := append(chat[:4:4], c.last)
+		if ids := found(t, lines...); ids[0] != c.want {
+			t.Errorf("%q: %v", c.last, ids)
+		}
+		r := retrieve.New(memindex.New(outfitter()), nil, retrieve.Options{})
+		res, err := r.Search(t.Context(), retrieve.Scope{}, retrieve.Listen(transcript(lines...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := slices.ContainsFunc(res.Searched, func(term assist.Term) bool { return term.Text == "refund" })
+		if old == c.turned {
+			t.Errorf("%q: searched for %v", c.last, res.Searched)
+		}
 	}
 }
 

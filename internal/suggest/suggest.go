@@ -221,6 +221,9 @@ func (r *run) search(ctx context.Context) error {
 	}
 	r.Hits, r.KnowledgeVersion, r.weak = found.Hits, found.KnowledgeVersion, found.Weak || len(found.Hits) == 0
 	r.Evidence = math.Round(found.Evidence*1000) / 1000
+	if len(found.Searched) > 0 {
+		r.Question.Terms = found.Searched // without what was said before, where the customer has turned from it
+	}
 	r.Timings.Passages = r.since()
 	return nil
 }

@@ -7,9 +7,12 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,6 +33,29 @@ var assetTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".json": "application/json",
 	".svg":  "image/svg+xml",
+}
+
+// pages are what agents and operators open; page.html is all of them.
+var pages = map[string]page{
+	"index.html":      {"Aside", "console.css", "app.js"},
+	"deliveries.html": {"Deliveries · Aside", "deliveries.css", "deliveries.js"},
+	"storybook.html":  {"Aside: every state", "console.css", "storybook.js"},
+}
+
+type page struct{ Title, Style, Script string }
+
+// imported finds the modules that a module names.
+var imported = regexp.MustCompile(`(?m)^(?:import|export)\b.*"(\.{1,2}/[^"]+)";$`)
+
+// modules adds what a script imports, and what that imports, to known: a browser
+// on a slow line asks for all of it at once, instead of level by level.
+func modules(files map[string]asset, script string, known []string) []string {
+	for _, m := range imported.FindAllSubmatch(files[script].body, -1) {
+		if name := path.Join(path.Dir(script), string(m[1])); !slices.Contains(known, name) {
+			known = modules(files, name, append(known, name))
+		}
+	}
+	return known
 }
 
 type asset struct {
@@ -89,15 +115,29 @@ func loadAssets() map[string]asset {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(body)
-		name := strings.TrimPrefix(p, "assets/")
-		files[name] = asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
+		files[strings.TrimPrefix(p, "assets/")] = newAsset(strings.TrimPrefix(p, "assets/"), body)
 		return nil
 	})
 	if err != nil {
 		panic("web: read embedded assets: " + err.Error()) // the binary itself is broken
 	}
+	document := template.Must(template.New("page").Parse(string(files["page.html"].body)))
+	for name, p := range pages {
+		var b bytes.Buffer
+		if err := document.Execute(&b, struct {
+			page
+			Modules []string
+		}{p, modules(files, p.Script, nil)}); err != nil {
+			panic("web: write " + name + ": " + err.Error()) // likewise
+		}
+		files[name] = newAsset(name, b.Bytes())
+	}
 	return files
+}
+
+func newAsset(name string, body []byte) asset {
+	sum := sha256.Sum256(body)
+	return asset{name: name, contentType: assetTypes[path.Ext(name)], etag: hex.EncodeToString(sum[:12]), body: body, zipped: gzipped(body)}
 }
 
 func gzipped(body []byte) []byte {

@@ -96,6 +96,18 @@ func newDesk(t *testing.T) *desk {
 		}
 		writeJSON(w, map[string]any{"model": map[string]string{"name": "m", "state": "ready"}, "embedder": map[string]string{"state": "ready"}, "knowledge": map[string]int{"documents": 3}})
 	})
+	mux.HandleFunc("POST /v1/search", func(w http.ResponseWriter, r *http.Request) {
+		var q web.SearchQuery
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil || r.Header.Get("Authorization") != "Bearer "+agentToken {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		found := web.SearchResult{Hits: []web.SearchHit{}}
+		if q.Text == "goodwill" {
+			found.Hits = append(found.Hits, web.SearchHit{PassageID: "p2", DocumentID: "goodwill", Title: "Goodwill", Audience: assist.AudienceInternal, Quote: "Agents may add $25.", Text: "Agents may add $25."})
+		}
+		writeJSON(w, found)
+	})
 	mux.HandleFunc("GET /v1/suggestions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+agentToken {
 			http.Error(w, "no", http.StatusUnauthorized)
@@ -395,6 +407,125 @@ func TestConsole(t *testing.T) {
 			chrome.Run(t, tab, chromedp.EmulateViewport(size[0], size[1]),
 				chrome.Eventually(`innerWidth === `+fmt.Sprint(size[0])+` && document.documentElement.scrollHeight === innerHeight && document.documentElement.scrollWidth === innerWidth`))
 		}
+		// Who walks down by keyboard sees where they are.
+		chrome.Run(t, tab, chromedp.EmulateViewport(1400, 900), chrome.Eventually(`innerWidth === 1400`), chromedp.Evaluate[chromedp.Void](`document.querySelectorAll(".queue-row")[60].click()`), alt("j"),
+			chrome.Eventually(`(() => { const r = document.querySelector(".queue-row.is-open"); return [...document.querySelectorAll(".queue-row")].indexOf(r) === 61 && r.getBoundingClientRect().top < innerHeight; })()`))
+	})
+
+	t.Run("the focus is not lost", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		focused := func(css string) chromedp.Action[chromedp.Void] {
+			return chrome.Eventually(`document.activeElement.matches(` + strconv.Quote(css) + `)`)
+		}
+		// Who asks for a change can ask for the next one.
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("a"), focused(".ask-input"), chromedp.KeyEvent("shorter"), chromedp.KeyEvent(kb.Enter))
+		d.waitFor(t, "suggestion.request", 1)
+		d.emit("suggestion.started", map[string]any{"suggestion_id": "s2", "for_seq": 1})
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".source.is-skeleton")`), focused(".ask-input"))
+		// What is pressed and goes away leaves it near by.
+		d.emitKept("suggestion.ready", suggestion("s2", 1))
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("n"), focused(".step input"), chromedp.Evaluate[chromedp.Void](`document.querySelector(".step-skip").focus()`), chromedp.KeyEvent(kb.Enter),
+			chrome.Eventually(`!document.querySelector(".step-skip")`), focused(".panel-scroll"))
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("Hello"), chromedp.Evaluate[chromedp.Void](`document.querySelector(".send").focus()`), chromedp.KeyEvent(kb.Enter))
+		d.waitFor(t, "reply.send", 1)
+		chrome.Run(t, tab, focused(".reply-text"))
+	})
+
+	t.Run("what one has is not taken again", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		chrome.Run(t, tab, alt("t"), alt("c"), chromedp.KeyEvent("Hello"), ctrl(kb.Enter))
+		d.waitFor(t, "reply.send", 1)
+		if got := d.received("handoff.take"); len(got) > 0 {
+			t.Errorf("taken: %+v", got)
+		}
+		// Who takes from the bot reads once what the bot said.
+		handoff := map[string]any{"reason_code": "rephrased", "from": "bot", "at": time.Now(), "summary": "Wants the money back."}
+		d.emitKept("handoff", handoff)
+		handoff["to"], handoff["to_name"] = "maya", "Maya"
+		d.emitKept("handoff", handoff)
+		chrome.Run(t, tab, chrome.Eventually(`[...document.querySelectorAll(".log .note")].some((x) => x.textContent.startsWith("Taken by you"))`))
+		if got := chrome.Ask[string](t, tab, `document.querySelector(".log").innerText`); strings.Contains(got, "Wants the money back.") {
+			t.Errorf("said again below: %q", got)
+		}
+	})
+
+	t.Run("a colleague answers while one writes", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		chrome.Run(t, tab, alt("c"), chromedp.KeyEvent("Let me"))
+		d.waitFor(t, "typing", 1)
+		d.emitKept("turn.added", assist.Turn{Seq: 2, Role: assist.RoleAgent, Author: "ben", Name: "Ben", Text: "It is refunded.", At: time.Now()})
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".banner[role=alert]")?.textContent.includes("Ben has answered while you were writing")`), chrome.Eventually(reply+` === "Let me"`),
+			chromedp.KeyEvent(kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace), chrome.Eventually(`!document.querySelector(".banner[role=alert]")`),
+			chromedp.KeyEvent("More"), chrome.Eventually(reply+` === "More"`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".banner[role=alert]"))`) {
+			t.Error("what one writes after it is no surprise")
+		}
+	})
+
+	t.Run("the browser's undo knows whose words they are", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		d.emitKept("suggestion.ready", suggestion("s1", 1))
+		undo := chromedp.Evaluate[chromedp.Void](`document.execCommand("undo")`)
+		chrome.Run(t, tab, chrome.Eventually(isReady), alt("c"), chromedp.KeyEvent("Hello"), alt("i"), chrome.Eventually(reply+`.includes("refunded in full")`), undo, chrome.Eventually(reply+` === "Hello"`), ctrl(kb.Enter))
+		if got := d.waitFor(t, "reply.send", 1)[0]; got.Data.SuggestionID != "" {
+			t.Errorf("the agent's own words were sent as %+v", got.Data)
+		}
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".folded .button")`), chromedp.Evaluate[chromedp.Void](`document.querySelector(".folded .button").click()`), chrome.Eventually(reply+`.includes("refunded in full")`),
+			alt("u"), chrome.Eventually(reply+` === ""`), undo, chrome.Eventually(reply+`.includes("refunded in full")`), ctrl(kb.Enter))
+		if got := d.waitFor(t, "reply.send", 2)[1]; got.Data.SuggestionID != "s1" {
+			t.Errorf("the draft's words were sent as %+v", got.Data)
+		}
+	})
+
+	t.Run("agents search their pages", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		nothing := suggestion("s1", 1)
+		nothing.State, nothing.Draft, nothing.Instant, nothing.Reason, nothing.Question.Language = assist.SuggestionAbstained, nil, nil, "", "fr"
+		d.emitKept("suggestion.abstained", nothing)
+		find := `document.querySelector(".found")`
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".nothing-buttons")`), alt("c"), alt("h"), chrome.Eventually(`document.activeElement.matches(".find-input")`),
+			chromedp.KeyEvent("nothing"), chromedp.KeyEvent(kb.Enter), chrome.Eventually(find+`.innerText.includes("Nothing found for “nothing”")`),
+			chromedp.Evaluate[chromedp.Void](`document.activeElement.select()`), chromedp.KeyEvent("goodwill"), chromedp.KeyEvent(kb.Enter), chrome.Eventually(find+`.querySelector(".source.is-internal")`))
+		// A newer suggestion takes nothing of it away, and internal words ask first.
+		d.emitKept("suggestion.ready", suggestion("s2", 1))
+		chrome.Run(t, tab, chrome.Eventually(isReady), chromedp.Evaluate[chromedp.Void](find+`.querySelector(".source-toggle").click()`), chrome.Eventually(find+`.querySelector(".source .link")`),
+			chromedp.Evaluate[chromedp.Void](find+`.querySelector(".source .link").click()`), chrome.Eventually(`document.querySelector(".banner.is-internal")?.textContent.includes("Goodwill")`), chrome.Eventually(reply+` === ""`),
+			alt("i"), chrome.Eventually(reply+` === "Agents may add $25."`),
+			alt("h"), chromedp.KeyEvent(kb.Escape), chrome.Eventually(`!`+find+` && document.activeElement.matches(".reply-text")`), ctrl(kb.Enter))
+		if got := d.waitFor(t, "reply.send", 1)[0]; got.Data.SuggestionID != "" {
+			t.Errorf("a sentence that the agent looked up was sent as %+v", got.Data)
+		}
+	})
+
+	t.Run("pages are searched with no conversation open", func(t *testing.T) {
+		d := newDesk(t)
+		tab := chrome.Tab(t, browser)
+		chrome.Run(t, tab, chromedp.Navigate(d.URL), chrome.Eventually(`document.querySelector(".queue-row")`), alt("h"), chrome.Eventually(`document.activeElement.matches(".find-input")`),
+			chromedp.KeyEvent("goodwill"), chromedp.KeyEvent(kb.Enter), chrome.Eventually(`document.querySelector(".found .source-toggle")`),
+			chromedp.Evaluate[chromedp.Void](`document.querySelector(".found .source-toggle").click()`), chrome.Eventually(`document.querySelector(".found .source-meta")`))
+		if chrome.Ask[bool](t, tab, `Boolean(document.querySelector(".found .source .link"))`) {
+			t.Error("there is nothing to insert into")
+		}
+		// It belongs to what one looks at: another conversation begins without it.
+		chrome.Run(t, tab, alt("j"), chrome.Eventually(atWork), chrome.Eventually(`document.querySelector(".found .source")`), alt("j"), chrome.Eventually(`!document.querySelector(".found")`))
+	})
+
+	t.Run("where nothing answers, the customer is asked in their language", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d)
+		nothing := suggestion("s1", 1)
+		nothing.State, nothing.Draft, nothing.Instant, nothing.Question.Language = assist.SuggestionAbstained, nil, nil, "fr"
+		d.emitKept("suggestion.abstained", nothing)
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".nothing-buttons")`), click(".nothing-buttons .button"), chrome.Eventually(reply+`.startsWith("Pouvez-vous")`), ctrl(kb.Enter))
+		if got := d.waitFor(t, "reply.send", 1)[0]; got.Data.SuggestionID != "" {
+			t.Errorf("sent as %+v", got.Data)
+		}
 	})
 
 	t.Run("a reply by keyboard alone", func(t *testing.T) {
@@ -628,6 +759,21 @@ func TestConsole(t *testing.T) {
 			t.Errorf("scrolled to %v", top)
 		}
 		chrome.Run(t, tab, alt("y"), chrome.Eventually(`!document.querySelector(".jump-button") && `+scroll+`.scrollHeight - `+scroll+`.scrollTop - `+scroll+`.clientHeight < 2`))
+	})
+
+	t.Run("a pasted token that ended makes nobody else of its bearer", func(t *testing.T) {
+		d := newDesk(t)
+		tab := openDesk(t, browser, d, "WebSocket connection to", "401")
+		chrome.Run(t, tab, chromedp.Evaluate[chromedp.Void](`sessionStorage.setItem("aside.token", JSON.stringify("`+agentToken+`"))`), chromedp.Reload(), chrome.Eventually(atWork), alt("c"), chromedp.KeyEvent("Not to lose"))
+		d.mu.Lock()
+		d.expired = true // there is a session of the development all the same
+		d.mu.Unlock()
+		d.drop(true)
+		chrome.Run(t, tab, chrome.Eventually(`document.querySelector(".form-error")?.textContent.includes("what you wrote is still here")`), chrome.Eventually(`document.activeElement.id === "token"`))
+		d.mu.Lock()
+		d.expired, d.refuse = false, false
+		d.mu.Unlock()
+		chrome.Run(t, tab, chromedp.SendKeys(chromedp.CSS("#token"), agentToken+kb.Enter), chrome.Eventually(reply+` === "Not to lose"`))
 	})
 
 	t.Run("a refused token asks for another", func(t *testing.T) {

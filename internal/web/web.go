@@ -69,8 +69,10 @@ type SearchHit struct {
 	Heading    string          `json:"heading,omitempty"`
 	Audience   assist.Audience `json:"audience"`
 	URL        string          `json:"url,omitempty"`
+	UpdatedAt  time.Time       `json:"updated_at,omitzero"`
 	Score      float64         `json:"score"`
 	Quote      string          `json:"quote"`
+	Text       string          `json:"text"` // the whole passage, in which the quote stands
 }
 
 // Part is one thing the server needs, for /readyz. One that is not OK makes it

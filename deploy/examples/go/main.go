@@ -84,6 +84,7 @@ func run(server, conversation, text string, agent io.Reader, out io.Writer) erro
 				continue // of an earlier turn: it was replayed
 			}
 			show(out, s)
+			fmt.Fprint(out, "Your reply, in one line: ")
 			line, err := bufio.NewReader(agent).ReadString('\n') // the agent's own words; Aside sends nothing by itself
 			if err != nil {
 				return err

@@ -92,6 +92,7 @@ export function suggestion(event, seq) {
 if (typeof process !== "undefined" && process.argv[1]?.endsWith("client.mjs")) {
   const { ASIDE_SERVER: server, ASIDE_SOURCE_TOKEN, ASIDE_AGENT_TOKEN } = process.env;
   const [conversation, text] = process.argv.slice(2);
+  if (typeof WebSocket === "undefined") throw new Error(`Node 22 or newer is needed, this is ${process.version}`);
   const seq = await report({ server, token: ASIDE_SOURCE_TOKEN, conversation, text, externalID: "example-1" });
   const aside = new Aside({ server, token: ASIDE_AGENT_TOKEN, conversation, onEvent: async (event) => {
     const s = suggestion(event, seq);

@@ -144,10 +144,10 @@ type Tool struct {
 	client *connect.Client
 	inbox  *connect.Inbox
 	queue  *deliver.Queue
+	seen   *connect.Marker
 
 	mu       sync.Mutex
-	sending  map[string]bool      // replies that are being sent now
-	marked   map[string]time.Time // when a mark was last written
+	sending  map[string]bool // replies that are being sent now
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -171,7 +171,7 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	o.Reconcile = cmp.Or(o.Reconcile, 5*time.Minute)
 	o.Queue.Ordered = true
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
-	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, log: o.Logger, sending: map[string]bool{}, marked: map[string]time.Time{}}
+	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, log: o.Logger, sending: map[string]bool{}}
 	var err error
 	if t.agents, err = agentTokens(cfg.Agents); err != nil {
 		return nil, err
@@ -180,6 +180,7 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 		return nil, fmt.Errorf("ASIDE_CHATWOOT_URL: %w", err)
 	}
 	t.inbox = connect.NewInbox(connect.InboxOptions{Logger: o.Logger, Hold: o.Hold})
+	t.seen = connect.NewMarker(Name, marks, o.Now, o.Logger)
 	t.queue = deliver.NewQueue(Name, store, t.sort, t.send, o.Queue)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
@@ -215,6 +216,7 @@ func (t *Tool) Stop(ctx context.Context) (err error) {
 	t.stopOnce.Do(func() {
 		err = t.inbox.Stop(ctx)
 		t.cancel()
+		t.seen.Stop()
 		t.wg.Wait()
 		t.queue.Stop()
 	})
@@ -252,7 +254,7 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 		return assist.Wrap(err, assist.Invalid, "the delivery could not be read")
 	}
 	if err := verify(secret, t.cfg.PathSecret, tail, r.Header, body, t.o.Now()); err != nil {
-		t.mark(connect.MarkRefused)
+		t.seen.Mark(connect.MarkRefused)
 		return err
 	}
 	p, err := parse(body)
@@ -279,30 +281,12 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 		return nil // of no use here; taken, so that it is not sent again
 	}
 	if viaBot {
-		t.mark(markBot)
+		t.seen.Mark(markBot)
 	} else {
-		t.mark(connect.MarkDelivery)
+		t.seen.Mark(connect.MarkDelivery)
 	}
 	_, err = t.inbox.Put(d)
 	return err
-}
-
-// mark keeps, behind the answer and every few seconds at most, that a delivery came.
-func (t *Tool) mark(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.o.Now()
-	if t.marks == nil || t.ctx.Err() != nil || now.Sub(t.marked[key]) < 10*time.Second {
-		return
-	}
-	t.marked[key] = now
-	t.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(t.ctx, 5*time.Second)
-		defer cancel()
-		if err := t.marks.Mark(ctx, Name, key); err != nil && t.ctx.Err() == nil {
-			t.log.Debug("a delivery was not marked for the doctor", "tool", Name, "error", err)
-		}
-	})
 }
 
 // reporter is as whom Chatwoot's messages are reported.

@@ -112,13 +112,10 @@ type Tool struct {
 	o     Options
 	inbox *connect.Inbox
 	queue *deliver.Queue
+	seen  *connect.Marker
 
 	mu       sync.Mutex
-	marked   map[string]time.Time
 	followed map[string]time.Time // chats the store follows, and since when we know
-	wg       sync.WaitGroup
-	ctx      context.Context
-	cancel   context.CancelFunc
 	stopped  sync.Once
 }
 
@@ -140,10 +137,10 @@ func New(cfg Config, chats connect.Chats, store Store, marks connect.Marks, o Op
 	}
 	o.Patient = cmp.Or(o.Patient, 40*time.Millisecond)
 	o.Queue.Logger = cmp.Or(o.Queue.Logger, o.Logger)
-	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, marked: map[string]time.Time{}, followed: map[string]time.Time{}}
+	t := &Tool{cfg: cfg, chats: chats, store: store, marks: marks, o: o, followed: map[string]time.Time{}}
 	t.inbox = connect.NewInbox(connect.InboxOptions{Logger: o.Logger})
 	t.queue = deliver.NewQueue(Name, store, t.sort, t.send, o.Queue)
-	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.seen = connect.NewMarker(Name, marks, o.Now, o.Logger)
 	return t
 }
 
@@ -171,8 +168,7 @@ func (t *Tool) Start() {
 func (t *Tool) Stop(ctx context.Context) (err error) {
 	t.stopped.Do(func() {
 		err = t.inbox.Stop(ctx)
-		t.cancel()
-		t.wg.Wait()
+		t.seen.Stop()
 		t.queue.Stop()
 	})
 	return err
@@ -235,11 +231,11 @@ func (t *Tool) take(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		if assist.CodeOf(err) == assist.Unauthenticated {
-			t.mark(connect.MarkRefused)
+			t.seen.Mark(connect.MarkRefused)
 		}
 		return err
 	}
-	t.mark(connect.MarkDelivery)
+	t.seen.Mark(connect.MarkDelivery)
 	late := time.NewTimer(t.o.Patient)
 	defer late.Stop()
 	for _, turn := range turns {
@@ -289,6 +285,9 @@ func trouble(err error) string {
 
 func (turn Turn) validate() error {
 	n := turn.turn()
+	if turn.Role != "" && turn.Role != "action" && !turn.Role.Valid() {
+		return assist.Errorf(assist.Invalid, "role must be customer, agent, bot or action, not %q", turn.Role)
+	}
 	if turn.Role == "action" || turn.Action != nil {
 		n.Role = assist.RoleSystem
 	}
@@ -377,22 +376,4 @@ func fresh(at, now time.Time) error {
 		return assist.Errorf(assist.Unauthenticated, "the delivery is more than 5 minutes old, or the clocks differ")
 	}
 	return nil
-}
-
-// mark keeps, behind the answer and every few seconds at most, that a delivery came.
-func (t *Tool) mark(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.o.Now()
-	if t.marks == nil || t.ctx.Err() != nil || now.Sub(t.marked[key]) < 10*time.Second {
-		return
-	}
-	t.marked[key] = now
-	t.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(t.ctx, 5*time.Second)
-		defer cancel()
-		if err := t.marks.Mark(ctx, Name, key); err != nil && t.ctx.Err() == nil {
-			t.o.Logger.Debug("a delivery was not marked for the doctor", "tool", Name, "error", err)
-		}
-	})
 }

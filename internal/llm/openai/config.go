@@ -174,7 +174,7 @@ func checkAddress(address string, insecure bool) (*url.URL, error) {
 	case u.Fragment != "":
 		return nil, fmt.Errorf("%q has a #fragment: leave it out", clip(address, 80))
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !insecure:
-		return nil, fmt.Errorf("http://%s would send customers' words in clear over the network: use https, or allow it if that network is yours alone", u.Host)
+		return nil, fmt.Errorf("http://%s would send customers' words in clear over the network: use https, or allow it if that network is yours alone (--llm-allow-http, ASIDE_LLM_ALLOW_HTTP)", u.Host)
 	}
 	return u, nil
 }

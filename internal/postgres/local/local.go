@@ -90,7 +90,7 @@ func start(ctx context.Context, o Options, log *slog.Logger) (_ *Cluster, err er
 	begun := time.Now()
 	dir, err := makeHome(o.Dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the folder cannot be made (%w): name another with --data-dir (ASIDE_DATA_DIR)", err)
 	}
 	starting, err := lockFile(ctx, filepath.Join(dir, "start.lock"), syscall.LOCK_EX)
 	if err != nil {

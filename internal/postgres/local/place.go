@@ -58,7 +58,10 @@ func makeHome(dir string) (string, error) {
 
 // makeDir makes dir with exactly mode; one that exists stays as it is.
 func makeDir(dir string, mode fs.FileMode) error {
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(dir); {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s is a file", dir)
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	if err := os.MkdirAll(dir, mode); err != nil {
@@ -110,6 +113,17 @@ func settle(dir, fallback string, log *slog.Logger) (place, error) {
 		}
 	}
 	return at(home, p.server), nil
+}
+
+// Made reports whether a cluster was ever made in dir. It changes nothing. What cannot be
+// looked at counts as made: Start says what is wrong with it.
+func Made(dir string) bool {
+	home, err := pointedTo(dir)
+	if err != nil {
+		return !errors.Is(err, syscall.ENOTDIR)
+	}
+	_, err = os.Stat(filepath.Join(home, "cluster"))
+	return err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 }
 
 // pointedTo is the directory dir points to, or dir itself.

@@ -137,6 +137,30 @@ func (t *Text) Write(dir string, passages int, seed uint64) error {
 	return nil
 }
 
+// Edit puts a sentence into a tenth of the pages below dir, into another tenth each
+// round.
+func (t *Text) Edit(dir string, round int) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.md"))
+	if err != nil {
+		return err
+	}
+	random := rand.New(rand.NewPCG(uint64(round), 2))
+	for i := round % 10; i < len(files); i += 10 {
+		page, err := os.ReadFile(files[i])
+		if err != nil {
+			return err
+		}
+		c := t.collections[random.IntN(len(t.collections))]
+		head, body, _ := strings.Cut(string(page), "\n## ")
+		title, text, _ := strings.Cut(body, "\n\n")
+		edited := head + "\n## " + title + "\n\n" + c.sentences[random.IntN(len(c.sentences))] + " " + text
+		if err := os.WriteFile(files[i], []byte(edited), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *Text) page(random *rand.Rand, n, sections int) []byte {
 	// A collection by how much it holds.
 	at := random.IntN(t.sentences)

@@ -37,6 +37,20 @@ func TestWrite(t *testing.T) {
 	if bytes.Equal(pages[0], pages[2]) {
 		t.Error("another seed gave the same page")
 	}
+	dir := t.TempDir()
+	if err := text.Write(dir, 50, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := text.Edit(dir, 1); err != nil {
+		t.Fatal(err)
+	}
+	edited, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(edited, pages[0]) || bytes.Count(edited, []byte("\n## ")) != 20 || len(bytes.Split(edited, []byte("\n"))) != len(bytes.Split(pages[0], []byte("\n"))) {
+		t.Error("an edit changes more or less than a sentence")
+	}
 	if n := bytes.Count(pages[0], []byte("\n## ")); n != 20 {
 		t.Errorf("%d sections, want 20", n)
 	}

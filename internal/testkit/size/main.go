@@ -41,6 +41,7 @@ type bench struct {
 	data               string // development data
 	text               *bulk.Text
 	questions, vectors int // vectors: passages up to which they are measured too
+	edits              int
 	out                io.Writer
 
 	table, memory, lines strings.Builder
@@ -53,10 +54,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	pages := f.String("pages", "", "write the pages of one size below this `folder`, and do nothing else")
 	vectors := f.Int("vectors", 100_000, "measure vectors too, up to so many `passages`: an index takes minutes")
 	questions := f.Int("questions", 400, "how many `questions` are asked; a tenth to a quarter of them are also searched for exactly")
+	edits := f.Int("edits", 0, "then ingest so many `times` again, each time with a sentence more in a tenth of the pages, and measure anew")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	b := &bench{data: load.Data(), questions: *questions, vectors: *vectors, out: out}
+	b := &bench{data: load.Data(), questions: *questions, vectors: *vectors, edits: *edits, out: out}
 	if b.data == "" {
 		return errors.New("there is no development data: ASIDE_DATA names its folder")
 	}
@@ -85,7 +87,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if b.World, err = load.OpenKept(ctx, *binary, *in); err != nil {
 			return err
 		}
-		err = b.measure(ctx, "kept")
+		err = b.measure(ctx, "kept", "kept")
 		err = errors.Join(err, b.Close())
 	default:
 		for i, n := range passages {
@@ -141,7 +143,22 @@ func (b *bench) made(ctx context.Context, binary, size string, n int) (err error
 	if err := b.ingest(ctx, db, size, dir); err != nil {
 		return err
 	}
-	return b.measure(ctx, size)
+	if err := b.measure(ctx, size, size); err != nil || b.edits == 0 {
+		return err
+	}
+	b.say("%s: editing", size)
+	for round := range b.edits {
+		if err := b.text.Edit(dir, round); err != nil {
+			return err
+		}
+		if _, err := ingest.Run(ctx, ingest.Options{}, db, []string{dir}, nil); err != nil {
+			return err
+		}
+		if err := db.FinishPassages(ctx); err != nil {
+			return err
+		}
+	}
+	return b.measure(ctx, size, size+"-edited")
 }
 
 func (b *bench) ingest(ctx context.Context, db *postgres.DB, size, dir string) error {
@@ -183,7 +200,7 @@ func (b *bench) ingest(ctx context.Context, db *postgres.DB, size, dir string) e
 func (b *bench) print() {
 	fmt.Fprintf(b.out, `
 searches   each question alone, once its pages are in memory; times in ms, cpu is of database and search together
-%-8s %-32s %5s %7s %7s %7s %7s %9s %6s
+%-10s %-32s %5s %7s %7s %7s %7s %9s %6s
 %s
 same 10: of the ten best of a search that reads every passage the scope lets through, the share that was found; that
 search is exact BM25. What is found is ranked exactly, too: only which passages are read is decided by lists. fewer:

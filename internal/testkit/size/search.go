@@ -23,8 +23,9 @@ import (
 	"github.com/aside-project/aside/internal/testkit/load"
 )
 
-// measure measures searches, and the server's memory.
-func (b *bench) measure(ctx context.Context, size string) error {
+// measure measures searches in the knowledge of a size, and the server's memory, and
+// prints them under a name.
+func (b *bench) measure(ctx context.Context, size, name string) error {
 	slow := postgres.Pool{Conns: 2, Timeout: 2 * time.Minute} // a search that reads everything takes its time
 	db, err := postgres.Open(ctx, postgres.Config{URL: b.URL, Schema: b.Schema(size), Search: slow, Public: slow})
 	if err != nil {
@@ -57,14 +58,14 @@ func (b *bench) measure(ctx context.Context, size string) error {
 		{"agent, as of an hour ago", retrieve.Scope{Audience: inside, At: past}, 4},
 	} {
 		s.scope.K = 10
-		if err := b.search(ctx, db, size, s.what, s.scope, pick(questions, s.few), info.Passages); err != nil {
+		if err := b.search(ctx, db, name, s.what, s.scope, pick(questions, s.few), info.Passages); err != nil {
 			return err
 		}
 	}
-	if err := b.dense(ctx, db, size, info.Passages); err != nil {
+	if err := b.dense(ctx, db, name, info.Passages); err != nil {
 		return err
 	}
-	return b.resident(ctx, size, info.Passages)
+	return b.resident(ctx, size, name, info.Passages)
 }
 
 // heard gives the questions of real chats, half of them of either set.
@@ -161,7 +162,7 @@ func (b *bench) search(ctx context.Context, db *postgres.DB, size, what string, 
 		same, compared = 1, 1 // there was nothing to find
 	}
 	same /= float64(compared)
-	row := fmt.Sprintf("%-8s %-32s %5d %7.1f %7.1f %7.1f %7.1f %9.3f %6d", size, what, len(questions), p50, p95, most, cpu, same, fewer)
+	row := fmt.Sprintf("%-10s %-32s %5d %7.1f %7.1f %7.1f %7.1f %9.3f %6d", size, what, len(questions), p50, p95, most, cpu, same, fewer)
 	fmt.Fprintln(&b.table, row)
 	fmt.Fprintf(&b.lines, "BenchmarkSearchAtSize/passages=%s/who=%s %d %.0f ns/op %.2f p50-ms %.2f p95-ms %.2f cpu-ms %.4f same10\n",
 		size, strings.NewReplacer(", ", "-", " ", "-").Replace(what), len(questions), mean*1e6, p50, p95, cpu, same)
@@ -169,7 +170,7 @@ func (b *bench) search(ctx context.Context, db *postgres.DB, size, what string, 
 }
 
 // resident is the memory of a server of its own, before and after it searched.
-func (b *bench) resident(ctx context.Context, size string, passages int) (err error) {
+func (b *bench) resident(ctx context.Context, size, name string, passages int) (err error) {
 	texts, err := load.Questions(b.data)
 	if err != nil {
 		return err
@@ -198,8 +199,8 @@ func (b *bench) resident(ctx context.Context, size string, passages int) (err er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&b.memory, "%-8s the server of %d passages takes %.0f MB at its start, %.0f after %d searches, %.0f at most\n", size, passages, idle, now, searches, peak)
-	fmt.Fprintf(&b.lines, "BenchmarkServerAtSize/passages=%s 1 0 ns/op %.1f rss-MB %.1f peak-MB\n", size, now, peak)
+	fmt.Fprintf(&b.memory, "%-8s the server of %d passages takes %.0f MB at its start, %.0f after %d searches, %.0f at most\n", name, passages, idle, now, searches, peak)
+	fmt.Fprintf(&b.lines, "BenchmarkServerAtSize/passages=%s 1 0 ns/op %.1f rss-MB %.1f peak-MB\n", name, now, peak)
 	return nil
 }
 

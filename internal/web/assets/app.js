@@ -27,21 +27,22 @@ class Server {
 
   // start finds out who is there: a token kept in this tab, else the session of
   // whoever signed in with the company's provider, else the development session of
-  // the embedded mode, else nobody.
-  async start(refused = "") {
+  // the embedded mode, else nobody. Whose pasted token has ended does not become
+  // somebody else by it.
+  async start(refused = "", pasted = false) {
     const why = refusal();
     const kept = memory.token.get();
     if (kept) return this.signIn(kept);
     try {
       const res = await this.#askSession();
       const provider = this.#provider = res.headers.get("Aside-Sign-In") ?? "";
-      if (res.ok) {
+      if (res.ok && !pasted) {
         const s = await res.json();
         if (s.token !== refused) return this.#enter(s.token, s);
         return this.#session({ state: "unknown", error: "The server refuses its own development session. Its log says why." });
       }
       if (res.status >= 500) return this.#session({ state: "unknown", error: "The server cannot answer at the moment." });
-      this.#session({ state: "signed_out", provider, error: why || (refused && (provider ? "Your session has ended. Sign in again; what you wrote is still here." : "The token is not valid any more. Paste a new one.")) });
+      this.#session({ state: "signed_out", provider, error: why || (refused && (provider && !pasted ? "Your session has ended. Sign in again; what you wrote is still here." : "Your token is not valid any more. Paste a new one; what you wrote is still here.")) });
     } catch {
       this.#session({ state: "unknown", error: "The server cannot be reached." });
     }
@@ -107,9 +108,9 @@ class Server {
   // #refused takes a token that is not valid any more for what it is: written
   // replies and drafts stay in the tab for the next one.
   #refused() {
-    const token = this.#token;
+    const token = this.#token, pasted = Boolean(memory.token.get());
     this.#leave();
-    return this.start(token);
+    return this.start(token, pasted);
   }
 
   reconnect() { this.#socket?.connect(); }
@@ -134,8 +135,13 @@ class Server {
     }
   }
 
-  async suggestion(id) {
-    const res = await fetch("/v1/suggestions/" + encodeURIComponent(id), { headers: { Authorization: "Bearer " + this.#token } });
+  suggestion(id) { return this.#fetch("/v1/suggestions/" + encodeURIComponent(id)); }
+
+  // search is the agent's own, in all pages they may read.
+  async search(text) { return (await this.#fetch("/v1/search", { text, k: 6 })).hits ?? []; }
+
+  async #fetch(path, body) {
+    const res = await fetch(path, { headers: { Authorization: "Bearer " + this.#token, ...(body && { "Content-Type": "application/json" }) }, ...(body && { method: "POST", body: JSON.stringify(body) }) });
     if (!res.ok) throw new Error(`the server said ${res.status}`);
     return res.json();
   }
@@ -207,11 +213,7 @@ class Server {
   }
 
   #link(link) {
-    if (link.state === "stopped" && (link.code === 4401 || link.code === 4403)) {
-      if (!memory.token.get()) return this.#refused(); // the session gives another token, or says why not
-      memory.token.set("");
-      return this.#session({ state: "signed_out", error: link.message || "The token is not valid any more. Paste a new one." });
-    }
+    if (link.state === "stopped" && (link.code === 4401 || link.code === 4403)) return this.#refused();
     this.#desk.dispatch({ type: "link", link });
     if (link.state === "waiting") this.#status(); // a browser does not say that a token was refused
   }
@@ -219,6 +221,7 @@ class Server {
   #frame(frame) {
     this.#desk.dispatch({ type: "frame", frame, at: Date.now() });
     if (frame.type === "welcome") return this.#resume();
+    if (frame.type === "suggestion.failed" && this.#desk.state.chats[frame.conversation]?.opened) this.#status(); // the model may be down
     const chat = this.#desk.state.chats[frame.conversation];
     if (chat?.opened && hasGap(chat)) {
       clearTimeout(this.#gapTimer);
@@ -251,7 +254,7 @@ class Server {
         this.#desk.dispatch({ type: "conversation.reset", id });
         return this.#join(id);
       }
-      this.#desk.dispatch({ type: "conversation.opened", id });
+      this.#desk.dispatch({ type: "conversation.opened", id, seq: ack.seq });
     } catch {
       // Asked again on the next connection.
     }

@@ -50,10 +50,19 @@ class Composer extends HTMLElement {
       return;
     }
     this.#warn = null;
-    const before = this.#text.value;
-    this.#draft.own = [...this.#draft.own, { text: before, suggestionID: this.#draft.suggestionID }].slice(-OWN_STEPS);
-    this.#draft.suggestionID = suggestion.id;
+    const before = { text: this.#text.value, suggestionID: this.#draft.suggestionID };
+    this.#draft.own = [...this.#draft.own, before].slice(-OWN_STEPS);
+    this.#remember();
+    this.#draft.suggestionID = suggestion.id || before.suggestionID; // a sentence from a page the agent found has none
     this.#write(sentences.map((s) => s.text).join(" "), replace);
+    this.#remember();
+  }
+
+  // #remember notes which suggestion the words as they are stand on, for when the
+  // browser's undo brings them back.
+  #remember() {
+    const now = { text: this.#text.value, suggestionID: this.#draft.suggestionID };
+    this.#draft.known = [...(this.#draft.known ?? []).filter((x) => x.text !== now.text), now].slice(-OWN_STEPS);
   }
 
   // confirm answers the inline warning, if one is asked.
@@ -75,6 +84,7 @@ class Composer extends HTMLElement {
     const at = this.#draft.own.findLastIndex((x) => x.text !== this.#text.value); // the browser's undo may have been there already
     const last = this.#draft.own[at];
     if (!last) return;
+    this.#remember();
     this.#draft.own = this.#draft.own.slice(0, at);
     this.#draft.suggestionID = last.suggestionID;
     this.#write(last.text, true);
@@ -115,7 +125,7 @@ class Composer extends HTMLElement {
     t.focus();
     if (replace) t.select();
     else if (t.selectionStart > 0 && !/\s$/.test(t.value.slice(0, t.selectionStart))) text = " " + text;
-    const done = text === "" ? document.execCommand("delete") : document.execCommand("insertText", false, text);
+    const done = this.focused && (text === "" ? document.execCommand("delete") : document.execCommand("insertText", false, text));
     if (!done) {
       t.setRangeText(text, t.selectionStart, t.selectionEnd, "end");
       this.#changed();
@@ -124,8 +134,11 @@ class Composer extends HTMLElement {
   }
 
   #changed() {
+    const known = this.#draft.known?.find((x) => x.text === this.#text.value);
+    if (this.#draft.text === "") this.#draft.since = this.#lastSeq(); // what comes from now on comes while they write
     this.#draft.text = this.#text.value;
     if (this.empty) this.#draft.suggestionID = "";
+    else if (known) this.#draft.suggestionID = known.suggestionID;
     memory.draft.set(this.#conversation, this.#draft);
     this.#mark();
     this.#checkSoon();
@@ -136,6 +149,8 @@ class Composer extends HTMLElement {
     this.#actions?.composing(!this.empty);
     this.#draw();
   }
+
+  #lastSeq() { return this.#state?.chats[this.#conversation]?.lastSeq ?? 0; }
 
   #checkSoon() {
     clearTimeout(this.#checkTimer);
@@ -183,7 +198,7 @@ class Composer extends HTMLElement {
     if (!chat) return;
     const closed = state.queue.byId[chat.id]?.status === "closed" || chat.closed;
     this.classList.toggle("is-closed", Boolean(closed));
-    render(this.#banner, this.#warn ? this.#warning() : bannerFor(state, chat, this, a, this.#now));
+    render(this.#banner, this.#warn ? this.#warning() : bannerFor(state, chat, this, this.#draft.since, a, this.#now));
     const limit = state.limits.text_chars ?? 8000;
     const length = [...this.#text.value].length;
     const notes = [...new Map(this.#verdicts.filter((v) => !v.words || this.#text.value.includes(v.words)).map((v) => [v.reason, v])).values()];
@@ -210,15 +225,20 @@ class Composer extends HTMLElement {
   }
 }
 
-const blank = () => ({ text: "", suggestionID: "", own: [] });
+// since is the sequence number at which the agent began to write.
+const blank = () => ({ text: "", suggestionID: "", own: [], since: 0 });
 
 function hint(state, draft) {
   if (state.link.state !== "open") return "You can go on writing; it is sent when the connection is back.";
   return draft.suggestionID ? "From Aside’s draft. Only you send it." : "";
 }
 
-function bannerFor(state, chat, composer, a, now) {
+function bannerFor(state, chat, composer, since, a, now) {
   const s = chat.suggestions[chat.shown];
+  if (!composer.empty && chat.answered && !chat.answered.mine && chat.answered.seq > since) {
+    return h("div", { class: "banner is-check", role: "alert", key: "answered" },
+      h("p", { class: "banner-words" }, icon("alert"), h("span", null, user("bdi", null, chat.answered.name || "A colleague"), " has answered while you were writing.")));
+  }
   const newer = waitingNote(chat);
   if (newer && (chat.next || !composer.empty || s?.held)) {
     return h("div", { class: "banner is-newer", key: "newer" },

@@ -7,7 +7,7 @@ import * as memory from "./memory.js";
 const EVERY_MS = 3000;
 const STATES = [["", "All"], ["dead", "Given up"], ["pending", "Waiting"], ["sent", "Sent"], ["skipped", "Not needed"]];
 const NAMES = { dead: "given up", pending: "waiting", sent: "sent", skipped: "not needed" };
-const host = document.getElementById("deliveries");
+const host = document.getElementById("app");
 const view = { state: "", list: null, trouble: "", busy: new Set() };
 
 async function token() {
@@ -70,13 +70,13 @@ function row(d) {
 
 function draw() {
   const filters = STATES.map(([state, name]) => h("button", { key: state, type: "button", "aria-pressed": String(view.state === state), on: { click: () => { view.state = state; load(); draw(); } } }, name));
-  render(host,
+  render(host, h("main", null,
     h("header", null, h("h1", null, "Deliveries"), h("a", { href: "/" }, "Console"), h("nav", { "aria-label": "State" }, filters)),
     view.trouble && h("p", { class: "trouble", role: "alert" }, view.trouble),
     view.list?.length === 0 && h("p", { class: "empty" }, "Nothing here. What goes out to a connected chat tool is listed for a week, what was given up for 30 days."),
     view.list?.length > 0 && h("table", null,
       h("thead", null, h("tr", null, ["State", "What", "Made", "Tries", ""].map((t) => h("th", { scope: "col" }, t)))),
-      h("tbody", null, view.list.map(row))));
+      h("tbody", null, view.list.map(row)))));
 }
 
 draw();

@@ -2,10 +2,10 @@
 // calls of its server. It knows no network: app.js gives it a real server,
 // the storybook a silent one.
 
-import { clockTime, h, icon, render, user } from "./dom.js";
+import { clockTime, h, icon, kbd, render, soon, user } from "./dom.js";
 import { initial, reduce } from "./store.js";
-import { briefing, checklist, customerName, neighbour, shownDraft, standing, streaming, waiting } from "./select.js";
-import { ariaChord, Keys, KeysDialog } from "./keys.js";
+import { announcement, briefing, checklist, customerName, loading, neighbour, shownDraft, standing, streaming, waiting } from "./select.js";
+import { ariaChord, Keys, KeysDialog, pretty } from "./keys.js";
 import { WhyDialog } from "./why.js";
 import { drawLink, drawSignIn, drawTop } from "./status.js";
 import * as memory from "./memory.js";
@@ -24,7 +24,7 @@ const LULL_MS = 700;
 
 export class Desk {
   state = initial();
-  #root; #server; #clock; #keys = new Keys(); #keysDialog; #why; #el = {}; #due = false; #menu = ""; #brief = new Map(); #said = ""; #lull = 0; #toast = "";
+  #root; #server; #clock; #keys = new Keys(); #keysDialog; #why; #el = {}; #menu = ""; #brief = new Map(); #said = ""; #lull = 0; #toast = "";
 
   // server: see Server in app.js. clock gives the time in milliseconds.
   constructor(root, server, clock = Date.now) {
@@ -46,29 +46,26 @@ export class Desk {
     this.draw();
   }
 
-  // draw happens once per frame however many things changed.
-  draw() {
-    if (this.#due) return;
-    this.#due = true;
-    queueMicrotask(() => {
-      this.#due = false;
-      this.#draw();
-    });
-  }
+  draw = soon(() => this.#draw());
 
   get #chat() { return this.state.chats[this.state.open]; }
   get #shown() { const c = this.#chat; return c?.suggestions[c.shown]; }
 
   actions = {
     chord: (id) => this.#keys.chord(id),
-    select: (id) => { this.#menu = ""; this.dispatch({ type: "conversation.select", id }); this.#server.open(id); },
+    select: (id) => {
+      this.#menu = "";
+      this.dispatch({ type: "conversation.select", id });
+      this.#showRow();
+      this.#server.open(id);
+    },
     composing: (on) => this.state.open && this.dispatch({ type: "composing", id: this.state.open, on }),
     typing: () => this.#server.typing(this.state.open),
     check: (text, suggestionID) => this.#server.check(this.state.open, text, suggestionID),
     send: () => {
       const box = this.#el.composer, chat = this.#chat;
       if (!chat || box.empty) return;
-      const { text, suggestionID } = box.clear();
+      const { text, suggestionID } = box.clear(); // a button that was pressed has nothing to send now: the focus goes to the box
       this.#server.send(chat.id, text, suggestionID, chat.lastSeq);
     },
     retry: (id, replyID) => this.#server.resend(id, replyID),
@@ -81,6 +78,8 @@ export class Desk {
     insert: ({ replace = false } = {}) => this.#use(this.#shown, shownDraft(this.#shown)?.sentences, replace),
     insertSentence: (i) => this.#use(this.#shown, [shownDraft(this.#shown).sentences[i]], false),
     insertFolded: (id) => this.#use(this.#chat.suggestions[id], shownDraft(this.#chat.suggestions[id]).sentences, false),
+    insertText: (text, hit) => this.#use({ id: "", hits: hit ? [hit] : [] }, [{ text, citations: hit ? [{ passage_id: hit.passage_id }] : [] }], false),
+    search: (text) => this.#server.search(text),
     option: (i) => { const o = this.#shown?.options?.[i]; if (o) this.actions.ask(o.id); },
     ask: (instruction) => {
       this.dispatch({ type: "suggestion.asked", id: this.state.open });
@@ -105,7 +104,11 @@ export class Desk {
     },
     freshen: () => this.#freshen(this.state.open, this.#shown),
     why: () => this.#shown && this.#why.show(this.#shown, (id) => this.#server.suggestion(id)),
-    take: () => this.state.open && this.#try(this.#server.take(this.state.open)),
+    take: () => {
+      const c = this.state.queue.byId[this.state.open];
+      if (!this.#chat || this.#mine(c) || c?.status === "closed") return false;
+      this.#try(this.#server.take(this.state.open));
+    },
     close: (resolution) => { this.#menu = ""; this.#try(this.#server.close(this.state.open, resolution)); this.draw(); },
     giveBack: (reason) => { this.#menu = ""; this.#try(this.#server.giveBack(this.state.open, reason)); this.draw(); },
     menu: (name) => this.#showMenu(name),
@@ -126,8 +129,14 @@ export class Desk {
     start: () => this.#server.start(),
     signIn: (token) => this.#server.signIn(token),
     signOut: () => this.#server.signOut(),
-    view: (view) => this.dispatch({ type: "view", view }),
+    view: (view) => { this.dispatch({ type: "view", view }); this.#showRow(); },
   };
+
+  // #showRow keeps the open conversation in sight: by keyboard one walks out of it.
+  #showRow() {
+    this.#draw();
+    this.#el.queue.querySelector(".queue-row.is-open")?.scrollIntoView({ block: "nearest" });
+  }
 
   get theme() { return document.documentElement.dataset.theme || "auto"; }
 
@@ -142,7 +151,7 @@ export class Desk {
   }
 
   #use(s, sentences, replace) {
-    if (!s || !sentences?.length) return;
+    if (!s || !sentences?.length || !this.#chat) return;
     if (this.state.view === "aside") this.dispatch({ type: "view", view: "chat" });
     this.#draw(); // a narrow window must show the box before it can take the text
     this.#el.composer.insert(s, sentences, { replace });
@@ -191,6 +200,7 @@ export class Desk {
       tick_step: () => this.#setStep("done"),
       skip_step: () => this.#setStep("skipped"),
       ask: () => { this.#reveal("aside"); panel.focusAsk(); },
+      search: () => { this.#reveal("aside"); panel.focusSearch(); },
       good: () => this.actions.mark("good"),
       bad: () => this.actions.mark("bad"),
       why: () => this.actions.why(),
@@ -251,10 +261,11 @@ export class Desk {
   // #announce says to screen readers that a draft is there: once, never tokens.
   #announce() {
     const s = this.#shown, chat = this.#chat;
-    if (!s || s.phase !== "ready" || !shownDraft(s) || (chat.answered && s.for_seq < chat.answered.seq)) return;
-    if (this.#said === s.id) return;
+    if (!s || loading(chat) || this.#said === s.id || (chat.answered && s.for_seq < chat.answered.seq)) return;
+    const words = announcement(s);
+    if (!words) return;
     this.#said = s.id;
-    this.#el.live.textContent = `Draft ready, ${s.hits.length} source${s.hits.length === 1 ? "" : "s"}`;
+    this.#el.live.textContent = words;
   }
 
   #build() {
@@ -263,16 +274,18 @@ export class Desk {
     el.link = h("div", { class: "link-slot", role: "status" });
     el.queue = document.createElement("aside-queue");
     el.queueNav = h("nav", { class: "pane pane-queue", "aria-label": "Conversations" }, el.queue);
-    el.head = h("div", { class: "chat-head" });
+    el.head = h("header", { class: "chat-head" });
     el.transcript = document.createElement("aside-transcript");
     el.composer = document.createElement("aside-composer");
     el.empty = h("div", { class: "chat-empty" });
     el.toast = h("div", { class: "toast", role: "status" });
-    el.main = h("main", { class: "pane pane-chat", "aria-label": "Conversation" }, el.head, el.transcript, el.toast, el.composer, el.empty);
+    el.main = h("section", { class: "pane pane-chat", "aria-label": "Conversation" }, el.head, el.transcript, el.toast, el.composer, el.empty);
     el.panel = document.createElement("aside-suggestion");
-    el.side = h("aside", { class: "pane pane-aside", "aria-label": "Aside" }, el.panel);
+    el.side = h("section", { class: "pane pane-aside", "aria-label": "Aside" }, el.panel);
     el.tabs = h("nav", { class: "tabs", "aria-label": "Panes" });
-    el.desk = h("div", { class: "desk" }, el.top, el.link, h("div", { class: "panes" }, el.queueNav, el.main, el.side), el.tabs);
+    // One main for all three: a narrow window shows but one of them.
+    el.desk = h("div", { class: "desk" }, el.top, el.link, h("main", { class: "panes" }, el.queueNav, el.main, el.side), el.tabs);
+    el.desk.addEventListener("focuslost", () => this.#chat && el.composer.focusText());
     el.signIn = h("main", { class: "sign-in-page" });
     el.live = h("p", { class: "sr", "aria-live": "polite", id: "announce" });
     this.#root.append(el.desk, el.signIn, el.live);
@@ -281,9 +294,14 @@ export class Desk {
   #draw() {
     const { state, actions, theme } = this, el = this.#el, now = this.#clock();
     const inside = state.session.state === "signed_in";
+    const left = !inside && !el.desk.hidden;
     el.desk.hidden = !inside;
     el.signIn.hidden = inside;
-    if (!inside) return drawSignIn(el.signIn, state, actions);
+    if (!inside) {
+      drawSignIn(el.signIn, state, actions);
+      if (left) el.signIn.querySelector("a, input, button")?.focus();
+      return;
+    }
     render(el.signIn);
     const chat = this.#chat;
     el.desk.dataset.view = state.view;
@@ -304,18 +322,20 @@ export class Desk {
     document.title = (yours + anyone ? `(${yours + anyone}) ` : "") + "Aside";
   }
 
+  #mine(c) { return Boolean(c?.agent) && c.agent === this.state.session.sub && c.status !== "waiting"; }
+
   #chatHead(chat) {
     const c = this.state.queue.byId[chat.id], me = this.state.session.sub;
-    const mine = c?.agent && c.agent === me;
+    const mine = this.#mine(c);
     const closed = c?.status === "closed" || chat.closed;
-    const also = chat.agents.filter((name) => name && name !== this.state.session.name && name !== me);
+    const also = chat.agents.filter((name) => name && name !== this.state.session.name && name !== me && name !== c?.agent_name);
     const since = [chat.entries[0]?.at, c?.created_at].filter(Boolean).sort((a, b) => new Date(a) - new Date(b))[0]; // a tool may report late
     const who = !c ? "" : closed ? "closed" : c.status === "bot" ? "with the bot" : c.status === "waiting" ? "waiting for a person" : mine ? "with you" : ["with ", user("bdi", null, c.agent_name || "a colleague")];
     return [
       h("div", { class: "chat-title" }, h("h1", null, user("bdi", null, customerName(c, chat) || chat.id)),
         h("p", { class: "chat-sub" }, h("span", null, who), also.length > 0 && h("span", null, "also here: ", user("bdi", null, also.join(", "))), since && h("span", { class: "chat-since", title: chat.id }, "since " + clockTime(since)))),
       h("div", { class: "chat-buttons" },
-        !mine && !closed && h("button", { class: "button accent", on: { click: () => this.actions.take() } }, "Take", h("kbd", { "aria-hidden": "true" }, this.#keys.chord("take").replace("+", " "))),
+        !mine && !closed && h("button", { class: "button accent", "aria-keyshortcuts": ariaChord(this.#keys.chord("take")), on: { click: () => this.actions.take() } }, "Take", kbd(pretty(this.#keys.chord("take")))),
         mine && !closed && !this.#menu && [["give_back", "Give back…"], ["close", "Close…"]].map(([id, label]) =>
           h("button", { class: "button plain", key: id, "aria-haspopup": "true", "aria-keyshortcuts": ariaChord(this.#keys.chord(id)), on: { click: () => this.#showMenu(id) } }, label)),
         this.#menu && this.#menuChips(MENUS[this.#menu])),
@@ -372,6 +392,6 @@ function emptyChat(state, keys) {
   if (!state.queue.loaded) return h("h1", { class: "empty-title" }, "Loading…");
   return [
     h("h1", { class: "empty-title" }, any ? "Choose a conversation" : "All quiet"),
-    h("p", null, any ? ["Or press ", h("kbd", null, keys.chord("next_conversation").replace("+", " ")), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
+    h("p", null, any ? ["Or press ", h("kbd", null, pretty(keys.chord("next_conversation"))), " for the one that waits longest."] : "When a customer asks for a person, the conversation appears on the left."),
   ];
 }

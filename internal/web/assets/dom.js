@@ -38,11 +38,33 @@ export function user(tag, props, ...children) {
 }
 
 // render makes host's children equal to nodes, changing only what differs, so
-// that focus, selection and scroll position stay where the agent left them.
+// that focus, selection and scroll position stay where the agent left them. When
+// what had the focus is gone, "focuslost" bubbles up to whoever has another place.
 export function render(host, ...nodes) {
   const next = document.createDocumentFragment();
   append(next, nodes);
+  const focused = host.getRootNode().activeElement;
+  const inside = focused && focused !== host && host.contains(focused);
   children(host, next);
+  if (inside && (!focused.isConnected || focused.disabled)) host.dispatchEvent(new Event("focuslost", { bubbles: true }));
+}
+
+// soon gives a function that draws once however many things changed: at once, but
+// no more often than a screen shows. Opening a long chat is hundreds of events.
+export function soon(draw) {
+  const FRAME_MS = 16;
+  let due = false, last = -Infinity;
+  const now = () => {
+    due = false;
+    draw();
+    last = performance.now();
+  };
+  return () => {
+    if (due) return;
+    due = true;
+    if (performance.now() - last < FRAME_MS) setTimeout(now, FRAME_MS);
+    else queueMicrotask(now);
+  };
 }
 
 function same(a, b) {

@@ -2,18 +2,26 @@
 // the ways policy allows, the next steps. Everything scrolls inside; the head
 // with the state and the dock with the draft's buttons stay.
 
-import { clockTime, h, icon, kbd, millis, render, safeHref, shortDate, span, user } from "./dom.js";
-import { checklist, customerName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, spelled, standing, streaming, waitingNote } from "./select.js";
+import { clockTime, h, icon, kbd, millis, plural, render, safeHref, shortDate, span, user } from "./dom.js";
+import { checklist, givenName, lastCustomerTurn, question, sentences, shownDraft, shownVerdicts, sourceName, spelled, standing, streaming, waitingNote } from "./select.js";
 import { ariaChord, pretty } from "./keys.js";
 
 const FIRST_SOURCES = 3;
 const STALE_MS = 365 * 864e5;
 const KINDS = { do: "Do", ask: "Ask", say: "Say", offer: "Offer", hand_over: "Hand over" };
 const REASONS = [["wrong_fact", "Wrong fact"], ["outdated", "Outdated source"], ["off_topic", "Not what they asked"], ["tone", "Tone"], ["bad_timing", "Bad timing"]];
+// What to ask when nothing answers, in the customer's language.
+const ASKS = {
+  en: "Could you tell me a little more, so that I can find the right answer?",
+  de: "Können Sie mir etwas mehr dazu sagen, damit ich die richtige Antwort finde?",
+  fr: "Pouvez-vous m’en dire un peu plus, pour que je trouve la bonne réponse ?",
+  es: "¿Me puede contar un poco más, para que encuentre la respuesta correcta?",
+  pt: "Pode contar-me um pouco mais, para eu encontrar a resposta certa?",
+};
 const PICTURES = { ready: "check", check: "alert", none: "search", superseded: "clock", answered: "check", instant: "pen" };
 
 class Suggestion extends HTMLElement {
-  #head; #scroll; #dock; #view = fresh(""); #watch; #draftSeen = true; #args = null;
+  #head; #scroll; #dock; #view = fresh(""); #watch; #draftSeen = true; #args = null; #find = null; #conversation = "";
 
   connectedCallback() {
     if (this.#head) return;
@@ -21,6 +29,10 @@ class Suggestion extends HTMLElement {
     this.#scroll = h("div", { class: "panel-scroll", tabindex: "0", role: "region", "aria-label": "Sources, draft and next steps" });
     this.#dock = h("footer", { class: "panel-dock" });
     this.append(this.#head, this.#scroll, this.#dock);
+    this.addEventListener("focuslost", (e) => {
+      e.stopPropagation();
+      this.#scroll.focus({ preventScroll: true });
+    });
     this.#watch = new IntersectionObserver((es) => {
       this.#draftSeen = es.at(-1).isIntersecting;
       this.#draw();
@@ -30,16 +42,50 @@ class Suggestion extends HTMLElement {
   update(state, actions, now) {
     this.#args = { state, actions, now };
     const chat = state.chats[state.open];
+    if (this.#conversation && this.#conversation !== state.open) this.#find = null;
+    this.#conversation = state.open;
     const id = chat ? chat.id + "/" + chat.shown : "";
     if (this.#view.id !== id) this.#view = fresh(id);
     this.#draw();
   }
 
-  focusSources() { this.#scroll.querySelector(".source-toggle")?.focus(); }
+  focusSources() { this.#scroll.querySelector(".sources .source-toggle")?.focus(); }
   focusDraft() { this.#scroll.querySelector(".sentence")?.focus(); }
   focusSteps() { (this.#scroll.querySelector(".step.is-current input") ?? this.#scroll.querySelector(".step input"))?.focus(); }
   focusAsk() { this.#dock.querySelector(".ask-input")?.focus(); }
   askReason() { this.#set({ bad: true }); }
+
+  // focusSearch opens the agent's own search of the pages. It outlives the card,
+  // not the conversation: a new suggestion takes nothing of it away.
+  focusSearch() {
+    this.#find ??= { text: "", asked: "", hits: null, trouble: "", from: this.getRootNode().activeElement };
+    this.#draw();
+    this.#scroll.scrollTop = 0;
+    this.#scroll.querySelector(".find-input")?.focus();
+  }
+
+  #endSearch() {
+    const { from } = this.#find;
+    this.#find = null;
+    this.#draw();
+    (from?.isConnected && from !== from.ownerDocument.body ? from : this.#head.querySelector(".find-button"))?.focus();
+  }
+
+  async #search() {
+    const find = this.#find, asked = find.text.trim();
+    if (!asked) return;
+    Object.assign(find, { asked, hits: null, trouble: "" });
+    this.#draw();
+    let hits = null, trouble = "";
+    try {
+      hits = await this.#args.actions.search(asked);
+    } catch (err) {
+      trouble = `That could not be searched: ${err.message}`;
+    }
+    if (find !== this.#find || find.asked !== asked) return;
+    Object.assign(find, { hits, trouble });
+    this.#draw();
+  }
 
   #set(change) {
     Object.assign(this.#view, change);
@@ -54,8 +100,8 @@ class Suggestion extends HTMLElement {
     const st = standing(state, chat, now);
     const past = chat?.answered && s && s.for_seq <= chat.answered.seq && !chat.next;
     this.dataset.state = st.kind;
-    render(this.#head, head(chat, s, st, past, this.#view, (c) => this.#set(c)));
-    render(this.#scroll, this.#body(state, chat, s, st, past, a, now));
+    render(this.#head, head(chat, s, st, past, this.#view, (c) => this.#set(c), a.search && this.#searchButton(a)));
+    render(this.#scroll, this.#find && this.#found(a, now), this.#body(state, chat, s, st, past, a, now));
     render(this.#dock, this.#bottom(state, chat, s, st, past, a));
     const draft = this.#scroll.querySelector(".draft");
     if (draft !== this.#view.watched) {
@@ -72,8 +118,8 @@ class Suggestion extends HTMLElement {
     const chosen = state.status?.model?.state === "none" && s?.phase !== "failed"; // nothing is amiss: it stands below what helps
     if (!s || s.question?.quiet) return [!chosen && notice, quiet(state, chat, s, st, now), steps(chat, a), chosen && notice];
     if (past) {
-      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.answered.mine
-        ? ["Sent. ", "Aside listens for ", user("bdi", null, customerName(state.queue.byId[chat.id], chat) || "the customer"), "’s answer."]
+      return [!chosen && notice, h("div", { class: "panel-quiet" }, h("p", null, chat.closed ? "This conversation is closed." : chat.answered.mine
+        ? ["Sent. ", "Aside listens for ", user("bdi", null, givenName(state, chat) || "the customer"), "’s answer."]
         : [user("bdi", null, chat.answered.name || "A colleague"), " answered this message. The draft is folded away."])),
         steps(chat, a), this.#folded(chat, chat.shown, "Draft for the last message"), quietLine(s, a)];
     }
@@ -110,6 +156,26 @@ class Suggestion extends HTMLElement {
         : first.map((x) => this.#source(x, now)));
   }
 
+  #searchButton(a) {
+    const chord = a.chord("search");
+    return h("button", { class: "icon-button find-button", "aria-label": "Search your pages", title: `Search your pages (${pretty(chord)})`, "aria-keyshortcuts": ariaChord(chord), "aria-expanded": String(Boolean(this.#find)),
+      on: { click: () => (this.#find ? this.#endSearch() : this.focusSearch()) } }, icon("search"));
+  }
+
+  #found(a, now) {
+    const f = this.#find;
+    const said = f.trouble || (f.asked && !f.hits ? "Searching…" : f.hits && !f.hits.length ? `Nothing found for “${f.asked}”.` : f.hits ? `${plural(f.hits.length, "passage")} for “${f.asked}”` : "");
+    return h("section", { class: "part found", key: "found", role: "search", "aria-label": "Search your pages" },
+      h("form", { class: "ask", on: { submit: (e) => { e.preventDefault(); this.#search(); } } },
+        h("input", { class: "ask-input find-input", type: "text", enterkeyhint: "search", "aria-label": "Search your pages", placeholder: "Search your pages…", dir: "auto", maxlength: "500", value: f.text, on: {
+          input: (e) => { f.text = e.target.value; },
+          keydown: (e) => { if (e.key === "Escape") { e.preventDefault(); e.stopPropagation(); this.#endSearch(); } },
+        } }),
+        h("button", { class: "icon-button", type: "button", "aria-label": "Close the search", on: { click: () => this.#endSearch() } }, icon("close"))),
+      h("p", { class: "found-said quiet", role: "status" }, user("bdi", null, said)),
+      (f.hits ?? []).map((hit, i) => this.#source({ hit, number: i + 1, cited: false }, now)));
+  }
+
   #source({ hit, number, cited }, now) {
     const open = this.#view.open.has(hit.passage_id);
     const internal = hit.audience !== "public";
@@ -129,6 +195,7 @@ class Suggestion extends HTMLElement {
       open && h("p", { class: "source-meta" },
         internal ? h("span", { class: "tag is-internal" }, icon("lock"), "internal, not for the customer") : h("span", { class: "tag" }, icon("globe"), "public"),
         dated && h("span", { class: stale ? "tag is-stale" : null }, stale && icon("alert"), "updated " + shortDate(hit.updated_at, now) + (stale ? ", over a year ago" : "")),
+        hit.quote && this.#conversation && h("button", { class: "link", on: { click: () => this.#args.actions.insertText(hit.quote, hit) } }, "Insert the sentence"),
         href && h("a", { href, target: "_blank", rel: "noopener noreferrer", "aria-label": `Open ${hit.title} in a new tab` }, "open", icon("open"))));
   }
 
@@ -142,7 +209,7 @@ class Suggestion extends HTMLElement {
   // #aim shows the words a sentence stands on.
   #aim(number, citation) {
     this.#set({ open: new Set(this.#view.open).add(citation.passage_id), aim: { passage: citation.passage_id, quote: citation.quote } });
-    const card = this.#scroll.querySelector(`[data-source="${number}"]`);
+    const card = this.#scroll.querySelector(`.sources [data-source="${number}"]`);
     (card?.querySelector("mark") ?? card)?.scrollIntoView({ block: "nearest" });
     this.#args.actions.freshen();
   }
@@ -218,7 +285,8 @@ class Suggestion extends HTMLElement {
       h("p", { class: "nothing-lead" }, s.reason || "Nothing in the knowledge carries an answer to this."),
       terms.length > 0 && h("p", { class: "terms" }, h("span", { class: "quiet" }, "Looked for "), [...new Set(terms.map((t) => spelled(t.text, s.question.text)))].map((t) => user("span", { class: "term" }, t))),
       h("div", { class: "nothing-buttons" },
-        h("button", { class: "button small", on: { click: () => a.ask("ask the customer for what is missing") } }, "Ask the customer…"),
+        h("button", { class: "button small", on: { click: () => a.insertText(ASKS[s.question?.language] ?? ASKS.en) } }, "Ask the customer…"),
+        a.search && h("button", { class: "button small", on: { click: () => this.focusSearch() } }, icon("search"), "Search…"),
         h("button", { class: "button small", disabled: flagged, on: { click: () => a.feedback("bad", "off_topic") } }, icon("flag"), flagged ? "Gap flagged" : "Flag gap")));
   }
 
@@ -227,17 +295,18 @@ class Suggestion extends HTMLElement {
     const draft = shownDraft(s);
     const usable = draft?.sentences?.length && !s.dismissed && s.phase !== "superseded";
     const done = ["ready", "abstained", "failed"].includes(s.phase);
-    if (!usable && !done) return null;
+    const comes = !done && s.phase !== "superseded"; // the agent who asked for a change has the focus there
+    if (!usable && !done && !comes) return null;
     return [
       usable && !this.#draftSeen && h("button", { class: "dock-peek", on: { click: () => this.#scroll.querySelector(".draft")?.scrollIntoView({ block: "start" }) } },
         h("span", { class: "quiet" }, "Draft"), user("span", { class: "peek-text" }, draft.text)),
       this.#view.bad && h("div", { class: "chips", role: "group", "aria-label": "What is wrong with it?", key: "chips" },
         REASONS.map(([code, label]) => h("button", { class: "chip", on: { click: () => { a.feedback("bad", code); this.#set({ bad: false }); } } }, label)),
         h("button", { class: "icon-button", "aria-label": "No reason", on: { click: () => this.#set({ bad: false }) } }, icon("close"))),
-      usable && h("form", { class: "ask", key: "ask", on: { submit: (e) => { e.preventDefault(); const text = this.#view.ask.trim(); if (text) { a.ask(text); this.#set({ ask: "" }); } } } },
+      (usable || comes) && h("form", { class: "ask", key: "ask", on: { submit: (e) => { e.preventDefault(); const text = this.#view.ask.trim(); if (text) { a.ask(text); this.#set({ ask: "" }); } } } },
         h("input", { class: "ask-input", type: "text", "aria-label": "Ask for a change of the draft", placeholder: "Ask for a change: shorter, warmer, offer the refund…", dir: "auto", maxlength: "500", value: this.#view.ask, on: { input: (e) => { this.#view.ask = e.target.value; } } }),
         kbd(pretty(a.chord("ask")))),
-      h("div", { class: "dock-row", key: "row" },
+      (usable || done) && h("div", { class: "dock-row", key: "row" },
         usable && h("button", { class: "button accent", "aria-keyshortcuts": ariaChord(a.chord("insert")), on: { click: () => a.insert() } }, "Insert", kbd(pretty(a.chord("insert")))),
         usable && h("button", { class: "button plain", "aria-keyshortcuts": ariaChord(a.chord("replace")), on: { click: () => a.insert({ replace: true }) } }, "Replace", kbd(pretty(a.chord("replace")))),
         h("span", { class: "spring" }),
@@ -256,13 +325,15 @@ const isPress = (e) => (e.key === "Enter" || e.key === " ") && !e.ctrlKey && !e.
 
 const fresh = (id) => ({ id, open: new Set(), aim: null, more: false, bad: false, ask: "", wide: false, pressed: -1, watched: null });
 
-function head(chat, s, st, past, view, set) {
+function head(chat, s, st, past, view, set, search) {
   const t = s?.timings;
   const asked = chat && s && !past && !s.question?.quiet ? question(chat, s) : "";
   return [
     h("div", { class: "panel-state" },
       h("h2", { class: "standing is-" + st.kind }, PICTURES[st.kind] ? icon(PICTURES[st.kind]) : h("i", { class: "pulse", "aria-hidden": "true" }), user("span", null, st.word)),
-      t && !past && st.kind !== "superseded" && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, draftTime(s) ? ` · draft ${millis(draftTime(s))}` : "")),
+      h("span", { class: "spring" }),
+      t && !past && st.kind !== "superseded" && h("span", { class: "timing" }, `sources ${millis(t.passages_ms)}`, draftTime(s) ? ` · draft ${millis(draftTime(s))}` : ""),
+      search),
     asked && h("blockquote", { class: "asked" + (view.wide ? " is-wide" : ""), dir: "auto", on: { click: () => set({ wide: !view.wide }) } }, asked),
     s?.instruction && !past && h("p", { class: "instruction" }, "You asked: ", user("bdi", null, wish(chat, s.instruction))),
   ];
@@ -346,12 +417,12 @@ function stepKey(e, x, a) {
 }
 
 function quiet(state, chat, s, st, now) {
-  const name = customerName(state.queue.byId[chat.id], chat) || "the customer";
+  const name = givenName(state, chat);
   const last = lastCustomerTurn(chat);
   if (chat.closed) return h("div", { class: "panel-quiet" }, h("p", null, "This conversation is closed."));
-  if (st.kind === "listening") return h("div", { class: "panel-quiet" }, h("p", null, user("bdi", null, name), " is typing. Sources come as soon as there is something to look up."));
+  if (st.kind === "listening") return h("div", { class: "panel-quiet" }, h("p", null, user("bdi", null, name || "The customer"), " is typing. Sources come as soon as there is something to look up."));
   return h("div", { class: "panel-quiet" },
-    h("p", null, s?.question?.quiet ? `Nothing to look up in that (${s.question.quiet}).` : last ? ["Aside listens to ", user("bdi", null, name), ". Sources and a draft appear here with the next question."] : "Nothing was asked yet."));
+    h("p", null, s?.question?.quiet ? `Nothing to look up in that (${s.question.quiet}).` : last ? ["Aside listens to ", user("bdi", null, name || "the customer"), ". Sources and a draft appear here with the next question."] : "Nothing was asked yet."));
 }
 
 function modelNotice(state, s) {

@@ -40,6 +40,10 @@ class Queue extends HTMLElement {
   }
 }
 
+// handedOver: the bot spoke last, and only to say so. What the customer wants is
+// told by the summary.
+const handedOver = (c) => c.status === "waiting" && c.last_role === "bot" && c.handoff?.summary;
+
 function row(state, c, actions, now) {
   const isUnread = unread(state, c);
   const late = c.waiting_since && now - new Date(c.waiting_since) > 3 * 60_000;
@@ -54,7 +58,7 @@ function row(state, c, actions, now) {
       user("span", { class: "queue-name" }, c.customer_name || "Visitor"),
       isUnread && h("span", { class: "unread" }, h("span", { class: "sr" }, "unread")),
       c.waiting_since && h("time", { class: "queue-wait" + (late ? " is-late" : ""), title: "waiting for an answer" }, waited(c.waiting_since, now))),
-    user("span", { class: "queue-preview" }, c.last_role === "agent" ? h("span", { class: "quiet" }, mine ? "You: " : "Agent: ") : c.last_role === "bot" ? h("span", { class: "quiet" }, "Bot: ") : null, c.preview || "No messages yet"),
+    handedOver(c) ? user("span", { class: "queue-preview" }, c.handoff.summary) : user("span", { class: "queue-preview" }, c.last_role === "agent" ? h("span", { class: "quiet" }, mine ? "You: " : "Agent: ") : c.last_role === "bot" ? h("span", { class: "quiet" }, "Bot: ") : null, c.preview || "No messages yet"),
     c.status === "waiting" && c.handoff && h("span", { class: "queue-note" }, icon("arrow"), [fromBot(c.handoff) && "from the bot", reasonWords(c.handoff)].filter(Boolean).join(" · ")),
     c.status === "bot" && h("span", { class: "queue-note is-quiet" }, icon("bot"), "the bot answers"),
     c.status === "open" && c.agent && !mine && h("span", { class: "queue-note is-quiet" }, "with ", user("bdi", null, c.agent_name || "a colleague")),

@@ -27,7 +27,7 @@ export function waiting(state) {
 const time = (at) => (at ? new Date(at).getTime() : 0);
 
 export const unread = (state, c) =>
-  c.id !== state.open && c.status !== "closed" && c.last_role === "customer" && c.last_seq > (state.seen[c.id] ?? 0);
+  c.id !== state.open && c.status !== "closed" && (c.last_role === "customer" || c.status === "waiting") && c.last_seq > (state.seen[c.id] ?? 0);
 
 // neighbour is the conversation before (-1) or after (+1) the open one.
 export function neighbour(state, step) {
@@ -39,6 +39,9 @@ export function neighbour(state, step) {
 
 export const customerName = (conversation, chat) =>
   conversation?.customer_name || chat?.entries.find((e) => e.kind === "turn" && e.role === "customer" && e.name)?.name || (conversation ? "Visitor" : "");
+
+// givenName is the name they go by, where there is one.
+export const givenName = (state, chat) => state.queue.byId[chat.id]?.customer_name || customerName(null, chat);
 
 // briefing is the newest hand-over that says what happened so far.
 export const briefing = (chat) => chat?.entries.findLast((e) => e.kind === "handoff" && (e.summary || e.tried?.length));
@@ -75,10 +78,15 @@ export function waitingNote(chat) {
   return "";
 }
 
-// question is what the suggestion answers, in the customer's words.
+// question is what the suggestion answers, in the customer's words. Where secrets
+// were hidden from the search ("[MAIL_1]"), it is what they wrote since the answer
+// before.
 export function question(chat, s) {
-  if (s?.question?.text) return s.question.text;
-  return chat.entries.find((e) => e.seq === s?.for_seq)?.text ?? "";
+  const text = s?.question?.text ?? "";
+  if (text && !/\[[A-Z]+_\d+\]/.test(text)) return text;
+  const turns = chat.entries.filter((e) => e.kind === "turn" && e.seq <= s?.for_seq && !e.action && e.role !== "system");
+  const answer = turns.findLastIndex((e) => e.role !== "customer");
+  return turns.slice(answer + 1).map((e) => e.text).join(" ") || text;
 }
 
 export const lastCustomerTurn = (chat) => chat.entries.findLast((e) => e.kind === "turn" && e.role === "customer");
@@ -108,6 +116,17 @@ export function standing(state, chat, now) {
   if (s.standing === "check") return { kind: "check", word: `Check ${count(s.check_count || 1, "fact")}` };
   if (s.phase === "failed") return { kind: "instant", word: "Instant draft" };
   return { kind: "ready", word: "Ready" };
+}
+
+// loading: what happened before it was opened is still coming in. None of it is news.
+export const loading = (chat) => !chat.opened || chat.lastSeq < chat.upTo;
+
+// announcement is what screen readers say of a suggestion, once.
+export function announcement(s) {
+  if (s.phase === "abstained" && !s.question?.quiet) return "No source answers this";
+  if (s.phase !== "ready" || !shownDraft(s)) return "";
+  const sources = count(s.hits.length, "source");
+  return s.standing === "check" ? `Draft with ${count(s.check_count || 1, "fact")} to check, ${sources}` : `Draft ready, ${sources}`;
 }
 
 const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;

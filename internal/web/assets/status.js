@@ -47,7 +47,7 @@ export function drawLink(host, state, actions, now) {
   }
   const left = l.state === "waiting" ? Math.max(0, Math.ceil((l.retryAt - now) / 1000)) : 0;
   render(host, h("div", { class: "link-banner", key: "link" }, icon("offline"),
-    h("p", null, h("b", null, "Connection lost."), " You can read and write on; nothing is lost. ", h("span", { class: "countdown" }, left ? `Trying again in ${left} s` : "Connecting…")),
+    h("p", null, h("b", null, "Connection lost."), " You can read and write on; nothing is lost. ", h("span", { class: "countdown", "aria-hidden": "true" }, left ? `Trying again in ${left} s` : "Connecting…")),
     h("button", { class: "button small", disabled: l.state !== "waiting", on: { click: () => actions.reconnect() } }, "Try now")));
 }
 

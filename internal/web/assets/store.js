@@ -20,7 +20,7 @@ export function initial() {
 
 export function newChat(id) {
   return {
-    id, lastSeq: 0, opened: false, early: {},
+    id, lastSeq: 0, opened: false, upTo: 0, early: {}, // upTo: what had happened when it was opened
     entries: [], // what the transcript shows: {kind: turn · handoff · closed, seq, …}
     outbox: [], // replies on their way: {id, text, suggestionID, state: sending · failed, error, seq}
     suggestions: {}, shown: "", next: "", folded: "",
@@ -51,7 +51,7 @@ export function reduce(state, action) {
         action.id,
       );
     case "conversation.opened":
-      return chat(state, action.id, (c) => ({ ...c, opened: true }));
+      return chat(state, action.id, (c) => ({ ...c, opened: true, upTo: action.seq ?? 0 }));
     case "conversation.reset": // the server's log is another one than we knew
       return state.chats[action.id] ? { ...state, chats: { ...state.chats, [action.id]: { ...newChat(action.id), outbox: state.chats[action.id].outbox } } } : state;
     case "frame":

@@ -23,7 +23,7 @@ function show(story) {
   const silent = {
     open() {}, typing() {}, reconnect() {}, start() {}, signIn() {}, signOut() {}, resend() {}, forget() {},
     send(id, text, suggestionID) { desk.dispatch({ type: "reply.queued", id, reply: { id: "c-story", text, suggestionID } }); },
-    request: never, take: never, giveBack: never, close: never,
+    search: async () => story.search ?? [], request: never, take: never, giveBack: never, close: never,
     step: async () => {}, feedback: async () => {},
     check: async (id, text) => story.check?.(text) ?? [],
     suggestion: async () => story.stored ?? desk.state.chats[desk.state.open].suggestions[desk.state.chats[desk.state.open].shown],
@@ -37,6 +37,6 @@ function show(story) {
   };
   requestAnimationFrame(() => {
     story.then?.(desk);
-    requestAnimationFrame(settled);
+    setTimeout(() => requestAnimationFrame(settled), 20); // a draw may wait for the next frame
   });
 }

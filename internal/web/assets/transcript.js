@@ -2,7 +2,7 @@
 // the agent is there and stays put when they have scrolled up.
 
 import { clockTime, dayName, h, icon, plural, render, safeHref, user } from "./dom.js";
-import { briefing, customerName, typingNow } from "./select.js";
+import { briefing, customerName, loading, typingNow } from "./select.js";
 import { fromBot, reasonWords } from "./queue.js";
 
 const NEAR_PX = 60;
@@ -31,9 +31,10 @@ class Transcript extends HTMLElement {
     const changed = this.#conversation !== chat.id;
     // Scrolled up since we last set the position, even if its event is yet to come.
     const stay = !changed && !(this.#stuck && (this.#scroll.scrollTop >= this.#set - 2 || this.#atBottom()));
-    const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.session.sub, dayName(now, now)];
+    const signature = [state.link.state, chat.entries, chat.outbox, chat.outcomes, state.queue.byId[chat.id]?.customer_name, state.queue.byId[chat.id]?.agent, state.session.sub, dayName(now, now)];
     if (changed || !this.#drawn || signature.some((x, i) => x !== this.#drawn[i])) {
       this.#drawn = signature;
+      this.#log.setAttribute("aria-live", changed || loading(chat) ? "off" : "polite"); // a long chat is not read out
       render(this.#log, rows(state, chat, actions, now));
     }
     render(this.#typing, typingLine(state, chat, now));
@@ -92,11 +93,13 @@ function rows(state, chat, actions, now) {
 }
 
 function entry(state, chat, e, before) {
-  if (e.kind === "handoff") return handoff(state, e, e.seq === briefing(chat)?.seq);
+  if (e.kind === "handoff") return handoff(state, e, e.summary === briefing(chat)?.summary);
   if (e.kind === "closed") return note("closed-" + e.seq, "check", ["Conversation closed", e.resolution ? " · " : "", user("bdi", null, e.resolution)]);
   if (e.action) return note("a-" + e.seq, "gear", [user("bdi", null, e.action.name.replaceAll(/[-_]+/g, " ")), e.action.values?.length ? user("bdi", { class: "quiet" }, " " + e.action.values.join(" · ")) : null], e.at);
   if (e.role === "system") return note("s-" + e.seq, "dot", [user("bdi", null, e.text)], e.at);
-  const mine = e.role === "agent" && (!e.author || e.author === state.session.sub);
+  // What a chat tool reports has the tool for its author: the name says who it was, where the conversation is ours.
+  const reported = e.name && e.name === state.session.name && state.queue.byId[chat.id]?.agent === state.session.sub;
+  const mine = e.role === "agent" && (!e.author || e.author === state.session.sub || reported);
   const who = e.role === "customer" ? e.name || customerName(state.queue.byId[chat.id], chat) || "Customer"
     : e.role === "bot" ? e.name || "Bot" : mine ? "You" : e.name || "Colleague";
   const follows = before && before.role === e.role && before.author === e.author && new Date(e.at) - new Date(before.at) < 120_000;
@@ -105,7 +108,7 @@ function entry(state, chat, e, before) {
     h("p", { class: "turn-head" + (follows ? " sr" : "") }, e.role === "bot" && icon("bot"), user("bdi", { class: "turn-who" }, who), e.role === "bot" && h("span", null, e.name ? "the bot" : "automated"), h("time", null, clockTime(e.at))),
     user("p", { class: "turn-text" }, e.text),
     e.sources?.length > 0 && h("p", { class: "turn-foot turn-sources" }, icon("page"), e.sources.map((s) => (safeHref(s.url) ? h("a", { class: "link", href: safeHref(s.url), target: "_blank", rel: "noopener noreferrer" }, s.title || s.url) : user("span", null, s.title)))),
-    e.suggestion_id && h("p", { class: "turn-foot" }, icon("pen"), origin(outcome)));
+    e.suggestion_id && e.role === "agent" && h("p", { class: "turn-foot" }, icon("pen"), origin(outcome)));
 }
 
 function origin(outcome) {
@@ -114,13 +117,13 @@ function origin(outcome) {
   return "from Aside’s draft";
 }
 
-// handoff is one passing on. What the newest one says is in the conversation's
-// head, where it stays in sight.
+// handoff is one passing on. Who takes it repeats what was said with it; what the
+// newest one says is in the conversation's head, where it stays in sight.
 function handoff(state, e, inHead) {
   const to = e.to ? (e.to === state.session.sub ? "you" : e.to_name || "a colleague") : "";
-  if (to && !e.summary) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
+  if (to) return note("h-" + e.seq, "arrow", ["Taken by ", user("bdi", null, to)], e.at);
   return h("aside", { class: "handoff", key: "h-" + e.seq, "aria-label": "Hand-over" },
-    h("p", { class: "handoff-head" }, icon("arrow"), to ? ["Handed to ", user("bdi", null, to)] : fromBot(e) ? "Handed over by the bot" : e.reason_code === "returned" ? "Back in the queue" : "Handed over", reasonWords(e) && e.reason_code !== "returned" && " · " + reasonWords(e), e.at && h("time", null, clockTime(e.at))),
+    h("p", { class: "handoff-head" }, icon("arrow"), fromBot(e) ? "Handed over by the bot" : e.reason_code === "returned" ? "Back in the queue" : "Handed over", reasonWords(e) && e.reason_code !== "returned" && " · " + reasonWords(e), e.at && h("time", null, clockTime(e.at))),
     e.reason_code === "returned" && e.reason && user("p", { class: "handoff-summary" }, e.reason),
     e.summary && !inHead && user("p", { class: "handoff-summary" }, e.summary));
 }

@@ -2,7 +2,7 @@
 // test; it fails by throwing.
 
 import { hasGap, initial, reduce } from "/assets/store.js";
-import { groups, sentences, shownDraft, spelled, standing, unread, waitingNote } from "/assets/select.js";
+import { announcement, groups, loading, question, sentences, shownDraft, spelled, standing, unread, waitingNote } from "/assets/select.js";
 import { h, render, safeHref, span } from "/assets/dom.js";
 import { backoff } from "/assets/socket.js";
 import { chordOf, Keys } from "/assets/keys.js";
@@ -173,6 +173,38 @@ export function erasedIsForgotten() {
 export function leftOutIsSaid() {
   const s = run([...start, frame("suggestion.failed", { id: "s9", for_seq: 1, state: "failed", reason: "Too many customers are writing at once." })]);
   equal([chat(s).suggestions.s9.phase, chat(s).suggestions.s9.reason, chat(s).lastSeq], ["failed", "Too many customers are writing at once.", 1], "the card");
+}
+
+export function whatWasBeforeIsNoNews() {
+  const opened = run([{ type: "conversation.select", id: ID }, { type: "conversation.opened", id: ID, seq: 2 }]);
+  equal([loading(chat(opened)), loading(chat(run([turn(1, "customer")], opened))), loading(chat(run([turn(1, "customer"), turn(2, "agent")], opened)))], [true, true, false], "while it comes in");
+}
+
+export function announcedInWords() {
+  const said = (more) => announcement(chat(run([...start, ready(2, more)])).suggestions.s1);
+  equal([said({ hits: [{}] }), said({ standing: "check", check_count: 2, hits: [{}, {}] }), said({ state: "abstained" }), said({ state: "abstained", question: { quiet: "thanks" } }), said({ draft: null, instant: null })],
+    ["Draft ready, 1 source", "Draft with 2 facts to check, 2 sources", "No source answers this", "", ""], "said");
+}
+
+export function theQuestionHidesNothingFromTheAgent() {
+  const s = run([...start, turn(2, "agent"), turn(3, "customer", "It is a@b.example."), turn(4, "customer", "Can I change it?"), turn(5, "customer", "Later.")]);
+  equal([question(chat(s), { for_seq: 4, question: { text: "It is [MAIL_1]. Can I change it?" } }), question(chat(s), { for_seq: 4, question: { text: "Can I?" } }), question(chat(s), { for_seq: 1 })],
+    ["It is a@b.example. Can I change it?", "Can I?", "t1"], "asked");
+}
+
+export function lostFocusIsTold() {
+  const host = h("div", null);
+  document.body.append(host);
+  let lost = 0;
+  host.addEventListener("focuslost", () => lost++);
+  const draw = (...nodes) => render(host, nodes);
+  draw(h("button", { key: "a" }, "a"), h("button", { key: "b" }, "b"));
+  host.firstChild.focus();
+  draw(h("button", { key: "a" }, "c"));
+  equal([lost, document.activeElement.textContent], [0, "c"], "kept");
+  draw(h("button", { key: "a", disabled: true }, "c"));
+  equal(lost, 1, "disabled");
+  host.remove();
 }
 
 export function waitsGrowAndAreJittered() {

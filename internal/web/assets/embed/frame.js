@@ -71,5 +71,5 @@ function take() {
 
 addEventListener("hashchange", take);
 take();
-document.body.append(panel);
+document.querySelector("main").append(panel);
 if (framed) tell({ aside: "hello" });

@@ -27,9 +27,9 @@
 
 import "../panel.js";
 import { claimsOf } from "../claims.js";
-import { h, icon, render, user } from "../dom.js";
+import { h, icon, render, soon, user } from "../dom.js";
 import { Keys } from "../keys.js";
-import { internalSources, shownDraft, sourceName, streaming } from "../select.js";
+import { announcement, internalSources, internalWords, loading, shownDraft, sourceName, streaming } from "../select.js";
 import { RequestError, Socket } from "../socket.js";
 import { drawLink } from "../status.js";
 import { hasGap, initial, reduce } from "../store.js";
@@ -65,7 +65,7 @@ export class AsidePanel extends HTMLElement {
 
   #root = null; #panel; #live; #why; #keys = new Keys();
   #state = initial(); #socket = null; #stop = null; #warn = null; #toast = null;
-  #due = false; #begun = false; #timers = new Map(); #tick = 0; #said = "";
+  #begun = false; #timers = new Map(); #tick = 0; #said = "";
   standIn = null; // the storybook's, instead of a server: { actions, then, clock }
 
   connectedCallback() {
@@ -259,7 +259,7 @@ export class AsidePanel extends HTMLElement {
         this.#dispatch({ type: "conversation.reset", id });
         return this.#join();
       }
-      this.#dispatch({ type: "conversation.opened", id });
+      this.#dispatch({ type: "conversation.opened", id, seq: ack.seq });
       this.#emit("ready", { conversation: id });
     } catch (err) {
       if (err instanceof RequestError && !err.temporary) return this.#stopped("This conversation cannot be opened.", err.message);
@@ -286,6 +286,7 @@ export class AsidePanel extends HTMLElement {
   #actions = {
     chord: (id) => (KEYS.includes(id) ? this.#keys.chord(id) : ""),
     insert: ({ replace = false } = {}) => this.#use(this.#shown, shownDraft(this.#shown)?.sentences, replace),
+    insertText: (text, hit) => this.#use({ id: "", hits: hit ? [hit] : [] }, [{ text, citations: hit ? [{ passage_id: hit.passage_id }] : [] }], false),
     insertSentence: (i) => this.#use(this.#shown, [shownDraft(this.#shown).sentences[i]], false),
     insertFolded: (id) => this.#use(this.#chat.suggestions[id], shownDraft(this.#chat.suggestions[id]).sentences, false),
     option: (i) => { const o = this.#shown?.options?.[i]; if (o) this.#actions.ask(o.id); },
@@ -331,12 +332,13 @@ export class AsidePanel extends HTMLElement {
     }
   }
 
-  // #use hands sentences to the host. Those that stand on internal pages ask first.
+  // #use hands sentences to the host. Those that stand on internal pages, or tell
+  // what only those say, ask first.
   #use(s, sentences, replace, sure = false) {
     if (!s || !sentences?.length) return;
-    const internal = internalSources(s, sentences);
-    if (internal.length && !sure) {
-      this.#warn = { s, sentences, replace, internal };
+    const internal = internalSources(s, sentences), told = internalWords(s, sentences);
+    if ((internal.length || told.length) && !sure) {
+      this.#warn = { s, sentences, replace, internal, told };
       this.#draw();
       return queueMicrotask(() => this.#root.querySelector(".embed-ask .button")?.focus());
     }
@@ -381,22 +383,19 @@ export class AsidePanel extends HTMLElement {
   }
 
   #announce() {
-    const s = this.#shown;
-    if (!s || s.phase !== "ready" || !shownDraft(s) || this.#said === s.id) return;
+    const s = this.#shown, words = s && !loading(this.#chat) && this.#said !== s.id && announcement(s);
+    if (!words) return;
     this.#said = s.id;
-    this.#live.textContent = `Draft ready, ${s.hits.length} source${s.hits.length === 1 ? "" : "s"}`;
+    this.#live.textContent = words;
   }
 
   #dispatch(action) {
     const before = this.#state;
     this.#state = reduce(before, action);
-    if (this.#state === before || this.#due) return;
-    this.#due = true;
-    queueMicrotask(() => {
-      this.#due = false;
-      this.#draw();
-    });
+    if (this.#state !== before) this.#drawSoon();
   }
+
+  #drawSoon = soon(() => this.#draw());
 
   #draw() {
     if (!this.#root || !this.isConnected) return;
@@ -410,7 +409,9 @@ export class AsidePanel extends HTMLElement {
     this.#panel.update(this.#state, this.#actions, now);
     const w = this.#warn;
     render(ask, w && [
-      h("p", null, icon("lock"), " ", h("b", null, "Internal source. "), "These words stand on ", user("bdi", null, w.internal.map(sourceName).join(", ")), ", which customers must not see."),
+      h("p", null, icon("lock"), " ", w.internal.length > 0
+        ? [h("b", null, "Internal source. "), "These words stand on ", user("bdi", null, w.internal.map(sourceName).join(", ")), ", which customers must not see."]
+        : h("b", null, "Internal."), w.told.slice(0, 3).map((v) => [" ", user("bdi", null, v.reason)])),
       h("button", { class: "button small", on: { click: () => this.#use(w.s, w.sentences, w.replace, true) } }, "Insert anyway"),
       h("button", { class: "button small plain", on: { click: () => { this.#warn = null; this.#draw(); } } }, "Cancel")]);
     toast.classList.toggle("is-good", Boolean(this.#toast?.good));

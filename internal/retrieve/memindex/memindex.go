@@ -1,10 +1,12 @@
-// Package memindex is an exact BM25 index in memory, for tests: the yardstick
-// that the real index is held against.
+// Package memindex is an exact BM25 index in memory. Evaluation runs on it, without a
+// database and with the same result everywhere, and it is the yardstick that the
+// database's index is held against.
 package memindex
 
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -24,7 +26,7 @@ type Index struct {
 	DenseName string               // what Lexicon reports
 	Vectors   map[string][]float32 // by passage id
 
-	docs     []assist.Document
+	byID     map[string]*assist.Document
 	passages []passage
 	ids      map[string]int32
 	postings [][]posting // by term id
@@ -54,15 +56,15 @@ var (
 
 // New indexes documents by their passages' terms.
 func New(docs []assist.Document) *Index {
-	x := &Index{docs: docs, ids: map[string]int32{}}
+	x := &Index{byID: map[string]*assist.Document{}, ids: map[string]int32{}}
 	var lengths []float64
 	var total float64
 	for i := range docs {
 		d := &docs[i]
+		x.byID[d.ID] = d
 		for _, p := range d.Passages {
 			n := len(x.passages)
-			x.passages = append(x.passages, passage{doc: d, hit: assist.Hit{Passage: p, Title: d.Title, Kind: d.Kind,
-				Audience: d.Audience, URL: d.URL, Revision: d.Revision, UpdatedAt: d.UpdatedAt}})
+			x.passages = append(x.passages, passage{doc: d, hit: Hit(d, p)})
 			var length float64
 			for _, t := range p.Terms {
 				id := x.term(t.Text)
@@ -78,6 +80,11 @@ func New(docs []assist.Document) *Index {
 		x.passages[i].norm = k1 * (1 - b + b*l/max(avg, 1))
 	}
 	return x
+}
+
+// Hit is a passage as it is found, without ranks.
+func Hit(d *assist.Document, p assist.Passage) assist.Hit {
+	return assist.Hit{Passage: p, Title: d.Title, Kind: d.Kind, Audience: d.Audience, URL: d.URL, Revision: d.Revision, UpdatedAt: d.UpdatedAt}
 }
 
 func (x *Index) term(text string) int32 {
@@ -104,8 +111,9 @@ func visible(d *assist.Document, scope retrieve.Scope) bool {
 // Lexicon implements retrieve.Index.
 func (x *Index) Lexicon(_ context.Context, scope retrieve.Scope, terms []string) (retrieve.Lexicon, error) {
 	l := retrieve.Lexicon{Version: 1, Terms: map[string]retrieve.TermStat{}, DenseName: x.DenseName, Questions: x.questions, Learned: len(x.learned)}
-	for _, p := range x.passages {
-		if visible(p.doc, scope) {
+	seen := make([]bool, len(x.passages))
+	for i, p := range x.passages {
+		if seen[i] = visible(p.doc, scope); seen[i] {
 			l.Passages++
 		}
 	}
@@ -116,7 +124,7 @@ func (x *Index) Lexicon(_ context.Context, scope retrieve.Scope, terms []string)
 		}
 		df := 0
 		for _, p := range x.postings[id] {
-			if visible(x.passages[p.passage].doc, scope) {
+			if seen[p.passage] {
 				df++
 			}
 		}
@@ -141,10 +149,11 @@ func (x *Index) Lexical(_ context.Context, scope retrieve.Scope, q retrieve.Lexi
 		}
 	}
 	scores := make([]float64, len(x.passages))
-	for id, w := range q.Weights {
+	for _, id := range slices.Sorted(maps.Keys(q.Weights)) { // sums in one order: the same bits every time
+		w := float64(q.Weights[id])
 		for _, p := range x.postings[id] {
 			if candidate[p.passage] {
-				scores[p.passage] += float64(w) * p.tf * (k1 + 1) / (p.tf + x.passages[p.passage].norm)
+				scores[p.passage] += w * p.tf * (k1 + 1) / (p.tf + x.passages[p.passage].norm)
 			}
 		}
 	}
@@ -154,7 +163,7 @@ func (x *Index) Lexical(_ context.Context, scope retrieve.Scope, q retrieve.Lexi
 		}
 	}
 	return x.best(scope, scores, func(h *assist.Hit, rank int, score float64) {
-		h.Ranks.Lexical, h.Ranks.LexicalScore = rank, score
+		h.Ranks.Lexical, h.Ranks.LexicalScore = rank, math.Round(score*1e9)/1e9
 	}), nil
 }
 
@@ -214,10 +223,8 @@ func (x *Index) Sample(_ context.Context, scope retrieve.Scope, n int) (hits []a
 
 // Document implements retrieve.Index.
 func (x *Index) Document(_ context.Context, scope retrieve.Scope, id string) (*assist.Document, error) {
-	for i := range x.docs {
-		if x.docs[i].ID == id && visible(&x.docs[i], scope) {
-			return &x.docs[i], nil
-		}
+	if d := x.byID[id]; d != nil && visible(d, scope) {
+		return d, nil
 	}
 	return nil, nil
 }
