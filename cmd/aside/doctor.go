@@ -11,6 +11,7 @@ import (
 
 func defineDoctor(o *options, cfg *app.Config) runner {
 	serving(o, cfg)
+	o.StringVar(&cfg.Seal, "seal", "", "`head` of a seal of the record that you kept elsewhere: is it still one of them?")
 	return func(ctx context.Context, s streams, args []string) error {
 		if len(args) > 0 {
 			return usageError{fmt.Sprintf("it takes no arguments, but was given %q", args[0])}

@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/aside-project/aside/internal/app"
 )
 
 // aside runs a command line with an environment of its own.
@@ -164,5 +168,25 @@ func TestNoDatabase(t *testing.T) {
 	}
 	if code, _, errs := aside(t, nil, "token", "--data-dir", dir); code != exitOK || errs != "" {
 		t.Errorf("token once more: exit code %d\n%s", code, errs)
+	}
+}
+
+// TestSecretsHaveNoFlags: what is written on a command line is read by whoever
+// lists processes. Secrets come from the environment or a file.
+func TestSecretsHaveNoFlags(t *testing.T) {
+	secrets := 0
+	for _, c := range commands() {
+		cfg := app.Default()
+		o := newOptions(c.name, func(string) string { return "" })
+		c.define(o, &cfg)
+		o.VisitAll(func(f *flag.Flag) {
+			if regexp.MustCompile(`(?i)secret|password|api-?key|credential|database`).MatchString(f.Name) {
+				t.Errorf("aside %s has --%s", c.name, f.Name)
+			}
+		})
+		secrets += len(o.secrets)
+	}
+	if secrets == 0 {
+		t.Error("no command knows a secret: is the test in its place?")
 	}
 }

@@ -325,6 +325,7 @@ func (a *App) Start() error {
 	h := healer{db: a.db, bus: a.bus, log: a.log}
 	a.background.Go(func() { h.run(a.work) })
 	a.background.Go(func() { a.keepListed(a.work) })
+	a.background.Go(func() { a.keepSealed(a.work) })
 	if a.embedder != nil {
 		a.background.Go(func() { a.keepEmbedded(a.work) })
 	}
@@ -403,6 +404,29 @@ func (a *App) keepListed(ctx context.Context) {
 			a.log.Warn("searches in a large knowledge are slower for now", "err", err)
 		}
 		if !pause(ctx, time.Minute) {
+			return
+		}
+	}
+}
+
+// sealRest is how long nobody has written to a conversation when it is sealed.
+const sealRest = 10 * time.Minute
+
+// keepSealed seals what was said, and logs each seal's head: a log that is kept
+// elsewhere then holds what proves the record.
+func (a *App) keepSealed(ctx context.Context) {
+	for {
+		s, err := a.db.Seal(ctx, sealRest)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.log.Warn("the record was not sealed; it is tried again", "err", err)
+		case s.N > 0:
+			a.log.Info("the record is sealed", "seal", s.N, "head", s.Head, "conversations", s.Conversations)
+			continue // there may be more
+		}
+		if !pause(ctx, sealRest/2) {
 			return
 		}
 	}

@@ -168,7 +168,9 @@ func (a *App) followBot(ctx context.Context) {
 const (
 	sessionTTL  = 2 * time.Hour
 	sessionLate = 24 * time.Hour // how long after its end a token still gets another
-	mostDoors   = 50000          // addresses that are remembered
+	mostDoors   = 50000          // addresses, and conversations, that are remembered
+	renewEvery  = time.Second    // a page asks again when it is loaded, and each hour …
+	renewBurst  = 30             // … whoever asks more often costs the database a question each time
 )
 
 // frontDoor lets customers in: at most so many conversations from one address. That
@@ -180,12 +182,13 @@ type frontDoor struct {
 	a      *App
 	guests *auth.Guests // nil: nobody vouches for customers
 
-	mu    sync.Mutex
-	doors map[string]*rate.Limiter
+	mu     sync.Mutex
+	doors  map[string]*rate.Limiter // by address
+	renews map[string]*rate.Limiter // by conversation
 }
 
 func newFrontDoor(a *App) (*frontDoor, error) {
-	d := &frontDoor{a: a, doors: map[string]*rate.Limiter{}}
+	d := &frontDoor{a: a, doors: map[string]*rate.Limiter{}, renews: map[string]*rate.Limiter{}}
 	if a.cfg.WidgetSecret != "" {
 		var err error
 		if d.guests, err = auth.NewGuests([]byte(a.cfg.WidgetSecret)); err != nil {
@@ -199,7 +202,7 @@ func newFrontDoor(a *App) (*frontDoor, error) {
 func (d *frontDoor) Session(ctx context.Context, r web.WidgetRequest) (s web.WidgetSession, retry time.Duration, err error) {
 	who, known, err := d.known(ctx, r)
 	if err != nil {
-		return s, 0, err
+		return s, renewEvery, err
 	}
 	if !known {
 		if retry = d.knock(r.Address); retry > 0 {
@@ -252,6 +255,9 @@ func (d *frontDoor) known(ctx context.Context, r web.WidgetRequest) (who assist.
 		return who, false, nil // signed out of the host's site
 	}
 	before.Name = orElse(who.Name, before.Name)
+	if !d.mayRenew(before.Conversation) {
+		return who, false, assist.Errorf(assist.RateLimited, "this conversation was asked for too often; try again in a moment")
+	}
 	c, err := d.a.db.Conversation(ctx, before.Conversation)
 	switch {
 	case assist.CodeOf(err) == assist.NotFound:
@@ -302,6 +308,21 @@ func (d *frontDoor) knock(address string) time.Duration {
 		return 0
 	}
 	return time.Duration(float64(time.Second) / float64(every))
+}
+
+// mayRenew reports whether a conversation's token may be made anew now.
+func (d *frontDoor) mayRenew(conversation string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.renews[conversation]
+	if l == nil {
+		if len(d.renews) >= mostDoors {
+			clear(d.renews)
+		}
+		l = rate.NewLimiter(rate.Every(renewEvery), renewBurst)
+		d.renews[conversation] = l
+	}
+	return l.Allow()
 }
 
 func orElse(a, b string) string {

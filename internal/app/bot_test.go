@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -126,6 +127,21 @@ func TestWidgetSessions(t *testing.T) {
 	}
 	if again, _ := session(t, a, body("", one.Token)); again.Conversation != one.Conversation {
 		t.Errorf("the same tab got %s, then %s", one.Conversation, again.Conversation)
+	}
+	if code, words := call(t, "POST", a.URL()+"/v1/revocations", tokenOf(t, cfg, ci), `{"subject":"`+subjectOf(t, one.Token)+`"}`); code != http.StatusNoContent {
+		t.Fatalf("revoke: %d %s", code, words)
+	}
+	if s, _ := session(t, a, body("", one.Token)); s.Conversation == one.Conversation {
+		t.Error("a revoked visitor got another token for their conversation")
+	}
+	limited := 0
+	for i := 0; i < 2000 && limited == 0; i++ { // sooner or later, unless each takes a second
+		if _, code := session(t, a, body("", two.Token)); code == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	if limited == 0 {
+		t.Error("a token is made anew as often as somebody likes")
 	}
 	tab, _ := session(t, a, body(vouch("7", time.Hour), ""))
 	phone, _ := session(t, a, body(vouch("7", time.Minute), ""))
@@ -282,4 +298,19 @@ func TestBotFlood(t *testing.T) {
 	if spent+reserved > tokens {
 		t.Error("more was spent than allowed")
 	}
+}
+
+// subjectOf reads the sub of a token without believing it.
+func subjectOf(t *testing.T, token string) string {
+	t.Helper()
+	part := strings.Split(token, ".")[1]
+	b, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct{ Sub string }
+	if err := json.Unmarshal(b, &c); err != nil || c.Sub == "" {
+		t.Fatalf("%s: %v", b, err)
+	}
+	return c.Sub
 }

@@ -56,6 +56,8 @@ type Config struct {
 	Traces bool          // send them as the OTEL_* variables say
 	Debug  string        // host:port on this machine where profiles are served; "": nowhere
 
+	Seal string // a head of the record's seals, kept elsewhere, that the doctor looks for
+
 	LogLevel  string // debug, info, warn, error
 	LogFormat string // text, json
 	StopWait  time.Duration

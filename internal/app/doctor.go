@@ -151,7 +151,7 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 		}
 		return []Check{{Name: "database", Detail: assist.Explain(err), Fix: fix}}
 	}
-	checks := append(examineOpen(ctx, db.DB), examineReplica(ctx, db.DB))
+	checks := append(examineOpen(ctx, db.DB, cfg.Seal), examineReplica(ctx, db.DB))
 	checks = append(checks, examineBot(ctx, cfg, db.DB))
 	checks = append(checks, examineTools(ctx, cfg, db.DB, log)...)
 	if err := db.Shut(); err != nil {
@@ -160,7 +160,7 @@ func examineDatabase(ctx context.Context, cfg Config, log *slog.Logger) []Check 
 	return checks
 }
 
-func examineOpen(ctx context.Context, db *postgres.DB) []Check {
+func examineOpen(ctx context.Context, db *postgres.DB, seal string) []Check {
 	info, err := db.Info(ctx)
 	if err != nil {
 		return []Check{{Name: "database", Detail: err.Error(), Fix: "check that the user of ASIDE_DATABASE_URL may read its own schema"}}
@@ -178,7 +178,7 @@ func examineOpen(ctx context.Context, db *postgres.DB) []Check {
 		checks[2].Detail = info.PublicError
 		checks[2].Fix = "set ASIDE_DATABASE_PUBLIC_URL to a role that is neither owner nor superuser"
 	}
-	checks = append(checks, examineRecord(ctx, db))
+	checks = append(checks, examineRecord(ctx, db), examineSeals(ctx, db, seal))
 	if info.Passages == 0 {
 		checks[3].Detail, checks[3].Fix = "empty", "aside ingest PATH"
 	}
@@ -248,6 +248,36 @@ func examineRecord(ctx context.Context, db *postgres.DB) Check {
 	if len(r.Broken) > 0 {
 		c.OK, c.Detail = false, fmt.Sprintf("of the last %d conversations these lack rows that Aside never deletes: %s", r.Looked, strings.Join(r.Broken, ", "))
 		c.Fix = "restore them from a backup, and find out who writes to the database beside Aside"
+	}
+	return c
+}
+
+// examineSeals looks for what was changed in the record, or taken out with all its
+// traces; known is a head that the operator kept, "" for none.
+func examineSeals(ctx context.Context, db *postgres.DB, known string) Check {
+	u, err := db.Examine(ctx, known)
+	if err != nil {
+		return Check{Name: "seals", Detail: err.Error(), Fix: "ask again when the database has less to do"}
+	}
+	c := Check{Name: "seals", OK: true, Detail: "none yet: conversations are sealed when they have rested for ten minutes"}
+	if u.Seals > 0 {
+		c.Detail = fmt.Sprintf("the record is as it was sealed; seal %d has the head %s. Keep it elsewhere, as the log does: `aside doctor --seal HEAD` asks whether it still holds", u.Seals, u.Head)
+	}
+	var faults []string
+	if known != "" && !u.Known {
+		faults = append(faults, "none of the seals has the head that you kept: the record before it was made anew, or its end cut off")
+	}
+	if u.Broken > 0 {
+		faults = append(faults, fmt.Sprintf("seal %d does not follow from the one before and what it covers", u.Broken))
+	}
+	if len(u.Changed) > 0 {
+		faults = append(faults, "these conversations are not what they were when they were sealed: "+strings.Join(u.Changed, ", "))
+	}
+	if u.Gone > 0 {
+		faults = append(faults, fmt.Sprintf("%d conversations are gone that nobody erased", u.Gone))
+	}
+	if len(faults) > 0 {
+		c.OK, c.Detail, c.Fix = false, strings.Join(faults, "; "), "restore them from a backup, and find out who writes to the database beside Aside"
 	}
 	return c
 }

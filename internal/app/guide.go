@@ -287,7 +287,7 @@ func (g *guide) run() {
 	for {
 		select {
 		case a := <-g.queue:
-			g.learn(a)
+			surviving(g.log, a.conversation, func() { g.learn(a) })
 		case <-tick.C:
 			g.flush()
 		case <-look.C:
@@ -302,7 +302,7 @@ func (g *guide) run() {
 			for {
 				select {
 				case a := <-g.queue:
-					g.learn(a)
+					surviving(g.log, a.conversation, func() { g.learn(a) })
 					continue
 				default:
 				}

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -77,19 +79,30 @@ func (l *learner) run() {
 	for {
 		select {
 		case s := <-l.queue:
-			l.learn(s)
+			surviving(l.log, s.conversation, func() { l.learn(s) })
 			continue
 		default:
 		}
 		select {
 		case s := <-l.queue:
-			l.learn(s)
+			surviving(l.log, s.conversation, func() { l.learn(s) })
 		case <-l.stopping:
 			if len(l.queue) == 0 {
 				return
 			}
 		}
 	}
+}
+
+// surviving does what reads a conversation's words behind everybody's back: were
+// there words that it panics at, the process would go, and all sockets with it.
+func surviving(log *slog.Logger, conversation string, do func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("learning panicked", "conversation", conversation, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	do()
 }
 
 func (l *learner) learn(s sentReply) {

@@ -46,10 +46,28 @@ func TestLogsHoldNoText(t *testing.T) {
 	agent.send("conversation.open", "o", mine, object{"after": 0})
 	tool.send("turn.add", "1", mine, object{"role": "customer", "name": canary, "text": "my " + canary + " jacket's zipper broke, refund? " + canary + "@example.com"})
 	agent.next(func(f frame) bool { return f.Type == "suggestion.ready" || f.Type == "suggestion.failed" })
+	left := messageTypes(t, agent)
+	customer := connect(t, a, cfg, dana(mine))
+	customer.send("handoff.request", "h", mine, object{"text": "a person, about " + canary})
+	customer.send("typing", "ty", mine, object{"role": "customer", "text": canary})
+	for typ, data := range map[string]object{
+		"suggestion.request": {"instruction": "name the " + canary}, "suggestion.feedback": {"suggestion_id": canary, "verdict": "bad", "reason": canary},
+		"step.set": {"step_id": canary + "/1", "state": "done"}, "handoff.take": {}, "handoff.return": {"reason": canary}, "typing": {"role": "agent", "text": canary},
+	} {
+		delete(left, typ)
+		agent.send(typ, "a-"+typ, mine, data)
+	}
+	for _, typ := range []string{"turn.add", "reply.send", "draft.check", "handoff.request", "conversation.open", "conversation.close", "queue.open"} { // before and after
+		delete(left, typ)
+	}
+	if len(left) > 0 {
+		t.Errorf("message types that this test does not send: %v", left)
+	}
 	agent.send("draft.check", "2", mine, object{"text": canary + " costs 99 EUR"})
 	agent.send("reply.send", "3", mine, object{"text": "Your " + canary + " is refunded."})
 	tool.send("turn.add", "1", mine, object{"role": "customer", "text": "other words of " + canary}) // a conflict
 	tool.send("turn.add", "4", mine, object{"role": canary, "text": canary})
+	agent.send("conversation.close", "5", mine, object{"resolution": "the " + canary + " is refunded"})
 	token := tokenOf(t, cfg, maya)
 	for _, path := range []string{"/v1/conversations?token=" + token, "/v1/ws?token=" + token, "/v1/conversations?access_token=" + token} {
 		if code, _ := call(t, "GET", a.URL()+path, "", ""); code != 401 && code != 403 {

@@ -395,3 +395,35 @@ func BenchmarkAddTurn(b *testing.B) {
 		}
 	}
 }
+
+// TestAnotherConversationsSuggestion: its id opens nothing here.
+func TestAnotherConversationsSuggestion(t *testing.T) {
+	st := newStage()
+	h := open(t, st, func(_ *memstore.Store, o *chat.Options) {
+		o.Checker = checkerFunc(func(assist.Moment, *assist.Suggestion, string) []assist.Verdict {
+			t.Error("the checker was shown it")
+			return nil
+		})
+	})
+	h.says(t, "hello?")
+	mine := st.next(t)
+	if _, err := h.AddTurn(t.Context(), source, assist.NewTurn{Conversation: "conv_2", ClientID: "1", Role: assist.RoleCustomer, Text: "and I?"}); err != nil {
+		t.Fatal(err)
+	}
+	c := st.next(t)
+	for _, c := range []*call{mine, c} {
+		c.finish <- ready("We are sorry.")
+	}
+	h.bus.wait(t, assist.EventSuggestionReady, 2)
+	if _, err := h.CheckDraft(t.Context(), agent, "conv_1", "x", c.moment.SuggestionID); assist.CodeOf(err) != assist.NotFound {
+		t.Errorf("check a draft against it: %v", err)
+	}
+	confined := agent
+	confined.Conversation = "conv_1"
+	if _, err := h.Suggestion(t.Context(), confined, c.moment.SuggestionID); assist.CodeOf(err) != assist.NotFound {
+		t.Errorf("an agent who is here for conv_1 sees it: %v", err)
+	}
+	if g, err := h.Suggestion(t.Context(), confined, mine.moment.SuggestionID); err != nil || g.Conversation != "conv_1" {
+		t.Errorf("their own: %+v, %v", g, err)
+	}
+}

@@ -24,18 +24,19 @@ const (
 // amounts, dates and addresses, its codes and names. What the agent may give out
 // of it, within limits, may be said.
 func Audience(draft assist.Draft, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
-	var read sources
-	read.addHits(hits)
-	read.addTurns(turns)
-	return insider(draft.Text, &read, hits, turns, limits).in(draft)
+	return reading(hits, turns).audience(draft, limits)
 }
 
-// insider does so for any text; read are the hits and turns as sources.
-func insider(text string, read *sources, hits []assist.Hit, turns []assist.Turn, limits []Limit) runVerdicts {
-	if !slices.ContainsFunc(hits, internal) {
+func (r *Reading) audience(draft assist.Draft, limits []Limit) []assist.Verdict {
+	return r.insider(draft.Text, limits).in(draft)
+}
+
+// insider does so for any text.
+func (r *Reading) insider(text string, limits []Limit) runVerdicts {
+	if !slices.ContainsFunc(r.hits, internal) {
 		return nil
 	}
-	return internalFacts(text, internalRuns(text, newRuns(hits, turns)), read, limits)
+	return internalFacts(text, internalRuns(text, r.internalRuns()), r.everything(), limits)
 }
 
 func internal(h assist.Hit) bool { return h.Audience != assist.AudiencePublic }
@@ -232,25 +233,26 @@ func newRuns(hits []assist.Hit, turns []assist.Turn) runs {
 
 // each gives every run of content words of a text by its hash and byte range.
 func (r runs) each(text string, f func(hash uint64, start, end int)) {
-	words := slices.DeleteFunc(lex.Words(text), func(w lex.Span) bool {
-		return w.End-w.Start <= smallWord && !strings.ContainsAny(w.In(text), "0123456789")
-	})
-	if len(words) < runLength {
-		return
+	const times = 0x9e3779b97f4a7c15 // odd, so that nothing is lost
+	var last [runLength]struct {
+		hash  uint64
+		start int
 	}
-	var h maphash.Hash
-	h.SetSeed(r.seed)
-	low := make([]string, len(words))
-	for i, w := range words {
-		low[i] = strings.ToLower(w.In(text))
-	}
-	for i := 0; i+runLength <= len(words); i++ {
-		h.Reset()
-		for _, w := range low[i : i+runLength] {
-			h.WriteString(w)
-			h.WriteByte(0)
+	n := 0
+	for w := range lex.EachWord(text) {
+		word := w.In(text)
+		if len(word) <= smallWord && !strings.ContainsAny(word, "0123456789") {
+			continue
 		}
-		f(h.Sum64(), words[i].Start, words[i+runLength-1].End)
+		last[n%runLength].hash, last[n%runLength].start = maphash.String(r.seed, strings.ToLower(word)), w.Start
+		if n++; n < runLength {
+			continue
+		}
+		hash := uint64(0)
+		for i := range runLength {
+			hash = hash*times + last[(n+i)%runLength].hash
+		}
+		f(hash, last[n%runLength].start, w.End)
 	}
 }
 

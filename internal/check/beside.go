@@ -179,10 +179,10 @@ func distinct(terms []string) []string {
 // statements cuts the source at line breaks and sentence ends, and keeps the
 // lines that state a value.
 func (t *source) statements(language string) []line {
-	if t.lines != nil {
-		return t.lines
+	lines, known := t.lines[language]
+	if known {
+		return lines
 	}
-	t.lines = []line{}
 	at, next := 0, 0
 	for _, row := range strings.SplitAfter(t.text, "\n") {
 		if next == len(t.values) {
@@ -198,12 +198,16 @@ func (t *source) statements(language string) []line {
 					continue
 				}
 				l.terms = termSet(row[s.Start:s.End], language)
-				t.lines = append(t.lines, l)
+				lines = append(lines, l)
 			}
 		}
 		at += len(row)
 	}
-	return t.lines
+	if t.lines == nil {
+		t.lines = map[string][]line{}
+	}
+	t.lines[language] = lines
+	return lines
 }
 
 // inLine reports whether the line holds the value, and if not, the words of its

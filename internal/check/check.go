@@ -42,6 +42,8 @@ type Input struct {
 	Turns []assist.Turn // the transcript
 
 	Limits []Limit // what the agent may still give; nil: not checked
+
+	Read *Reading // for drafts that are held against the same hits and turns one after the other; may be nil
 }
 
 // Report is what the checks say.
@@ -60,11 +62,12 @@ func All(in Input) Report {
 		s := &draft.Sentences[i]
 		s.Courtesy = len(s.Citations) == 0 && courteous(draft.Origin, *s)
 	}
+	read := in.Read.of(in.Hits, in.Turns)
 	verdicts = slices.Concat(verdicts,
-		Supported(draft, in.Hits, in.Turns),
-		Promises(draft, in.Hits, in.Turns),
-		Links(draft, in.Hits, in.Turns),
-		Audience(draft, in.Hits, in.Turns, in.Limits...),
+		read.supported(draft),
+		read.promises(draft),
+		read.linked(draft),
+		read.audience(draft, in.Limits),
 		runVerdicts(Authority(draft.Text, in.Limits, in.Hits)).in(draft),
 		runVerdicts(Tone(draft.Text)).in(draft),
 	)
@@ -90,13 +93,11 @@ func courteous(origin assist.Origin, s assist.Sentence) bool {
 // only their facts do. limits are what this agent may still give; none: not
 // checked.
 func Text(text string, hits []assist.Hit, turns []assist.Turn, limits ...Limit) []assist.Verdict {
-	var sources sources
-	sources.addHits(hits)
-	sources.addTurns(turns)
+	read := reading(hits, turns)
 	verdicts := slices.Concat(
-		promises(text, -1, 0, &sources, nil),
-		links(text, -1, 0, knownLinks(hits, turns)),
-		insider(text, &sources, hits, turns, limits),
+		promises(text, -1, 0, read.everything(), nil),
+		links(text, -1, 0, read.links()),
+		read.insider(text, limits),
 		Authority(text, limits, hits),
 		Tone(text),
 	)

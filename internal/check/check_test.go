@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -512,6 +513,24 @@ func TestAGiftWithinLimitsNeedsNoSource(t *testing.T) {
 			if words := strings.Join(got, " "); (want == "") != (words == "") || !strings.Contains(words, want) {
 				t.Errorf("%s %q: marked %q, want %q", name, text, words, want)
 			}
+		}
+	}
+}
+
+// TestLongLists: what a text of numbers costs grows as it does, not with its square.
+func TestLongLists(t *testing.T) {
+	for _, item := range []string{"1 ", "1-", "1/1 ", "(1) ", "4111 ", "$5 ", "5 days ", "1. ", "- "} {
+		var cost [2]uint64
+		for i, n := range []int{2000, 8000} {
+			text := strings.Repeat(item, n/len(item))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			Values(text)
+			runtime.ReadMemStats(&after)
+			cost[i] = after.TotalAlloc - before.TotalAlloc
+		}
+		if cost[1] > 8*cost[0]+1<<20 {
+			t.Errorf("%q: %d bytes for 2,000 characters, %d for 8,000", item, cost[0], cost[1])
 		}
 	}
 }

@@ -14,11 +14,14 @@ import (
 // stand neither in the knowledge nor in the transcript; and Markdown images,
 // HTML and hidden characters, which never may.
 func Links(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
+	return reading(hits, turns).linked(draft)
+}
+
+func (r *Reading) linked(draft assist.Draft) []assist.Verdict {
 	var verdicts []assist.Verdict
-	known := knownLinks(hits, turns)
 	at := starts(draft)
 	for i, s := range draft.Sentences {
-		verdicts = append(verdicts, links(s.Text, i, at[i], known)...)
+		verdicts = append(verdicts, links(s.Text, i, at[i], r.links())...)
 	}
 	return verdicts
 }
@@ -138,18 +141,21 @@ type address struct {
 
 // addresses finds links and mail addresses, also bare ones ("shop.example/a").
 func addresses(text string) []address {
-	if !strings.ContainsAny(text, ".:@") {
-		return nil
-	}
 	var found []address
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRuneInString(text[i:])
-		if separates(r) {
-			i += size
-			continue
+	for end := 0; ; {
+		next := strings.IndexAny(text[end:], ".:@")
+		if next < 0 {
+			return found
 		}
-		end := i
-		for end < len(text) {
+		i := end + next
+		for i > end {
+			r, size := utf8.DecodeLastRuneInString(text[end:i])
+			if separates(r) {
+				break
+			}
+			i -= size
+		}
+		for end += next; end < len(text); {
 			r, size := utf8.DecodeRuneInString(text[end:])
 			if separates(r) {
 				break
@@ -168,9 +174,7 @@ func addresses(text string) []address {
 		case isLink(word):
 			found = append(found, address{start, stop, false})
 		}
-		i = end
 	}
-	return found
 }
 
 func separates(r rune) bool {

@@ -40,6 +40,10 @@ func speak(text, language string) []said {
 	var pending said
 	waiting := false
 	sentence, last, first := 0, 0, 0
+	low, next := "", ""
+	if len(words) > 0 {
+		next = strings.ToLower(words[0].In(text))
+	}
 	for i, w := range words {
 		if between := text[last:w.Start]; strings.ContainsAny(between, ".,;:!?()\n|") {
 			waiting, pending = false, said{}
@@ -51,8 +55,8 @@ func speak(text, language string) []said {
 			}
 		}
 		last = w.End
-		low := strings.ToLower(w.In(text))
-		next := ""
+		before := low
+		low, next = next, ""
 		if i+1 < len(words) {
 			next = strings.ToLower(words[i+1].In(text))
 		}
@@ -75,7 +79,7 @@ func speak(text, language string) []said {
 			}
 			continue
 		}
-		if low == "t" && i > 0 && contracted[strings.ToLower(words[i-1].In(text))] { // "can t", as careless exports write it
+		if low == "t" && i > 0 && contracted[before] { // "can t", as careless exports write it
 			mark()
 			pending.negated = !pending.negated
 			continue
@@ -88,16 +92,16 @@ func speak(text, language string) []said {
 			pending.negated = !pending.negated
 			continue
 		}
-		terms := lex.Terms(w.In(text), language)
-		if len(terms) == 0 {
+		term := lex.FirstTerm(w.In(text), language)
+		if term == "" {
 			continue
 		}
-		if n := len(out); n > 0 && !waiting && isDigits(terms[0]) && isDigits(out[n-1].term) && strings.Trim(text[out[n-1].end:w.Start], " -–.()") == "" {
-			out[n-1].term += terms[0] // 1-800-772-1213 is one word, however it is written
+		if n := len(out); n > 0 && !waiting && isDigits(term) && isDigits(out[n-1].term) && strings.Trim(text[out[n-1].end:w.Start], " -–.()") == "" {
+			out[n-1].term += term // 1-800-772-1213 is one word, however it is written
 			out[n-1].end = w.End
 			continue
 		}
-		s := said{term: terms[0], start: w.Start, end: w.End, at: w.Start, sentence: sentence}
+		s := said{term: term, start: w.Start, end: w.End, at: w.Start, sentence: sentence}
 		if waiting {
 			s.negated, s.modal, s.start = pending.negated, pending.modal, pending.start
 			if !adverb(low) { // "may also qualify" weakens both

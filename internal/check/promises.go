@@ -17,20 +17,19 @@ import (
 // of a sentence must stand in a passage that the sentence cites, or in the
 // transcript.
 func Promises(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
+	return reading(hits, turns).promises(draft)
+}
+
+func (r *Reading) promises(draft assist.Draft) []assist.Verdict {
 	var verdicts []assist.Verdict
-	var chat, all *sources
 	at := starts(draft)
 	for i, s := range draft.Sentences {
 		values := Values(s.Text)
 		if len(values) == 0 {
 			continue
 		}
-		if chat == nil {
-			chat, all = new(sources), new(sources)
-			chat.addTurns(turns)
-			all.addHits(hits)
-		}
-		verdicts = append(verdicts, judge(s.Text, values, i, at[i], chat.with(all.cited(s.Citations)), all)...)
+		all := r.passages()
+		verdicts = append(verdicts, judge(s.Text, values, i, at[i], r.transcript().with(all.cited(s.Citations)), all)...)
 	}
 	return verdicts
 }
@@ -142,10 +141,10 @@ type source struct {
 	text     string
 	values   []Value
 	keys     map[string]bool
-	nums     map[string]bool // every number, whatever it counts
-	days     map[string]bool // of the dates
-	roots    map[string]bool // every deed it names, whoever does it
-	lines    []line
+	nums     map[string]bool   // every number, whatever it counts
+	days     map[string]bool   // of the dates
+	roots    map[string]bool   // the deeds it names; nil: not yet known
+	lines    map[string][]line // by language
 	read     bool
 }
 
@@ -154,6 +153,14 @@ func (s *sources) addHits(hits []assist.Hit) {
 		h := &hits[i]
 		s.texts = append(s.texts, &source{hit: h, text: h.Title + "\n" + h.Heading + "\n" + h.Text})
 	}
+}
+
+func (s *sources) byID() map[string]*source {
+	m := make(map[string]*source, len(s.texts))
+	for _, t := range s.texts {
+		m[t.hit.ID] = t
+	}
+	return m
 }
 
 // addTurns adds the transcript as two sources: what the customer wrote, and what
@@ -262,12 +269,6 @@ func (t *source) once() {
 	t.values = Values(t.text)
 	t.keys = make(map[string]bool, len(t.values))
 	t.nums = make(map[string]bool)
-	t.roots = make(map[string]bool)
-	for _, w := range lex.Words(t.text) {
-		if root, ok := deeds[strings.ToLower(w.In(t.text))]; ok {
-			t.roots[root] = true
-		}
-	}
 	t.days = make(map[string]bool)
 	for _, v := range t.values {
 		t.keys[v.Key] = true
@@ -284,6 +285,19 @@ func (t *source) once() {
 	}
 }
 
+// names reports whether the source names a deed, whoever does it.
+func (t *source) names(deed string) bool {
+	if t.roots == nil {
+		t.roots = map[string]bool{}
+		for w := range lex.EachWord(t.text) {
+			if root, ok := deeds[strings.ToLower(w.In(t.text))]; ok {
+				t.roots[root] = true
+			}
+		}
+	}
+	return t.roots[deed]
+}
+
 // holds reports whether the source has the value. A bare number is held by the
 // same number of anything; an amount is held by the bare number in the
 // transcript ("refund me the 25"); a month by any day in it; what we always do
@@ -292,9 +306,9 @@ func (t *source) holds(v Value) bool {
 	_, key, _ := strings.Cut(v.Key, ":")
 	switch v.Kind {
 	case Commitment:
-		return !t.customer && (t.keys[v.Key] || v.rule && t.hit != nil && t.roots[strings.TrimPrefix(key, ruleMark)])
+		return !t.customer && (t.keys[v.Key] || v.rule && t.hit != nil && t.names(strings.TrimPrefix(key, ruleMark)))
 	case Absolute:
-		return !t.customer && (t.keys[v.Key] || key == "money back" && t.roots["refund"])
+		return !t.customer && (t.keys[v.Key] || key == "money back" && t.names("refund"))
 	case Date:
 		return t.holdsDate(v, key)
 	}

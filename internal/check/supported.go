@@ -31,7 +31,11 @@ const (
 // what it cites must carry its words, and must say them the same way: what the
 // passage denies may not be affirmed, and "may" is not "will".
 func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []assist.Verdict {
-	judge := bearer{passages: byID(hits), turns: turns, language: cmp.Or(lex.Language(draft.Text), "en"), read: map[string]*passage{}}
+	return reading(hits, turns).supported(draft)
+}
+
+func (r *Reading) supported(draft assist.Draft) []assist.Verdict {
+	judge := r.bearer(cmp.Or(lex.Language(draft.Text), "en"))
 	var verdicts []assist.Verdict
 	at := starts(draft)
 	for i, s := range draft.Sentences {
@@ -48,12 +52,13 @@ func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []ass
 			verdict(0, len(s.Text), "No source carries this sentence.")
 			continue
 		}
-		if missing, ok := judge.carried(s); !ok {
-			h := judge.passages[s.Citations[0].PassageID]
+		c := judge.claimed(s)
+		if missing, ok := judge.carried(c); !ok {
+			h := judge.passages[s.Citations[0].PassageID].hit
 			verdict(0, len(s.Text), fmt.Sprintf("%s does not say this: nothing in it carries %s.", name(h), missing))
 			continue
 		}
-		if w, p := judge.twisted(s); p != nil {
+		if w, p := c.twisted(); p != nil {
 			words := s.Text[w.draft.start:w.draft.end]
 			verdict(w.draft.start, w.draft.end, w.reason(words, p))
 		}
@@ -64,7 +69,7 @@ func Supported(draft assist.Draft, hits []assist.Hit, turns []assist.Turn) []ass
 // bearer holds sentences against the passages they cite. Each passage is read
 // once.
 type bearer struct {
-	passages map[string]*assist.Hit
+	passages map[string]*source
 	turns    []assist.Turn
 	language string
 	read     map[string]*passage
@@ -82,42 +87,57 @@ type passage struct {
 func (b *bearer) passage(id string) *passage {
 	p, ok := b.read[id]
 	if !ok {
-		h := b.passages[id]
-		p = &passage{hit: h, fit: -1, text: h.Title + "\n" + h.Heading + "\n" + h.Text}
+		p = &passage{hit: b.passages[id].hit, fit: -1, text: b.passages[id].text}
 		p.said = speak(p.text, b.language)
 		b.read[id] = p
 	}
 	return p
 }
 
+// claimed is a sentence beside the passages that it cites.
+type claimed struct {
+	text  string
+	own   []said
+	cited []*passage
+	pairs [][]pair // with each of them
+}
+
+func (b *bearer) claimed(s assist.Sentence) claimed {
+	c := claimed{text: s.Text, own: speak(s.Text, b.language)}
+	for _, id := range cited(s.Citations) {
+		p := b.passage(id)
+		c.cited = append(c.cited, p)
+		c.pairs = append(c.pairs, p.align(c.own))
+	}
+	return c
+}
+
 // carried says whether the passages a sentence cites carry its content, and if
 // not, which of its words they lack.
-func (b *bearer) carried(s assist.Sentence) (string, bool) {
+func (b *bearer) carried(c claimed) (string, bool) {
 	if b.echoed == nil {
 		b.echoed = termSet(spoken(b.turns), b.language)
 	}
-	own := speak(s.Text, b.language)
-	held := make([]bool, len(own))
+	held := make([]bool, len(c.own))
 	fit := 0.0
-	for _, id := range cited(s.Citations) {
-		p := b.passage(id)
+	for i, p := range c.cited {
 		fit = max(fit, b.fit(p))
-		for _, pair := range p.align(own) {
+		for _, pair := range c.pairs[i] {
 			held[pair.own] = true
 		}
 	}
-	values := Values(s.Text)
+	values := Values(c.text)
 	total, found := 0.0, 0.0
 	var missing []string
-	for i, w := range own {
+	for i, w := range c.own {
 		switch {
 		case held[i]:
 			total++
 			found++
-		case fillers[strings.ToLower(s.Text[w.at:w.end])] || within(values, w):
+		case fillers[strings.ToLower(c.text[w.at:w.end])] || within(values, w):
 		default:
 			total++
-			if word := "“" + s.Text[w.at:w.end] + "”"; !b.echoed[w.term] && !slices.Contains(missing, word) && len(missing) < 3 {
+			if word := "“" + c.text[w.at:w.end] + "”"; !b.echoed[w.term] && !slices.Contains(missing, word) && len(missing) < 3 {
 				missing = append(missing, word)
 			}
 		}
@@ -136,32 +156,31 @@ func (b *bearer) fit(p *passage) float64 {
 	if len(b.echoed) == 0 {
 		return untold
 	}
-	share := func(of, in map[string]bool) float64 {
-		n := 0
-		for term := range of {
-			if in[term] {
-				n++
+	share := func(n int, of map[string]bool) float64 { return float64(n) / float64(max(len(of), 1)) }
+	if p.fit < 0 {
+		titled := termSet(p.hit.Title+"\n"+p.hit.Heading, b.language)
+		named := 0
+		for term := range titled {
+			if b.echoed[term] {
+				named++
 			}
 		}
-		return float64(n) / float64(max(len(of), 1))
-	}
-	if p.fit < 0 {
-		all := map[string]bool{}
+		met := make(map[string]bool, len(b.echoed)) // of what was said in the chat
 		for _, w := range p.said {
-			all[w.term] = true
+			if b.echoed[w.term] {
+				met[w.term] = true
+			}
 		}
-		p.fit = max(little, topical*share(termSet(p.hit.Title+"\n"+p.hit.Heading, b.language), b.echoed)+related*share(b.echoed, all))
+		p.fit = max(little, topical*share(named, titled)+related*share(len(met), b.echoed))
 	}
 	return p.fit
 }
 
 // twisted gives the first word that a sentence says otherwise than the passage
 // that carries it.
-func (b *bearer) twisted(s assist.Sentence) (twist, *passage) {
-	own := speak(s.Text, b.language)
-	for _, id := range cited(s.Citations) {
-		p := b.passage(id)
-		if ts := twists(own, p.said, p.align(own)); len(ts) > 0 {
+func (c claimed) twisted() (twist, *passage) {
+	for i, p := range c.cited {
+		if ts := twists(c.own, p.said, c.pairs[i]); len(ts) > 0 {
 			return ts[0], p
 		}
 	}
@@ -234,23 +253,37 @@ const fewWords = 4
 func (p *passage) alignOne(own []said) []pair {
 	size := spread*len(own) + slack
 	step := max(1, size/4)
-	want := make(map[string]bool, len(own))
-	for _, w := range own {
-		want[w.term] = true
+	// Words as numbers: those of own by where they stand first, -1 for all others.
+	number := make(map[string]int32, len(own))
+	ours := make([]int32, len(own))
+	for i, w := range own {
+		if _, known := number[w.term]; !known {
+			number[w.term] = int32(i)
+		}
+		ours[i] = number[w.term]
 	}
+	theirs := make([]int32, len(p.said))
+	for i, w := range p.said {
+		if n, known := number[w.term]; known {
+			theirs[i] = n
+		} else {
+			theirs[i] = -1
+		}
+	}
+	table := make([]uint32, (len(own)+1)*(min(size, len(theirs))+1))
 	var best []pair
-	for i := 0; i == 0 || i+size-step < len(p.said); i += step {
-		stretch := p.said[i:min(len(p.said), i+size)]
+	for i := 0; i == 0 || i+size-step < len(theirs); i += step {
+		stretch := theirs[i:min(len(theirs), i+size)]
 		upper := 0
-		for _, w := range stretch {
-			if want[w.term] {
+		for _, n := range stretch {
+			if n >= 0 {
 				upper++
 			}
 		}
 		if upper <= len(best) {
 			continue
 		}
-		if pairs := inOrder(own, stretch); len(pairs) > len(best) {
+		if pairs := inOrder(ours, stretch, table, len(best)); pairs != nil {
 			best = pairs
 			for k := range best {
 				best[k].theirs += i
@@ -260,23 +293,29 @@ func (p *passage) alignOne(own []said) []pair {
 	return best
 }
 
-// inOrder gives a longest common subsequence of terms.
-func inOrder(a, b []said) []pair {
+// inOrder gives a longest common subsequence; nil where it is not longer than
+// some length. The table has room for one more of each.
+func inOrder(a, b []int32, table []uint32, than int) []pair {
 	width := len(b) + 1
-	table := make([]uint16, (len(a)+1)*width)
+	clear(table[len(a)*width : (len(a)+1)*width])
 	for i := len(a) - 1; i >= 0; i-- {
+		row, below := table[i*width:(i+1)*width], table[(i+1)*width:(i+2)*width]
+		row[len(b)] = 0
 		for j := len(b) - 1; j >= 0; j-- {
-			if a[i].term == b[j].term {
-				table[i*width+j] = table[(i+1)*width+j+1] + 1
+			if a[i] == b[j] {
+				row[j] = below[j+1] + 1
 			} else {
-				table[i*width+j] = max(table[(i+1)*width+j], table[i*width+j+1])
+				row[j] = max(below[j], row[j+1])
 			}
 		}
+	}
+	if int(table[0]) <= than {
+		return nil
 	}
 	out := make([]pair, 0, table[0])
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch {
-		case a[i].term == b[j].term:
+		case a[i] == b[j]:
 			out = append(out, pair{i, j})
 			i, j = i+1, j+1
 		case table[(i+1)*width+j] >= table[i*width+j+1]:

@@ -44,7 +44,7 @@ func (v Value) Rule() bool { return v.rule }
 // word; "two weeks" and "14 days" get the same key, and so do "$2,000", "2000
 // dollars" and "2k dollars". Business days are not days.
 func Values(text string) []Value {
-	r := valueReader{text: text, toks: tokens(text)}
+	r := valueReader{text: text, toks: tokens(text), end: token{kind: tokSymbol, start: len(text), end: len(text)}}
 	for r.i < len(r.toks) {
 		if !r.value() {
 			r.i++
@@ -72,16 +72,17 @@ type token struct {
 type valueReader struct {
 	text   string
 	toks   []token
+	end    token // past the last
 	i      int
 	values []Value
 }
 
 // at gives the token k after the current one, an empty one past the end.
-func (r *valueReader) at(k int) token {
+func (r *valueReader) at(k int) *token {
 	if i := r.i + k; i >= 0 && i < len(r.toks) {
-		return r.toks[i]
+		return &r.toks[i]
 	}
-	return token{kind: tokSymbol, start: len(r.text), end: len(r.text)}
+	return &r.end
 }
 
 // take records a value made of the next n tokens and moves past them.
@@ -192,7 +193,7 @@ func extra(scale float64) int {
 	return 0
 }
 
-func scale(t token) float64 {
+func scale(t *token) float64 {
 	switch t.low {
 	case "thousand", "tausend", "mille", "mil":
 		return 1e3
@@ -527,6 +528,9 @@ func german(word string) (float64, bool) {
 	return a + b, a >= 1 && a < 10 && b >= 20 && b < 100
 }
 
+// maxPhoneTokens is more than fifteen digits and the signs between them are.
+const maxPhoneTokens = 64
+
 // phone reads a phone number: at least seven digits in groups, or after a plus.
 func (r *valueReader) phone() bool {
 	var digits strings.Builder
@@ -536,6 +540,9 @@ func (r *valueReader) phone() bool {
 		t := r.at(k)
 		if k > 0 && t.start-r.at(k-1).end > 1 {
 			break
+		}
+		if k > maxPhoneTokens { // no phone number; each number of a long list would read the whole list
+			return false
 		}
 		if t.kind == tokNumber && !strings.ContainsAny(t.low, ",k") {
 			for _, c := range t.low {
@@ -651,9 +658,12 @@ func (r *valueReader) date() bool {
 }
 
 // pointed reads 12.11.2026: day, month, year.
-func pointed(t token) (day, month float64, year int, ok bool) {
+func pointed(t *token) (day, month float64, year int, ok bool) {
+	if t.kind != tokNumber {
+		return 0, 0, 0, false
+	}
 	p := strings.Split(t.low, ".")
-	if t.kind != tokNumber || len(p) != 3 || len(p[2]) != 4 {
+	if len(p) != 3 || len(p[2]) != 4 {
 		return 0, 0, 0, false
 	}
 	d, err1 := strconv.Atoi(p[0])
@@ -663,7 +673,7 @@ func pointed(t token) (day, month float64, year int, ok bool) {
 	return float64(d), float64(m), y, ok
 }
 
-func dayOfMonth(t token) bool {
+func dayOfMonth(t *token) bool {
 	return t.kind == tokNumber && t.n >= 1 && t.n <= 31 && t.n == math.Trunc(t.n)
 }
 
@@ -838,7 +848,7 @@ func (r *valueReader) clock() bool {
 	return r.take(Time, num(hour*60+minute), k)
 }
 
-func isRange(t token) bool {
+func isRange(t *token) bool {
 	switch t.low {
 	case "-", "/", "to", "or", "and", "through", "bis", "und", "oder", "à", "et", "ou", "a", "y", "o", "e":
 		return true
@@ -853,7 +863,7 @@ func num(f float64) string { return strconv.FormatFloat(math.Round(f*1e4)/1e4, '
 // are one token each.
 func tokens(text string) []token {
 	skips := addresses(text)
-	toks := make([]token, 0, len(text)/4)
+	toks := make([]token, 0, len(text)/5+4)
 	for i := 0; i < len(text); {
 		if len(skips) > 0 && i == skips[0].start {
 			toks = append(toks, token{kind: tokSkip, start: i, end: skips[0].end, low: strings.ToLower(text[i:skips[0].end])})

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -213,7 +215,7 @@ func arrange(ps []*parcel) []*parcel {
 // do does one delivery, again while the store fails.
 func (i *Inbox) do(p *parcel) {
 	began := time.Now()
-	err := p.Do(i.base)
+	err := i.try(p)
 	for pause := 100 * time.Millisecond; worthTrying(err) && i.base.Err() == nil && time.Since(began) < i.o.GiveUp; pause = min(2*pause, 5*time.Second) {
 		i.setDown(true)
 		t := time.NewTimer(pause)
@@ -223,7 +225,7 @@ func (i *Inbox) do(p *parcel) {
 		}
 		t.Stop()
 		if i.base.Err() == nil {
-			err = p.Do(i.base)
+			err = i.try(p)
 		}
 	}
 	i.mu.Lock()
@@ -237,6 +239,17 @@ func (i *Inbox) do(p *parcel) {
 		}
 	}
 	p.done <- err
+}
+
+// try does a delivery once. One that panics is given up: the tool's other chats go on.
+func (i *Inbox) try(p *parcel) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			i.o.Logger.Error("a delivery panicked", "conversation", p.Conversation, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: it panicked", ErrGiveUp)
+		}
+	}()
+	return p.Do(i.base)
 }
 
 func (i *Inbox) setDown(down bool) {

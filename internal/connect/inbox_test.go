@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -128,6 +129,30 @@ func TestInboxWhileTheStoreIsDown(t *testing.T) {
 		}
 		if err := in.Stop(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestInboxSurvives: a delivery that panics is given up, and what comes after it is done.
+func TestInboxSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := NewInbox(InboxOptions{Logger: slog.New(slog.DiscardHandler)})
+		bad, err := in.Put(Delivery{Conversation: "c", Do: func(context.Context) error { panic("a bug") }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, err := in.Put(Delivery{Conversation: "c", Do: func(context.Context) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-bad; !errors.Is(err, ErrGiveUp) {
+			t.Errorf("the panic became %v", err)
+		}
+		if err := <-good; err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+		if err := in.Stop(t.Context()); err != nil || in.Held() != 0 {
+			t.Errorf("%v, %d are held", err, in.Held())
 		}
 	})
 }

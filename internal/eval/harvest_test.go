@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -110,6 +111,9 @@ func FuzzScrub(f *testing.F) {
 	f.Add("my card is 4111 1111 1111 1111 ok", "We refund 5 dollars.")
 	f.Add("{{x}} file://etc \x00 agent: no", "- {a: b}\n\t%")
 	f.Fuzz(func(t *testing.T, question, reply string) {
+		if max(utf8.RuneCountInString(question), utf8.RuneCountInString(reply)) > 400 {
+			t.Skip() // all that can go wrong does so within a few sentences, and forty patterns look at each
+		}
 		h := HarvestEdits(t.Context(), []Edited{edit("s", question, "You can return it within 30 days.", reply)})
 		for _, c := range h.Candidates {
 			if found := privacy.Find(c.Conversation); len(found) > 0 {

@@ -7,6 +7,7 @@
 package lex
 
 import (
+	"iter"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,16 +22,24 @@ func (s Span) In(text string) string { return text[s.Start:s.End] }
 // An apostrophe inside a word ("don't") and a point or comma inside a number
 // ("1,360.50") belong to it; a hyphen parts words.
 func Words(text string) []Span {
-	var spans []Span
-	for i := 0; i < len(text); {
-		s, ok := nextWord(text, i)
-		if !ok {
-			break
-		}
+	spans := make([]Span, 0, len(text)/6+1)
+	for s := range EachWord(text) {
 		spans = append(spans, s)
-		i = s.End
 	}
 	return spans
+}
+
+// EachWord is Words one by one.
+func EachWord(text string) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		for i := 0; i < len(text); {
+			s, ok := nextWord(text, i)
+			if !ok || !yield(s) {
+				break
+			}
+			i = s.End
+		}
+	}
 }
 
 // nextWord finds the first word that starts at byte i or later.

@@ -1,6 +1,8 @@
 package lex
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -139,6 +141,23 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
+func TestDistinct(t *testing.T) {
+	for _, n := range []int{0, 3, 300} {
+		var terms, want []string
+		for i := range n {
+			terms = append(terms, fmt.Sprint("w", i*i%(n/2+1)), "a")
+		}
+		for _, w := range terms {
+			if !slices.Contains(want, w) {
+				want = append(want, w)
+			}
+		}
+		if got := Distinct(terms); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
 func FuzzLex(f *testing.F) {
 	for _, s := range []string{"", "Don't e-mail 1,360.00.", "# A\n- b. c", "l’été...\n\n1. x", "\xff'\xfe.", "返品。", "a-b-c-", "9.9.", "ﷺ’’a"} {
 		f.Add(s)
@@ -154,6 +173,9 @@ func FuzzLex(f *testing.F) {
 			}
 		}
 		for _, language := range []string{"en", "de", "fr", "es", "pt", "xx"} {
+			if first := FirstTerm(text, language); first != strings.Join(Terms(text, language)[:min(1, len(Terms(text, language)))], "") {
+				t.Fatalf("FirstTerm(%q) in %s: %q of %q", text, language, first, Terms(text, language))
+			}
 			for _, term := range Terms(text, language) {
 				if term == "" || len(term) > maxTerm || utf8.ValidString(text) && !utf8.ValidString(term) {
 					t.Fatalf("Terms(%q, %s) has %q", text, language, term)

@@ -17,6 +17,9 @@ import (
 type Pattern struct {
 	*regexp.Regexp
 	needs []string // in lower case; empty: nothing is known
+	plain needles  // those that a text of plain ASCII can hold
+	other *needles // plain ASCII pieces of needs, for other texts; nil: nothing is known
+	oneOf string   // the pattern is one of these bytes, such as a digit; "": it is not
 }
 
 // MustPattern compiles an expression. It panics where that is malformed.
@@ -26,12 +29,36 @@ func MustPattern(expr string) *Pattern {
 	if err != nil {
 		panic("lex: " + err.Error()) // it was compiled
 	}
+	if n := len(tree.Rune); tree.Op == syntax.OpCharClass && n > 0 && tree.Rune[n-1] < utf8.RuneSelf {
+		for i := 0; i < len(tree.Rune); i += 2 {
+			for r := tree.Rune[i]; r <= tree.Rune[i+1]; r++ {
+				p.oneOf += string(r)
+			}
+		}
+	}
 	p.needs = needs(tree)
+	pieces := make([]string, len(p.needs))
+	for i, s := range p.needs {
+		if pieces[i] = plainPiece(s); pieces[i] == s {
+			p.plain.add(s)
+		}
+	}
+	if pieces = worth(pieces); pieces != nil {
+		p.other = &needles{}
+		for _, s := range pieces {
+			p.other.add(s)
+		}
+	}
 	return p
 }
 
 // MatchString says whether the text holds a match.
-func (p *Pattern) MatchString(text string) bool { return p.may(text) && p.Regexp.MatchString(text) }
+func (p *Pattern) MatchString(text string) bool {
+	if p.oneOf != "" {
+		return strings.ContainsAny(text, p.oneOf)
+	}
+	return p.may(text) && p.Regexp.MatchString(text)
+}
 
 // FindStringIndex gives the first match, nil if there is none.
 func (p *Pattern) FindStringIndex(text string) []int {
@@ -65,23 +92,75 @@ func (p *Pattern) ReplaceAllString(text, by string) string {
 	return p.Regexp.ReplaceAllString(text, by)
 }
 
-// may says whether a text can hold a match. Of what is not plain ASCII it does
-// not judge: letters there have more cases than two.
+// may says whether a text can hold a match.
 func (p *Pattern) may(text string) bool {
 	if len(p.needs) == 0 {
 		return true
 	}
-	upper := false
 	for i := 0; i < len(text); i++ {
 		if text[i] >= utf8.RuneSelf {
-			return true
+			// The long s and the sign of Kelvin are the only other cases of plain letters.
+			return p.other == nil || p.other.in(text) || strings.ContainsAny(text[i:], "\u017f\u212a")
 		}
-		upper = upper || 'A' <= text[i] && text[i] <= 'Z'
 	}
-	if upper {
-		text = strings.ToLower(text)
+	return p.plain.in(text)
+}
+
+// needles are strings of two and more plain ASCII letters in lower case that are
+// looked for all at once.
+type needles struct {
+	all   []string
+	pairs [1 << 10 / 64]uint64 // a bit for each two bytes that one begins with
+}
+
+// pair is the bit of two bytes, the same for both cases of letters.
+func pair(a, b byte) (word, bit int) { return int(a & 31 >> 1), int(a&1<<5 | b&31) }
+
+func (n *needles) add(s string) {
+	word, bit := pair(s[0], s[1])
+	n.pairs[word] |= 1 << bit
+	n.all = append(n.all, s)
+}
+
+// in reports whether a text holds one of them, in any case.
+func (n *needles) in(text string) bool {
+	for i := 1; i < len(text); i++ {
+		if word, bit := pair(text[i-1], text[i]); n.pairs[word]>>bit&1 != 0 {
+			for _, s := range n.all {
+				if begins(text[i-1:], s) {
+					return true
+				}
+			}
+		}
 	}
-	return slices.ContainsFunc(p.needs, func(s string) bool { return strings.Contains(text, s) })
+	return false
+}
+
+// begins reports whether a text begins with a needle, in any case.
+func begins(text, needle string) bool {
+	if len(text) < len(needle) {
+		return false
+	}
+	for i := 0; i < len(needle); i++ {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != needle[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// plainPiece is the longest piece of plain ASCII in a string.
+func plainPiece(s string) (longest string) {
+	for piece := range strings.FieldsFuncSeq(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if len(piece) > len(longest) {
+			longest = piece
+		}
+	}
+	return longest
 }
 
 const (

@@ -10,7 +10,7 @@ import (
 var expressions = []string{
 	`(?i)\b(how (long|late|soon)|when (do|does)|the latest)(\P{L}|$)`, `(?i)^(it|its|they|the (same|latter)|you can (then|also))(\P{L}|$)`,
 	`(?i)x?yz+|a{2,3}bc|[mn]op`, `\d`, `(?i)\b(costs?|is free|fee)\b.{0,40}\d`, `(?i)(kind|straße|café)s?`, `abc`, `a|b`, ``, `(?i)(?:^|\P{L})(wie|was)\P{L}`,
-	`(?i)colou?r (is )?(red|blue)`, `[a-c]d`, `(foo|bar)*baz`, `(?i)\b(I|we)(['’](ll|ve)| will)\b`, `(?s).*end`, `(?i)ſtop`,
+	`(?i)colou?r (is )?(red|blue)`, `[a-c]d`, `(foo|bar)*baz`, `(?i)\b(I|we)(['’](ll|ve)| will)\b`, `(?s).*end`, `(?i)ſtop`, `(?i)\b(dès|après|für|über)(\P{L}|$)`, `(?i)\b(días|for you)\b`,
 }
 
 func TestPatternNeeds(t *testing.T) {
@@ -26,7 +26,7 @@ func TestPatternNeeds(t *testing.T) {
 
 func FuzzPattern(f *testing.F) {
 	for _, s := range []string{"", "How long does it take? When does it end", "YOU CAN ALSO go, it is free: 5", "xyzz aabc nop op", "KIND Straße CAFÉ ſtop STOP Kind K",
-		"was ist das wie", "Colour is Red", "we'll I’ve", "foobarbaz ad bd", "a", strings.Repeat("ab ", 40) + "end"} {
+		"was ist das wie", "Après — ÜBER 5 DÍAS", "ſtop FOR you’ the \u212aIND", "FÜR\xff", "Colour is Red", "we'll I’ve", "foobarbaz ad bd", "a", strings.Repeat("ab ", 40) + "end"} {
 		f.Add(s)
 	}
 	var patterns []*Pattern

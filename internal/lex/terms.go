@@ -1,6 +1,7 @@
 package lex
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,6 +54,41 @@ func Terms(text, language string) []string {
 	return c.terms
 }
 
+// FirstTerm gives the first term of a text, such as a word; "" where it has none.
+func FirstTerm(text, language string) string {
+	c := cutter{language: language, stop: stopWords[language], stem: stemmers[language]}
+	if word, _ := nextWord(text, 0); len(text) > 0 && word == (Span{0, len(text)}) {
+		if t, known := c.term(text); known {
+			return cut(t)
+		}
+	}
+	if all := Terms(text, language); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// Distinct leaves the first of each term, in place.
+func Distinct(terms []string) []string {
+	const few = 40 // up to which looking through them is quicker than a map
+	if len(terms) <= few {
+		kept := terms[:0]
+		for _, t := range terms {
+			if !slices.Contains(kept, t) {
+				kept = append(kept, t)
+			}
+		}
+		clear(terms[len(kept):])
+		return kept
+	}
+	seen := make(map[string]bool, len(terms))
+	return slices.DeleteFunc(terms, func(t string) bool {
+		again := seen[t]
+		seen[t] = true
+		return again
+	})
+}
+
 // cutter makes the terms of one text.
 type cutter struct {
 	language string
@@ -84,9 +120,18 @@ func (c *cutter) compound(s string) {
 
 // word adds the term of one word, or its terms where the script has no spaces.
 func (c *cutter) word(w string) {
+	if t, known := c.term(w); known {
+		c.add(t)
+	} else {
+		c.bigrams(w)
+	}
+}
+
+// term gives the term of one word, "" where it has none; it is not known where the
+// script has no spaces.
+func (c *cutter) term(w string) (t string, known bool) {
 	if isDigit(rune(w[0])) && isNumber(w) {
-		c.add(number(w))
-		return
+		return number(w), true
 	}
 	ascii, fold := true, false
 	for i := 0; i < len(w); i++ {
@@ -96,8 +141,7 @@ func (c *cutter) word(w string) {
 	switch {
 	case !ascii:
 		if unspaced(w) {
-			c.bigrams(w)
-			return
+			return "", false
 		}
 		w = strings.ToLower(norm.NFKC.String(w))
 		w = strings.ReplaceAll(w, "’", "'")
@@ -106,12 +150,12 @@ func (c *cutter) word(w string) {
 	}
 	if at := strings.IndexByte(w, '\''); at >= 0 {
 		if c.stop[w] {
-			return
+			return "", true
 		}
 		w = c.apostrophe(w, at)
 	}
 	if c.stop[w] || w == "" {
-		return
+		return "", true
 	}
 	if c.stem != nil {
 		w = c.stemmed(w)
@@ -119,7 +163,7 @@ func (c *cutter) word(w string) {
 	if !ascii {
 		w = plain(w)
 	}
-	c.add(w)
+	return w, true
 }
 
 // apostrophe leaves the part of a word that carries its meaning: article of

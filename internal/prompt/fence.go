@@ -2,10 +2,10 @@ package prompt
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // fence puts text between two lines that carry the code.
@@ -26,9 +26,8 @@ func fenceCode(data reflect.Value) string {
 	}
 	sum := h.Sum(nil)
 	for {
-		code := hex.EncodeToString(sum[:8])
-		if !anyContains(texts, code) {
-			return code
+		if !anyContains(texts, binary.BigEndian.Uint64(sum)) {
+			return hex.EncodeToString(sum[:8])
 		}
 		next := sha256.Sum256(sum)
 		sum = next[:]
@@ -37,19 +36,25 @@ func fenceCode(data reflect.Value) string {
 
 // anyContains reports whether the code stands in a text, in any case of letters
 // and also with signs between its characters, which a reader may overlook.
-func anyContains(texts []string, code string) bool {
+func anyContains(texts []string, code uint64) bool {
 	for _, t := range texts {
-		squeezed := strings.Map(func(r rune) rune {
+		last, digits := uint64(0), 0
+		for i := range len(t) {
+			c := t[i]
 			switch {
-			case r >= '0' && r <= '9', r >= 'a' && r <= 'f':
-				return r
-			case r >= 'A' && r <= 'F':
-				return r - 'A' + 'a'
+			case '0' <= c && c <= '9':
+				c -= '0'
+			case 'a' <= c && c <= 'f':
+				c -= 'a' - 10
+			case 'A' <= c && c <= 'F':
+				c -= 'A' - 10
+			default:
+				continue
 			}
-			return -1
-		}, t)
-		if strings.Contains(squeezed, code) {
-			return true
+			last = last<<4 | uint64(c)
+			if digits++; digits >= 16 && last == code {
+				return true
+			}
 		}
 	}
 	return false

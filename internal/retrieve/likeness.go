@@ -26,17 +26,21 @@ const (
 // gramBits is the size of a vector of letter groups, as a power of two.
 const gramBits = 12
 
-// grams counts letter groups. It is made once a search and used for every
-// sentence, so that reading costs no memory.
+// grams counts letter groups. One is asked a question and used for every sentence,
+// and then for the next question, so that reading costs no memory.
 type grams struct {
 	question [1 << gramBits]float32 // of unit length
+	asked    []uint16               // the groups of the question
 	count    [1 << gramBits]float32
 	met      []uint16
 }
 
-// newGrams makes the question's side; nil where it has no letters.
-func newGrams(q assist.Question) *grams {
-	g := &grams{}
+// ask makes the question's side; false where it has no letters.
+func (g *grams) ask(q assist.Question) bool {
+	for _, k := range g.asked {
+		g.question[k] = 0
+	}
+	g.asked = g.asked[:0]
 	total := g.add(q.Text[:min(len(q.Text), likeBytes)], 1)
 	own := map[string]bool{}
 	for _, t := range lex.Terms(q.Text, q.Language) {
@@ -47,14 +51,14 @@ func newGrams(q assist.Question) *grams {
 			total += g.word(t.Text, likeEarlier*t.Weight, false)
 		}
 	}
-	if total <= 0 {
-		return nil
-	}
-	for _, k := range g.met {
-		g.question[k] = float32(math.Sqrt(float64(g.count[k]) / total))
+	if total > 0 {
+		g.asked = append(g.asked, g.met...)
+		for _, k := range g.met {
+			g.question[k] = float32(math.Sqrt(float64(g.count[k]) / total))
+		}
 	}
 	g.clear()
-	return g
+	return total > 0
 }
 
 // add counts the letter groups of a text and gives their summed weight. Only
@@ -108,6 +112,18 @@ func (g *grams) word(w string, weight float64, whole bool) (sum float64) {
 	return sum
 }
 
+// addAgain counts what was counted once before, each time it occurred.
+func (g *grams) addAgain(c gramCounts, weight float64) {
+	for i, k := range c.groups {
+		if g.count[k] == 0 {
+			g.met = append(g.met, k)
+		}
+		for range int(c.counts[i]) {
+			g.count[k] += float32(weight)
+		}
+	}
+}
+
 func (g *grams) clear() {
 	for _, k := range g.met {
 		g.count[k] = 0
@@ -145,46 +161,50 @@ func (p pages) reread(q assist.Question, hits []assist.Hit) (first read) {
 	if len(hits) == 0 {
 		return read{}
 	}
-	g := newGrams(q)
+	g := p.scratch.Get().(*grams)
+	defer p.scratch.Put(g)
+	letters := g.ask(q)
 	reads := make([]read, len(hits))
 	for i := range hits {
-		reads[i] = read{hit: hits[i], words: hits[i].Ranks.LexicalScore}
-		if g != nil && i < likeRead {
-			reads[i].like, _, _ = g.nearest(p.of(hits[i], q.Language))
-			reads[i].hit.Ranks.LexicalScore *= 1 + likeGain*reads[i].like
+		r := read{at: i, words: hits[i].Ranks.LexicalScore}
+		r.score = r.words
+		if letters && i < likeRead {
+			r.like, _, r.sentence = g.nearest(p.of(hits[i], q.Language))
+			r.score *= 1 + likeGain*r.like
 		}
+		reads[i] = r
 	}
-	slices.SortStableFunc(reads, func(a, b read) int {
-		return cmp.Compare(b.hit.Ranks.LexicalScore, a.hit.Ranks.LexicalScore)
-	})
-	for i := range reads {
-		hits[i] = reads[i].hit
-		hits[i].Ranks.Lexical = i + 1
+	slices.SortStableFunc(reads, func(a, b read) int { return cmp.Compare(b.score, a.score) })
+	ranked := make([]assist.Hit, len(hits))
+	for i, r := range reads {
+		ranked[i] = hits[r.at]
+		ranked[i].Ranks.Lexical, ranked[i].Ranks.LexicalScore = i+1, r.score
 	}
+	copy(hits, ranked)
 	first = reads[0]
-	if g != nil {
-		first.alike = g.alike(p.of(first.hit, q.Language))
-	}
+	first.hit = hits[0]
 	return first
 }
 
-// alike is how alike the page's sentence that is most like the question is to the
-// next one of the same page.
-func (g *grams) alike(p *page) float64 {
-	_, _, sentence := g.nearest(p)
-	own := newGrams(assist.Question{Text: sentence})
-	if own == nil {
+// alike is how alike the sentence that is most like the question is to the next
+// one of the same page.
+func (p pages) alike(first read, language string) float64 {
+	g := p.scratch.Get().(*grams)
+	defer p.scratch.Put(g)
+	if !g.ask(assist.Question{Text: first.sentence}) {
 		return 0
 	}
-	_, next, _ := own.nearest(p)
+	_, next, _ := g.nearest(p.of(first.hit, language))
 	return next
 }
 
 // read is a passage that was read: what its words scored, and how like the
 // question it is.
 type read struct {
-	hit   assist.Hit
-	words float64
-	like  float64
-	alike float64 // its sentence that is most like the question, to the next one
+	hit      assist.Hit // of the first
+	at       int        // among those that were found
+	words    float64
+	like     float64
+	sentence string // its sentence that is most like the question
+	score    float64
 }

@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -40,9 +41,14 @@ type gramCounts struct {
 }
 
 // pages remembers the passages that were read last.
-type pages struct{ kept *lex.Memo[pageKey, *page] }
+type pages struct {
+	kept    *lex.Memo[pageKey, *page]
+	scratch *sync.Pool // of *grams
+}
 
-func newPages() pages { return pages{lex.NewMemo[pageKey, *page](mostPages)} }
+func newPages() pages {
+	return pages{lex.NewMemo[pageKey, *page](mostPages), &sync.Pool{New: func() any { return new(grams) }}}
+}
 
 func (p pages) of(h assist.Hit, language string) *page {
 	key := pageKey{h.Title, h.Heading, h.Text, language}
@@ -55,16 +61,11 @@ func (p *page) cut() (sentences []lex.Span, terms [][]string, lengths []int) {
 	p.cutting.Do(func() {
 		p.sentences = lex.Sentences(p.key.text)
 		p.terms = make([][]string, len(p.sentences))
+		p.lengths = make([]int, len(p.sentences))
 		for i, s := range p.sentences {
-			met := map[string]bool{}
 			all := lex.Terms(s.In(p.key.text), p.key.language)
-			p.lengths = append(p.lengths, len(all))
-			for _, t := range all {
-				if !met[t] {
-					met[t] = true
-					p.terms[i] = append(p.terms[i], t)
-				}
-			}
+			p.lengths[i] = len(all)
+			p.terms[i] = lex.Distinct(all)
 		}
 	})
 	return p.sentences, p.terms, p.lengths
@@ -88,22 +89,22 @@ func (p *page) has() map[string]bool {
 func (p *page) grams(scratch *grams) ([]gramCounts, []string) {
 	p.counting.Do(func() {
 		text := p.key.text[:min(len(p.key.text), likeBytes)]
-		read := func(sentence string, title float64) {
-			c := gramCounts{total: scratch.add(sentence, 1)}
-			if title > 0 {
-				c.total += scratch.add(p.key.title, title)
-			}
-			c.groups = append(make([]uint16, 0, len(scratch.met)), scratch.met...)
-			c.counts = make([]float32, len(c.groups))
+		keep := func(sentence string, total float64) {
+			c := gramCounts{total: total, groups: slices.Clone(scratch.met), counts: make([]float32, len(scratch.met))}
 			for i, k := range c.groups {
 				c.counts[i] = scratch.count[k]
 			}
 			scratch.clear()
 			p.counts, p.sentence = append(p.counts, c), append(p.sentence, sentence)
 		}
-		read(p.key.title, 0)
+		keep(p.key.title, scratch.add(p.key.title, 1))
+		title := p.counts[0]
+		title.total = scratch.add(p.key.title, likeTitle)
+		scratch.clear()
 		for _, s := range lex.Sentences(text) {
-			read(s.In(text), likeTitle)
+			total := scratch.add(s.In(text), 1)
+			scratch.addAgain(title, likeTitle)
+			keep(s.In(text), total+title.total)
 		}
 	})
 	return p.counts, p.sentence

@@ -14,6 +14,7 @@ package retrieve
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aside-project/aside/internal/assist"
@@ -28,6 +29,27 @@ type Scope struct {
 	At          time.Time       // zero: now
 	K           int             // how many passages; 0: 8
 	Unjudged    bool            // only passages are wanted: how sure they answer is not worked out, which saves a question to the index
+	Near        *Near           // of an earlier search: the same text is not looked up by vector again; nil: none
+}
+
+// Near is what a search found by vector. Another search for the same text, by other
+// words, finds the same while the knowledge does not change.
+type Near struct {
+	text, model string
+	version     int64 // of the knowledge
+	audience    assist.Audience
+	at          time.Time
+	k           int
+	hits        []assist.Hit
+}
+
+// same gives what is found now, if that can be told.
+func (n *Near) same(scope Scope, text string, l Lexicon) (hits []assist.Hit, known bool) {
+	if n == nil || n.text != text || n.model != l.DenseName || n.version != l.Version ||
+		n.audience != scope.Audience || !n.at.Equal(scope.At) || n.k != scope.K || len(scope.Collections) > 0 || scope.Language != "" {
+		return nil, false
+	}
+	return slices.Clone(n.hits), true
 }
 
 // filters says whether the scope leaves out passages that its audience may see.

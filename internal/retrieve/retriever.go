@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -97,6 +98,7 @@ type Result struct {
 	Evidence         float64 // how sure it is that the passages answer, 0..1; 0 where Scope.Unjudged
 	Weak             bool    // too little evidence to answer from: abstain
 	TookMS           float64
+	Near             *Near // what was found by vector, for another search; nil: nothing was
 }
 
 // Search finds the passages for a question within a scope. It fails only when
@@ -122,14 +124,14 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	var lexicon Lexicon
 	known := make(chan struct{}) // closed when lexicon is there, or never will be
 	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
+	group.Go(caught(func() (err error) {
 		defer close(known)
 		if lexicon, err = r.index.Lexicon(gctx, wide, texts(q.Terms)); err != nil {
 			return fmt.Errorf("read the lexicon: %w", err)
 		}
 		return nil
-	})
-	group.Go(func() (err error) {
+	}))
+	group.Go(caught(func() (err error) {
 		<-known
 		if lexicon.Terms == nil {
 			return nil
@@ -143,12 +145,19 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 		}
 		best.evidence, err = r.sure(gctx, wide, best, lexicon)
 		return err
-	})
+	}))
 	if r.embedder != nil {
-		group.Go(func() error {
+		group.Go(caught(func() error {
+			if scope.Near != nil {
+				<-known
+				var same bool
+				if dense, same = scope.Near.same(wide, q.Text, lexicon); same {
+					return nil
+				}
+			}
 			dense, res.DenseOff = r.dense(gctx, wide, q, known, &lexicon)
 			return nil
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return Result{}, err
@@ -157,6 +166,9 @@ func (r *Retriever) Search(ctx context.Context, scope Scope, q assist.Question) 
 	res.KnowledgeVersion, res.Searched = lexicon.Version, q.Terms
 	if r.embedder != nil && res.DenseOff == "" {
 		res.Dense = lexicon.DenseName
+		if len(scope.Collections) == 0 && scope.Language == "" {
+			res.Near = &Near{q.Text, res.Dense, lexicon.Version, wide.Audience, wide.At, wide.K, dense}
+		}
 	}
 	hits := fuse(best.hits, dense, r.opt.DenseWeight)
 	res.Hits = perDocument(hits, r.opt.PerDocument, scope.K)
@@ -234,7 +246,7 @@ func (r *Retriever) sure(ctx context.Context, scope Scope, l looked, lexicon Lex
 		named:  knowledge.named(l.question, l.first.hit),
 		usual:  l.words.usual(l.question, lexicon, memory),
 		habit:  habit(lexicon),
-		alike:  l.first.alike,
+		alike:  r.pages.alike(l.first, l.question.Language),
 		parted: knowledge.parted,
 	}), nil
 }
@@ -635,35 +647,39 @@ func (w weighed) usual(q assist.Question, l Lexicon, m Memory) float64 {
 // fuse merges two rankings of any scales: each score becomes its place between
 // the floor and the best of its own ranking, and the two are added by weight. A
 // single ranking keeps its order.
-func fuse(lexical, dense []assist.Hit, denseWeight float64) []assist.Hit {
+//
+// The hits stay where they are, with their scores.
+func fuse(lexical, dense []assist.Hit, denseWeight float64) []*assist.Hit {
 	lexicalWeight := 1 - denseWeight
 	if len(dense) == 0 {
 		lexicalWeight = 1
 	} else if len(lexical) == 0 {
 		denseWeight = 1
 	}
-	at := map[string]int{}
-	var hits []assist.Hit
-	for _, h := range lexical {
+	at := make(map[string]*assist.Hit, len(lexical))
+	hits := make([]*assist.Hit, 0, len(lexical)+len(dense))
+	for i := range lexical {
+		h := &lexical[i]
 		h.Score = lexicalWeight * place(h.Ranks.LexicalScore, 0, lexical[0].Ranks.LexicalScore)
-		at[h.ID] = len(hits)
+		at[h.ID] = h
 		hits = append(hits, h)
 	}
 	floor := 0.0
 	if n := len(dense); n > 1 {
 		floor = dense[n-1].Ranks.DenseScore // cosines huddle together far above zero
 	}
-	for _, h := range dense {
+	for i := range dense {
+		h := &dense[i]
 		score := denseWeight * place(h.Ranks.DenseScore, floor, dense[0].Ranks.DenseScore)
-		if i, both := at[h.ID]; both {
-			hits[i].Score += score
-			hits[i].Ranks.Dense, hits[i].Ranks.DenseScore = h.Ranks.Dense, h.Ranks.DenseScore
+		if both := at[h.ID]; both != nil {
+			both.Score += score
+			both.Ranks.Dense, both.Ranks.DenseScore = h.Ranks.Dense, h.Ranks.DenseScore
 			continue
 		}
 		h.Score = score
 		hits = append(hits, h)
 	}
-	slices.SortStableFunc(hits, func(a, b assist.Hit) int { return cmp.Compare(b.Score, a.Score) })
+	slices.SortStableFunc(hits, func(a, b *assist.Hit) int { return cmp.Compare(b.Score, a.Score) })
 	return hits
 }
 
@@ -676,16 +692,32 @@ func place(s, floor, best float64) float64 {
 }
 
 // perDocument keeps the best k hits, at most limit of one document.
-func perDocument(hits []assist.Hit, limit, k int) []assist.Hit {
-	seen := map[string]int{}
-	var kept []assist.Hit
+func perDocument(hits []*assist.Hit, limit, k int) []assist.Hit {
+	if len(hits) == 0 {
+		return nil
+	}
+	seen := make(map[string]int, len(hits))
+	kept := make([]assist.Hit, 0, min(k, len(hits)))
 	for _, h := range hits {
 		if seen[h.DocumentID]++; seen[h.DocumentID] > limit {
 			continue
 		}
-		if kept = append(kept, h); len(kept) == k {
+		if kept = append(kept, *h); len(kept) == k {
 			break
 		}
 	}
 	return kept
+}
+
+// caught makes a panic an error: nobody else recovers what runs beside the caller,
+// and what runs here reads what customers and documents say.
+func caught(do func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("retrieval panicked: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return do()
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/lex"
+	"github.com/aside-project/aside/internal/llm"
 	"github.com/aside-project/aside/internal/retrieve"
 	"github.com/aside-project/aside/internal/retrieve/memindex"
 )
@@ -282,9 +283,58 @@ func (c *counted) Lexical(ctx context.Context, s retrieve.Scope, q retrieve.Lexi
 	return c.Index.Lexical(ctx, s, q)
 }
 
+func (c *counted) Dense(ctx context.Context, s retrieve.Scope, model string, vector []float32) ([]assist.Hit, error) {
+	c.note("dense")
+	return c.Index.Dense(ctx, s, model, vector)
+}
+
 func (c *counted) Recall(ctx context.Context, s retrieve.Scope, passage string, terms []int32) (retrieve.Memory, error) {
 	c.note("recall")
 	return c.Index.Recall(ctx, s, passage, terms)
+}
+
+// A search for a text that was looked up by vector just now finds the same without
+// asking, but for another text, another scope or another model's vectors.
+func TestNear(t *testing.T) {
+	index := memindex.New(shop())
+	index.DenseName, index.Vectors = "test-embedder", map[string][]float32{}
+	for _, d := range shop() {
+		for _, p := range d.Passages {
+			index.Vectors[p.ID] = vector(p.Text)
+		}
+	}
+	x := &counted{Index: index, asked: map[string]int{}}
+	r := retrieve.New(x, &embedder{}, retrieve.Options{Earlier: func(string) llm.Embedder { return &embedder{} }})
+	scope := retrieve.Scope{Audience: assist.AudienceInternal, At: time.Now(), K: 3}
+	const text = "Where is my parcel?"
+	first := search(t, r, scope, text)
+	asks := func(name string, scope retrieve.Scope, text string, want int) {
+		t.Helper()
+		clear(x.asked)
+		without := scope
+		without.Near = nil
+		got, plain := search(t, r, scope, text), search(t, r, without, text)
+		if n := x.asked["dense"] - 1; n != want {
+			t.Errorf("%s: asked %d times by vector, not %d", name, n, want)
+		}
+		got.TookMS, plain.TookMS, got.Near, plain.Near = 0, 0, nil, nil
+		if d := cmp.Diff(plain, got); d != "" {
+			t.Errorf("%s (-asked +near):\n%s", name, d)
+		}
+	}
+	scope.Near = first.Near
+	asks("the same text", scope, text, 0)
+	asks("another text", scope, "Which manager?", 1)
+	scope.Unjudged = true
+	asks("the passages alone", scope, text, 0)
+	for name, other := range map[string]retrieve.Scope{
+		"customers": {At: scope.At, K: 3}, "later": {Audience: assist.AudienceInternal, At: scope.At.Add(time.Hour), K: 3}, "more": {Audience: assist.AudienceInternal, At: scope.At, K: 30},
+	} {
+		other.Near = first.Near
+		asks(name, other, text, 1)
+	}
+	index.DenseName = "newer"
+	asks("newer vectors", scope, text, 1)
 }
 
 // TestQuestionsToTheIndex holds what a search costs: each question to the index is
@@ -315,6 +365,22 @@ func TestQuestionsToTheIndex(t *testing.T) {
 		}
 		if len(res.Hits) == 0 || res.Hits[0].ID != "returns#1" || res.Weak || (res.Evidence == 0) != c.scope.Unjudged {
 			t.Errorf("%s: %v, evidence %v, weak %v", c.name, ids(res.Hits), res.Evidence, res.Weak)
+		}
+	}
+}
+
+// panicking is an index with a bug.
+type panicking struct{ *memindex.Index }
+
+func (panicking) Lexicon(context.Context, retrieve.Scope, []string) (retrieve.Lexicon, error) {
+	panic("a bug")
+}
+
+// TestSearchSurvives: what searches beside the caller fails; the process stays.
+func TestSearchSurvives(t *testing.T) {
+	for _, r := range []*retrieve.Retriever{retrieve.New(panicking{}, nil, retrieve.Options{}), retrieve.New(panicking{}, &embedder{}, retrieve.Options{})} {
+		if _, err := r.Search(t.Context(), retrieve.Scope{}, assist.Question{Text: "refund"}); err == nil || !strings.Contains(err.Error(), "a bug") {
+			t.Errorf("%v", err)
 		}
 	}
 }

@@ -115,8 +115,8 @@ func FuzzLikeness(f *testing.F) {
 	f.Add("who made you", "Who made you?\nWho is your maker?", "You")
 	f.Add("ß\xff ’", "\x00. \xfe…", "…")
 	f.Fuzz(func(t *testing.T, question, text, title string) {
-		g := newGrams(plainQuestion(assist.Question{Text: question, Language: "en"}))
-		if g == nil {
+		g := new(grams)
+		if !g.ask(plainQuestion(assist.Question{Text: question, Language: "en"})) {
 			return
 		}
 		like := func() float64 {

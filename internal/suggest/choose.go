@@ -156,7 +156,7 @@ func (s *sayings) give(asks asker, some kinds) []kinds {
 // candidates cuts passages into sentences, in order, and tells which give some of
 // the kinds.
 func (r *reader) candidates(language string, hits []assist.Hit, withPlaces bool, some kinds) []*candidate {
-	var all []*candidate
+	all := make([]*candidate, 0, 8*len(hits))
 	asks := askers[language]
 	for i, h := range hits {
 		key := sayingsKey{language, h.Title, h.Heading, h.Text, withPlaces}
@@ -385,7 +385,7 @@ func (r *run) quotable(ctx context.Context, asked []wish) []assist.Hit {
 		q := r.Question
 		q.Terms = w.terms()
 		scope := r.scope
-		scope.K, scope.Unjudged = closer, true
+		scope.K, scope.Unjudged, scope.Near = closer, true, r.near
 		found, err := r.s.opt.Knowledge.Search(ctx, scope, q)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -560,7 +560,7 @@ func (w wish) terms() []assist.Term {
 
 // rarity gives how much a term tells among the candidates.
 func rarity(all []*candidate) map[string]float64 {
-	df := map[string]float64{}
+	df := make(map[string]float64, 8*len(all))
 	for _, c := range all {
 		for _, t := range c.unique {
 			df[t]++
@@ -573,16 +573,7 @@ func rarity(all []*candidate) map[string]float64 {
 	return df
 }
 
-func unique(terms []string) []string {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(terms), func(t string) bool {
-		if seen[t] {
-			return true
-		}
-		seen[t] = true
-		return false
-	})
-}
+func unique(terms []string) []string { return lex.Distinct(slices.Clone(terms)) }
 
 // product are the words of the named products' titles.
 func (w wish) product(hits []assist.Hit, named map[string]bool) map[string]bool {

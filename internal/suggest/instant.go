@@ -244,10 +244,12 @@ func (a *answer) sentences() []assist.Sentence {
 // question, a table row, a fragment, or meant for agents.
 func speakable(sentence string) string {
 	s := strings.TrimSpace(sentence)
-	s = strings.NewReplacer("**", "", "__", "", "`", "").Replace(s)
-	s = strings.TrimSpace(strings.TrimLeft(s, "-*+•>#\t "))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(strings.Fields(s)) < 3 || utf8.RuneCountInString(s) > 360 {
+	if strings.ContainsAny(s, "*_`") {
+		s = emphasis.Replace(s)
+	}
+	words := strings.Fields(strings.TrimLeft(s, "-*+•>#\t "))
+	s = strings.Join(words, " ")
+	if len(words) < 3 || utf8.RuneCountInString(s) > 360 {
 		return ""
 	}
 	low := strings.ToLower(s)
@@ -265,6 +267,8 @@ func speakable(sentence string) string {
 	}
 	return strings.TrimRight(s, ",;") // what follows stands in another item
 }
+
+var emphasis = strings.NewReplacer("**", "", "__", "", "`", "")
 
 // forAgents reports whether a sentence speaks about customers, not to them.
 func forAgents(low string) bool {

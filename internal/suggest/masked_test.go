@@ -8,6 +8,7 @@ import (
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/llm"
+	"github.com/aside-project/aside/internal/privacy"
 	"github.com/aside-project/aside/internal/retrieve"
 )
 
@@ -81,4 +82,21 @@ type listener struct {
 func (l *listener) Search(ctx context.Context, scope retrieve.Scope, q assist.Question) (retrieve.Result, error) {
 	l.questions = append(l.questions, q)
 	return l.shelf.Search(ctx, scope, q)
+}
+
+// TestMaskedEverywhere: what people write stands in more places than the text.
+func TestMaskedEverywhere(t *testing.T) {
+	m := momentOf("c: my card is 4111 1111 1111 1111")
+	m.Turns[0].Name = "dana@mail.example"
+	m.Turns = append(m.Turns, assist.Turn{Seq: 2, Role: assist.RoleSystem, Action: &assist.Action{Name: "refund", Values: []string{"DE89370400440532013000"}}})
+	m.Instruction = "call +1 555 010 9999"
+	told, mask := masked(m)
+	for what, s := range map[string]string{"text": told.Turns[0].Text, "name": told.Turns[0].Name, "action": told.Turns[1].Action.Values[0], "instruction": told.Instruction} {
+		if found := privacy.Find(s); len(found) > 0 || !strings.Contains(s, "_1]") {
+			t.Errorf("the %s is told as %q", what, s)
+		}
+	}
+	if v := m.Turns[1].Action.Values[0]; v != "DE89370400440532013000" || mask.Restore(told.Turns[1].Action.Values[0]) != v {
+		t.Errorf("the conversation itself was changed to %q, or cannot be restored", v)
+	}
 }

@@ -176,6 +176,8 @@ type run struct {
 	weak    bool
 	scope   retrieve.Scope
 	instant check.Report
+	read    check.Reading  // for both drafts
+	near    *retrieve.Near // what was found by vector
 	upset   bool           // recovery comes first
 	chosen  *assist.Option // the way the agent decided for
 	limits  []check.Limit  // what this agent may still give
@@ -220,6 +222,7 @@ func (r *run) search(ctx context.Context) error {
 		return err
 	}
 	r.Hits, r.KnowledgeVersion, r.weak = found.Hits, found.KnowledgeVersion, found.Weak || len(found.Hits) == 0
+	r.near = found.Near
 	r.Evidence = math.Round(found.Evidence*1000) / 1000
 	if len(found.Searched) > 0 {
 		r.Question.Terms = found.Searched // without what was said before, where the customer has turned from it
@@ -320,7 +323,7 @@ func (r *run) instantDraft(ctx context.Context) {
 
 // input is all that a draft is held against.
 func (r *run) input(d assist.Draft) check.Input {
-	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits}
+	return check.Input{Draft: d, Hits: r.Hits, Turns: r.m.Turns, Limits: r.limits, Read: &r.read}
 }
 
 // sorry drafts what can be said to an upset customer when no page answers; false:

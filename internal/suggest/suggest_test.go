@@ -564,3 +564,18 @@ func BenchmarkRun(b *testing.B) {
 		s.Run(b.Context(), m, &watch{})
 	}
 }
+
+// panicking is a model whose client has a bug.
+type panicking struct{ llm.Script }
+
+func (*panicking) Chat(context.Context, llm.Request, func(string)) (llm.Response, error) {
+	panic("a bug")
+}
+
+// TestWriterSurvives: what breaks while the model writes costs its draft and no more.
+func TestWriterSurvives(t *testing.T) {
+	got := suggester(t, shop(), &panicking{}).Run(t.Context(), momentOf(asked), &watch{})
+	if got.State != assist.SuggestionFailed || got.Draft == nil || len(got.Hits) == 0 {
+		t.Errorf("%s: %+v", got.State, got.Draft)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,16 @@ func (r *run) startWriting(ctx context.Context, w assist.Watcher) *writing {
 		return wr
 	}
 	job := writeJob{s: r.s, m: r.told, turns: r.m.Turns, mask: r.mask, began: r.began, question: r.Question, hits: r.Hits, steps: r.Steps, options: r.Options}
-	go func() { wr.done <- job.write(ctx, wr.delta) }()
+	go func() {
+		var out outcome
+		defer func() {
+			if p := recover(); p != nil { // what a model wrote must not end the process
+				out = out.failed(fmt.Errorf("the draft's writer panicked: %v\n%s", p, debug.Stack()))
+			}
+			wr.done <- out
+		}()
+		out = job.write(ctx, wr.delta)
+	}()
 	return wr
 }
 

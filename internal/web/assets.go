@@ -23,7 +23,7 @@ var assetFiles embed.FS
 // ConsolePolicy is the Content-Security-Policy of the console's pages: their own
 // scripts and styles, their own server, nothing from elsewhere.
 const ConsolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'self'"
+	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 // assetTypes are the types of files we ship. They are stated rather than looked
 // up: the system's table may know other ones, and nosniff makes those fatal.

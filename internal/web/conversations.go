@@ -84,7 +84,7 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var after int64
-	if a := r.FormValue("after"); a != "" {
+	if a := r.URL.Query().Get("after"); a != "" { // not FormValue: it would read a form from the body, of any size
 		if after, err = strconv.ParseInt(a, 10, 64); err != nil || after < 0 {
 			return assist.Errorf(assist.Invalid, "after must be the last seq you have seen, 0 or more, not %.40q", a)
 		}

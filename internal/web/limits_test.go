@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -79,6 +80,7 @@ func TestHostileJSON(t *testing.T) {
 	for name, body := range map[string]string{
 		"deep lists":     `{"text":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 		"deep objects":   strings.Repeat(`{"text":`, 5_000) + "1" + strings.Repeat("}", 5_000),
+		"one too deep":   `{"text":"a","more":` + strings.Repeat("[", assist.MaxDepth) + strings.Repeat("]", assist.MaxDepth) + `}`, // nothing else is wrong with it
 		"deep and cut":   strings.Repeat(`{"a":[`, 5_000),
 		"huge number":    `{"text":"a","k":1e999999}`,
 		"long number":    `{"text":"a","k":` + strings.Repeat("9", 10_000) + `}`,
@@ -137,4 +139,29 @@ func TestNoVectorsInTheAPI(t *testing.T) {
 	for name, v := range schemaTypes {
 		look(name, reflect.TypeOf(v), map[reflect.Type]bool{})
 	}
+}
+
+// TestEventsReadNoBody: a question has no body, and one that brings a form of any
+// size has it left unread: FormValue would keep it in memory and then on the disk.
+func TestEventsReadNoBody(t *testing.T) {
+	body := &counted{Reader: strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"after\"\r\n\r\n0\r\n--x--\r\n")}
+	r := httptest.NewRequest("GET", "/v1/conversations/conv_1?after=0", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set("Authorization", "Bearer customer")
+	rec := httptest.NewRecorder()
+	newWorld().ServeHTTP(rec, r)
+	if rec.Code != 200 || body.read > 0 {
+		t.Errorf("%d, %d bytes of the body were read", rec.Code, body.read)
+	}
+}
+
+type counted struct {
+	io.Reader
+	read int
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.read += n
+	return n, err
 }

@@ -213,9 +213,13 @@ func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
 	if h == nil {
 		return assist.Errorf(assist.NotFound, "no chat tool of this name is connected: `aside doctor` lists what is")
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(hookTime)) // a test's recorder has none
 	h.ServeHTTP(w, r)
 	return nil
 }
+
+// hookTime is how long a delivery may take to arrive: who sends it is not known before.
+const hookTime = 10 * time.Second
 
 // known answers what no route takes with a problem document, as all errors are.
 func (s *server) known(mux *http.ServeMux) http.Handler {

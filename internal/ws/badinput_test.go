@@ -1,6 +1,7 @@
 package ws_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -180,6 +181,12 @@ func TestUpgradeIsGuarded(t *testing.T) {
 		{"page, sub-domain", "", "aside.v1, bearer." + good, "https://a.shop.example", 403, 0},
 		{"page, other port", "", "aside.v1, bearer." + good, "https://shop.example:444", 403, 0},
 		{"page, other scheme", "", "aside.v1, bearer." + good, "http://shop.example", 403, 0},
+		{"page, own host as a suffix", "", "aside.v1, bearer." + good, strings.Replace(h.http.URL, "//", "//evil", 1), 403, 0},
+		{"page, own host as a user", "", "aside.v1, bearer." + good, h.http.URL + "@evil.example", 403, 0},
+		{"page, own host as a prefix", "", "aside.v1, bearer." + good, strings.Replace(h.http.URL, ":", ".evil.example:", 2), 403, 0},
+		{"page, another server of this machine", "", "aside.v1, bearer." + good, "http://127.0.0.1:1", 403, 0},
+		{"page, IPv6", "", "aside.v1, bearer." + good, "http://[::1]:7400", 403, 0},
+		{"page, not a web page", "", "aside.v1, bearer." + good, "file://" + strings.TrimPrefix(h.http.URL, "http://"), 403, 0},
 		{"page, no origin", "", "aside.v1, bearer." + good, "", 403, 0},
 		{"page, forged", "", "aside.v1, bearer." + forged, h.http.URL, 101, 4401},
 	} {
@@ -228,5 +235,32 @@ func TestTokenExpiresOnTheSocket(t *testing.T) {
 	c := &client{t, conn}
 	if code, text := c.closed(); code != 4401 || !strings.Contains(text, "expired") {
 		t.Errorf("closed with %d %q", code, text)
+	}
+}
+
+// clumsy is a service with a bug.
+type clumsy struct{ ws.Service }
+
+func (c clumsy) Open(ctx context.Context, who assist.Identity, id string, after int64, limit int) (assist.Conversation, []assist.Event, error) {
+	if id == "conv_bad" {
+		panic("a bug")
+	}
+	return c.Service.Open(ctx, who, id, after, limit)
+}
+
+// TestPanicsCostOneSocket: also one in the writer, which opens conversations. The
+// others' sockets, and the process, stay.
+func TestPanicsCostOneSocket(t *testing.T) {
+	h := open(t, func(o *ws.Options) { o.Service = clumsy{o.Service} })
+	stays, goes := h.dial(agent), h.dial(agent)
+	goes.say(`{"type":"conversation.open","id":"1","conversation":"conv_bad","data":{"after":0}}`)
+	for {
+		if _, err := goes.read(); err != nil {
+			break
+		}
+	}
+	stays.say(`{"type":"conversation.open","id":"2","conversation":"conv_1","data":{"after":0}}`)
+	if m := stays.answer("2"); m.Type != "ack" {
+		t.Errorf("somebody else's socket: %s", m.raw)
 	}
 }

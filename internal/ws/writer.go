@@ -2,6 +2,8 @@ package ws
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -19,6 +21,12 @@ var (
 // while something waits in the outbox.
 func (c *conn) write() {
 	defer c.writers.Done()
+	defer func() {
+		if p := recover(); p != nil { // as everywhere: it costs this connection, and no other
+			c.s.log.Error("a writer panicked", "session", c.session, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			_ = c.socket.Close()
+		}
+	}()
 	for {
 		i, ok, closing := c.out.next()
 		switch {

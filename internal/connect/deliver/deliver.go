@@ -21,6 +21,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -269,7 +270,7 @@ func (q *Queue) attempt(d Delivery) {
 		}
 	}
 	if len(why) > 500 {
-		why = why[:500]
+		why = strings.ToValidUTF8(why[:500], "")
 	}
 	q.o.Logger.Log(q.ctx, map[bool]slog.Level{true: slog.LevelDebug, false: slog.LevelWarn}[state == Sent || state == Skipped],
 		"delivery", "tool", q.tool, "id", d.ID, "kind", d.Kind, "conversation", d.Conversation, "state", state, "attempt", d.Attempts)

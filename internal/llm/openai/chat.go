@@ -2,6 +2,7 @@ package openai
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,8 +115,9 @@ func (c *Client) stream(parent context.Context, d dialect, r llm.Request, a *ans
 		return c.judge(ctx, a, err)
 	}
 	defer stream.Close()
+	var got chunk
 	for {
-		chunk, err := stream.Recv()
+		err := got.receive(stream)
 		if errors.Is(err, io.EOF) && a.finish != "" {
 			x.drain() // within afterFinish
 			return a.verdict()
@@ -123,7 +125,7 @@ func (c *Client) stream(parent context.Context, d dialect, r llm.Request, a *ans
 		if err != nil {
 			return c.judge(ctx, a, err)
 		}
-		grown, err := a.take(chunk, c.server.now)
+		grown, err := a.take(&got, c.server.now)
 		if err != nil {
 			return err
 		}
@@ -199,8 +201,34 @@ type answer struct {
 	usage   *openai.Usage
 }
 
+// chunk is what we want of go-openai's ChatCompletionStreamResponse. A stream reads
+// all its chunks into one, with less than half of the memory for a token.
+type chunk struct {
+	Model   string `json:"model"`
+	Choices []struct {
+		Index int `json:"index"`
+		Delta struct {
+			Content          string `json:"content"`
+			Refusal          string `json:"refusal"`
+			ReasoningContent string `json:"reasoning_content"`
+		} `json:"delta"`
+		FinishReason openai.FinishReason `json:"finish_reason"`
+	} `json:"choices"`
+	Usage *openai.Usage `json:"usage"`
+}
+
+func (c *chunk) receive(stream *openai.ChatCompletionStream) error {
+	data, err := stream.RecvRaw()
+	if err != nil {
+		return err
+	}
+	clear(c.Choices)
+	*c = chunk{Choices: c.Choices[:0]}
+	return json.Unmarshal(data, c)
+}
+
 // take adds a chunk and reports whether the model showed life.
-func (a *answer) take(chunk openai.ChatCompletionStreamResponse, now func() time.Time) (grown bool, err error) {
+func (a *answer) take(chunk *chunk, now func() time.Time) (grown bool, err error) {
 	if chunk.Model != "" {
 		a.model = clip(strings.ToValidUTF8(chunk.Model, ""), 200)
 	}

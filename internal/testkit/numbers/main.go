@@ -43,6 +43,8 @@ var numbers = []number{
 	{"idle", "resident memory per idle socket", idle},
 	{"relay", "relay of a turn to the other side, commit included", relay},
 	{"return", "sockets dropped at once and all back", comeBack},
+	{"shut-out", "revoked by another process, until the socket is closed", shutOut},
+	{"left", "the last viewer leaves, until the model is asked no more", left},
 }
 
 // bench is what measurements share.
