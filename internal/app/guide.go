@@ -68,6 +68,7 @@ type guide struct {
 type actedIn struct {
 	conversation string
 	turn         assist.Turn
+	turns        []assist.Turn // up to it; nil: only the database knows them
 	ended        bool
 	agent, role  string
 }
@@ -184,11 +185,7 @@ func loadBook(ctx context.Context, db *postgres.DB, log *slog.Logger) (*playbook
 
 // Spent implements suggest.Guide.
 func (g *guide) Spent(ctx context.Context, m assist.Moment) (playbook.Spent, error) {
-	customer, err := g.customer(ctx, m.Conversation, m.Turns)
-	if err != nil {
-		return nil, err
-	}
-	found, err := g.db.SpentGestures(ctx, customer, m.Conversation)
+	found, err := g.db.SpentGestures(ctx, customerOf(m.Conversation, m.Turns), m.Conversation)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +214,7 @@ func (g *guide) customer(ctx context.Context, conversation string, turns []assis
 		return "", err
 	}
 	if named != "" {
-		return "at " + named, nil
+		return named, nil
 	}
 	return customerOf(conversation, turns), nil
 }
@@ -245,8 +242,8 @@ func customerOf(conversation string, turns []assist.Turn) string {
 
 // acted takes note of a reported action or a sent reply. It never blocks: when
 // too many wait, this one is not learned from.
-func (g *guide) acted(conversation string, turn assist.Turn) {
-	g.enqueue(actedIn{conversation: conversation, turn: turn})
+func (g *guide) acted(conversation string, turn assist.Turn, turns []assist.Turn) {
+	g.enqueue(actedIn{conversation: conversation, turn: turn, turns: turns})
 }
 
 // ended takes note of a closed conversation: its end is a step too.
@@ -351,9 +348,12 @@ func (g *guide) learn(a actedIn) {
 func (g *guide) around(a actedIn) ([]assist.Turn, suggest.Playbook, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), actedFor)
 	defer cancel()
-	turns, _, err := g.db.Transcript(ctx, a.conversation, actedTurns)
-	if err != nil {
-		return nil, suggest.Playbook{}, err
+	turns := a.turns
+	if turns == nil {
+		var err error
+		if turns, _, err = g.db.Transcript(ctx, a.conversation, actedTurns); err != nil {
+			return nil, suggest.Playbook{}, err
+		}
 	}
 	for !a.ended && len(turns) > 0 && turns[len(turns)-1].Seq > a.turn.Seq {
 		turns = turns[:len(turns)-1]

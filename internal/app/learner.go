@@ -36,6 +36,7 @@ type learner struct {
 type sentReply struct {
 	conversation string
 	turn         assist.Turn
+	turns        []assist.Turn // up to it; nil: only the database knows them
 }
 
 func newLearner(db *postgres.DB, r *retrieve.Retriever, w watched, log *slog.Logger) *learner {
@@ -46,9 +47,9 @@ func newLearner(db *postgres.DB, r *retrieve.Retriever, w watched, log *slog.Log
 func (l *learner) start() { go l.run() }
 
 // replied takes note of a stored reply. It never blocks.
-func (l *learner) replied(conversation string, turn assist.Turn) {
+func (l *learner) replied(conversation string, turn assist.Turn, turns []assist.Turn) {
 	select {
-	case l.queue <- sentReply{conversation, turn}:
+	case l.queue <- sentReply{conversation, turn, turns}:
 	default:
 		l.watched.Shed(observe.ShedLearning)
 		l.log.Warn("a reply was not learned from: too many wait", "conversation", conversation, "seq", turn.Seq)
@@ -123,11 +124,17 @@ func (l *learner) learn(s sentReply) {
 // lesson finds what the reply answered and the passages it stood on: those that
 // the suggestion cited and the agent kept, else the one its words point at.
 func (l *learner) lesson(ctx context.Context, s sentReply) (retrieve.Lesson, error) {
-	turns, _, err := l.db.Transcript(ctx, s.conversation, learnTurns)
-	if err != nil {
-		return retrieve.Lesson{}, err
+	turns := s.turns
+	if turns == nil {
+		var err error
+		if turns, _, err = l.db.Transcript(ctx, s.conversation, learnTurns); err != nil {
+			return retrieve.Lesson{}, err
+		}
 	}
-	turns = slices.DeleteFunc(turns, func(t assist.Turn) bool { return t.Seq >= s.turn.Seq })
+	turns = turns[max(0, len(turns)-learnTurns):]
+	if i := slices.IndexFunc(turns, func(t assist.Turn) bool { return t.Seq >= s.turn.Seq }); i >= 0 {
+		turns = turns[:i]
+	}
 	var grounds []retrieve.Ground
 	if s.turn.SuggestionID != "" {
 		suggestion, err := l.db.Suggestion(ctx, s.turn.SuggestionID)
@@ -137,6 +144,7 @@ func (l *learner) lesson(ctx context.Context, s sentReply) (retrieve.Lesson, err
 		grounds = retrieve.Cited(s.turn.Text, suggestion.Question.Language, suggestion.Draft, suggestion.Instant)
 	}
 	if len(grounds) == 0 {
+		var err error
 		if grounds, err = l.retriever.Guess(ctx, turns, s.turn.Text); err != nil {
 			return retrieve.Lesson{}, err
 		}

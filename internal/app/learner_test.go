@@ -58,7 +58,7 @@ func TestSentReplyTeaches(t *testing.T) {
 	var said strings.Builder
 	l := newLearner(db, r, watched{Metrics: observe.NewMetrics(prometheus.NewRegistry(), observe.Price{})}, slog.New(slog.NewTextHandler(&said, nil)))
 	l.start()
-	l.replied("c1", st.Turn)
+	l.replied("c1", st.Turn, nil)
 	if err := l.stop(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,19 @@ type watchedSuggester struct {
 // Run implements chat.Suggester.
 func (s watchedSuggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	began := time.Now()
-	out := s.Suggester.Run(ctx, m, w)
+	return s.saw(began, s.Suggester.Run(ctx, m, w))
+}
+
+// Ahead implements chat.Scout.
+func (s watchedSuggester) Ahead(ctx context.Context, m assist.Moment) func(context.Context, assist.Moment, assist.Watcher) assist.Suggestion {
+	began := time.Now()
+	rest := s.Suggester.Ahead(ctx, m)
+	return func(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
+		return s.saw(began, rest(ctx, m, w))
+	}
+}
+
+func (s watchedSuggester) saw(began time.Time, out assist.Suggestion) assist.Suggestion {
 	s.w.Suggestion(out)
 	s.magnets.saw(out)
 	s.w.trace.Suggestion(out, began)

@@ -198,7 +198,8 @@ type Usage struct {
 	Completion int `json:"completion"`
 }
 
-// Timings are milliseconds from the start of the run.
+// Timings are milliseconds from the start of the run, which may begin while its turn
+// is being stored.
 type Timings struct {
 	Passages   float64 `json:"passages_ms"`
 	Instant    float64 `json:"instant_ms"`

@@ -16,7 +16,7 @@ func TestActed(t *testing.T) {
 	var heard []string
 	st := newStage()
 	h := open(t, st, func(_ *memstore.Store, o *chat.Options) {
-		o.Acted = func(conversation string, turn assist.Turn) {
+		o.Acted = func(conversation string, turn assist.Turn, _ []assist.Turn) {
 			mu.Lock()
 			defer mu.Unlock()
 			what := string(turn.Role)

@@ -8,6 +8,9 @@
 //   - A method that writes returns after the commit. Events of one conversation
 //     are committed and published in the order of seq; conversations never wait
 //     for each other, and no write waits for a suggestion.
+//   - What a customer's turn asks is looked up while it is being stored. Nothing of
+//     it is shown, and no model is asked to write, before the commit; when that
+//     fails, it is thrown away.
 //   - A conversation has at most one suggestion run. A newer customer turn, a
 //     reply, an agent's turn or closing ends it at once; what an ended run still
 //     does is never published.
@@ -162,6 +165,14 @@ type Suggester interface {
 	// set needs none and is neither stored nor shown. When ctx ends, Run returns
 	// at once with what there is and State superseded.
 	Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion
+}
+
+// Scout is a Suggester that can begin before the turn it is for is stored.
+type Scout interface {
+	// Ahead looks for what the moment's last turn asks and gives the rest of Run,
+	// which goes on from there when its moment is that one, and else begins anew.
+	// It shows nothing and asks no model to write; when ctx ends it returns at once.
+	Ahead(ctx context.Context, m assist.Moment) (rest func(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion)
 }
 
 // Checker looks at what an agent typed. Of m the conversation, its turns and the

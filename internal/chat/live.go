@@ -24,10 +24,22 @@ type live struct {
 	running  *run
 	bot      *run               // the bot's, from the customer's turn to its answer
 	latest   *assist.Suggestion // as far as it is known; never changed, only replaced
+	people   bool               // the bot does not have it, as the store said last
 	customer time.Time          // when the customer's last turn was stored
 	viewers  int                // who look at it through this process, customers aside
 	left     *run               // the last run, when it ended because everybody had left
 	typed    time.Time          // when the customer last typed something not yet sent
+}
+
+// upTo gives the turns up to the newest one, nil when they are not all known here.
+func (l *live) upTo(newest assist.Turn) []assist.Turn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turns, _ := l.log.view()
+	if !l.log.whole || len(turns) == 0 || turns[len(turns)-1].Seq != newest.Seq {
+		return nil
+	}
+	return turns
 }
 
 // transcript is the cached end of a conversation. It is whole only while every

@@ -14,7 +14,13 @@ import (
 func TestReplied(t *testing.T) {
 	var told []string
 	h := open(t, nil, func(_ *memstore.Store, o *chat.Options) {
-		o.Replied = func(conversation string, reply assist.Turn) { told = append(told, conversation+": "+reply.Text) }
+		o.Replied = func(conversation string, reply assist.Turn, turns []assist.Turn) {
+			told = append(told, conversation+": "+reply.Text)
+			before := len(told) // the customer's, and this one
+			if len(turns) != before+1 || turns[before].Text != reply.Text || turns[0].Text != "My lamp is broken" {
+				t.Errorf("the turns up to %q are %+v", reply.Text, turns)
+			}
+		}
 	})
 	h.says(t, "My lamp is broken")
 	for range 2 {

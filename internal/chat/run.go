@@ -17,10 +17,11 @@ type run struct {
 	forSeq      int64
 	instruction string
 	agent       assist.Identity
-	leased      bool  // the store holds a lease for it
-	seen        int64 // the newest seq it knew of when it began
-	held        bool  // part of a burst: the model waits for the pause
-	plain       bool  // no written draft: too many are at work
+	ahead       chan rest // what was looked up while the turn was being stored, or closed; nil: nothing
+	leased      bool      // the store holds a lease for it
+	seen        int64     // the newest seq it knew of when it began
+	held        bool      // part of a burst: the model waits for the pause
+	plain       bool      // no written draft: too many are at work
 	began       time.Time
 	ctx         context.Context
 	cancel      context.CancelCauseFunc
@@ -92,9 +93,8 @@ func (s *Service) RequestSuggestion(ctx context.Context, who assist.Identity, co
 // suggestFor makes the suggestion for a customer's turn that was just stored.
 // The first message of a burst starts at once; one that comes while that is
 // still at work waits for a pause before the model is asked.
-func (s *Service) suggestFor(l *live, st Stored) {
-	r := s.newRun(st.Turn.Seq)
-	r.leased = true
+func (s *Service) suggestFor(l *live, st Stored, r *run) {
+	r.forSeq, r.seen, r.began, r.leased = st.Turn.Seq, st.Turn.Seq, s.opts.Now(), true
 	if c := st.Conversation; c.Agent != "" {
 		r.agent = assist.Identity{Subject: c.Agent, Actor: assist.ActorAgent, Name: c.AgentName, Authority: s.authorityOf(c.Agent)}
 	}
@@ -220,7 +220,13 @@ func (s *Service) ask(l *live, r *run) (g assist.Suggestion) {
 		m.SkipModel = tooManyDrafts
 		s.shed(ShedDraft)
 	}
-	return s.suggester.Run(r.ctx, m, watcher{s, l, r})
+	run := s.suggester.Run
+	if r.ahead != nil {
+		if goOn, ok := <-r.ahead; ok {
+			run = goOn
+		}
+	}
+	return run(r.ctx, m, watcher{s, l, r})
 }
 
 // broken is a failed suggestion with what was shown of it so far.

@@ -25,16 +25,18 @@ const (
 // Options are the parts and numbers of a Service; the zero value of each has a
 // sensible meaning.
 type Options struct {
-	Logger   *slog.Logger                                 // nil: slog.Default
-	Owner    string                                       // names this process in leases; "": random
-	Now      func() time.Time                             // nil: time.Now
-	Checker  Checker                                      // nil: CheckDraft finds nothing
-	Prefetch func(text string)                            // called with what a customer is typing; must not block
-	Replied  func(conversation string, reply assist.Turn) // called once with each stored turn of an agent, after its commit; must not block
+	Logger   *slog.Logger      // nil: slog.Default
+	Owner    string            // names this process in leases; "": random
+	Now      func() time.Time  // nil: time.Now
+	Checker  Checker           // nil: CheckDraft finds nothing
+	Prefetch func(text string) // called with what a customer is typing; must not block
 
-	// Acted is called after the commit with every reported action and every
-	// reply or turn of an agent, once; it must not block.
-	Acted func(conversation string, turn assist.Turn)
+	// Replied is called after the commit with every turn that an agent wrote, once,
+	// and Acted with those and with every reported action. turns are the
+	// conversation's up to this one, at most MaxTurns and not to be changed; nil
+	// where only the store knows them. Neither may block.
+	Replied func(conversation string, reply assist.Turn, turns []assist.Turn)
+	Acted   func(conversation string, turn assist.Turn, turns []assist.Turn)
 
 	// Ended is called after the commit that closed a conversation; it must not block.
 	Ended func(conversation string)
@@ -87,11 +89,13 @@ type Service struct {
 	leaser    Leaser // nil when the store has none
 	opener    Opener // nil when the store has none
 	suggester Suggester
+	scout     Scout // nil when the suggester is none
 	bus       Publisher
 	log       *slog.Logger
 	opts      Options
 
 	slots    chan struct{} // one per run at work
+	scouting chan struct{} // one per turn that is looked up while it is being stored
 	openings chan struct{} // one per conversation that is being opened
 	handed   chan struct{} // one per run at work for a conversation that the bot handed over and nobody took yet
 	botSlots chan struct{} // one per answer of the bot at work
@@ -124,6 +128,7 @@ var (
 func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	leaser, _ := store.(Leaser)
 	opener, _ := store.(Opener)
+	scout, _ := suggester.(Scout)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -151,8 +156,8 @@ func New(store Store, suggester Suggester, bus Publisher, o Options) *Service {
 	o.MaxLine = cmp.Or(o.MaxLine, 1024)
 	o.Openings = cmp.Or(o.Openings, 6)
 	o.MaxTurns = cmp.Or(o.MaxTurns, 200)
-	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, bus: bus, log: o.Logger, opts: o,
-		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), openings: make(chan struct{}, o.Openings), handed: make(chan struct{}, 1),
+	s := &Service{store: store, leaser: leaser, opener: opener, suggester: suggester, scout: scout, bus: bus, log: o.Logger, opts: o,
+		slots: make(chan struct{}, o.MaxRuns+o.MaxRuns/4), scouting: make(chan struct{}, mostScouting), openings: make(chan struct{}, o.Openings), handed: make(chan struct{}, 1),
 		botSlots: make(chan struct{}, o.BotRuns), botLine: make(chan struct{}, o.BotQueue),
 		stopping: make(chan struct{}), chats: map[string]*live{}, reads: map[string]*reading{}, roles: maps.Clone(o.Roles)}
 	if s.roles == nil {

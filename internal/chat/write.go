@@ -25,14 +25,20 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		return t, false, err
 	}
 	defer s.leave(l)
+	n.Bot = who.Actor == assist.ActorCustomer && s.opts.Bot != nil && s.opts.Bot.Serves()
 	var lease Lease
+	var r *run // for what the customer asks
 	if n.Role == assist.RoleCustomer && s.suggester != nil {
 		lease = s.lease()
+		r = s.newRun(0)
+		s.lookAhead(l, r, who, n)
 	}
-	n.Bot = who.Actor == assist.ActorCustomer && s.opts.Bot != nil && s.opts.Bot.Serves()
 	ctx, done := s.storing(ctx)
 	defer done()
 	st, err := s.store.AddTurn(ctx, who, n, lease)
+	if r != nil && (err != nil || st.Repeat) {
+		r.cancel(nil)
+	}
 	if err != nil {
 		return t, false, s.failed(l, "add turn", err)
 	}
@@ -41,12 +47,12 @@ func (s *Service) Receive(ctx context.Context, who assist.Identity, n assist.New
 		return st.Turn, true, nil
 	}
 	if st.Turn.Role == assist.RoleAgent || st.Turn.Action != nil {
-		s.acted(l.id, st.Turn)
+		s.acted(l, st.Turn)
 	}
 	switch st.Turn.Role {
 	case assist.RoleCustomer:
-		if s.suggester != nil {
-			s.suggestFor(l, st)
+		if r != nil {
+			s.suggestFor(l, st, r)
 		}
 		s.announce(ctx, l, who, st.Conversation)
 	case assist.RoleAgent, assist.RoleBot:
@@ -92,15 +98,15 @@ func (s *Service) Send(ctx context.Context, who assist.Identity, n assist.NewRep
 	s.published(ctx, l, st)
 	s.end(l, errAnswered, st.Turn.Seq)
 	if !st.Repeat {
-		s.acted(l.id, st.Turn)
+		s.acted(l, st.Turn)
 	}
 	s.replied(l, st)
 	return st.Turn, st.Repeat, nil
 }
 
-func (s *Service) acted(conversation string, t assist.Turn) {
+func (s *Service) acted(l *live, t assist.Turn) {
 	if s.opts.Acted != nil {
-		s.opts.Acted(conversation, t)
+		s.opts.Acted(l.id, t, l.upTo(t))
 	}
 }
 
@@ -132,7 +138,7 @@ func (s *Service) authorityOf(agent string) string {
 // before, and what an agent did in another system is not speech.
 func (s *Service) replied(l *live, st Stored) {
 	if s.opts.Replied != nil && !st.Repeat && st.Turn.Role == assist.RoleAgent && st.Turn.Action == nil {
-		s.opts.Replied(l.id, st.Turn)
+		s.opts.Replied(l.id, st.Turn, l.upTo(st.Turn))
 	}
 }
 
@@ -250,6 +256,7 @@ func (s *Service) failed(l *live, op string, err error) error {
 func (s *Service) published(ctx context.Context, l *live, st Stored) {
 	l.mu.Lock()
 	known := l.log.last
+	l.people = st.Conversation.Status != assist.StatusBot
 	l.mu.Unlock()
 	if st.Repeat && st.Turn.Seq <= known {
 		return

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/aside-project/aside/internal/assist"
 	"github.com/aside-project/aside/internal/chat"
@@ -156,7 +157,7 @@ type change struct {
 	assist.Conversation
 	now    time.Time // of the database
 	endRun bool      // whatever suggestion is being made is not needed any more
-	tx     pgx.Tx
+	tx     *pgx.Conn // in the transaction
 	writes pgx.Batch
 	after  []statement // behind the conversation's own row
 }
@@ -203,55 +204,75 @@ func (c *change) botTurn(r assist.BotReply, key, suggestion string) (assist.Turn
 }
 
 // change locks a conversation, lets f decide, and writes what it decided; it
-// gives the conversation as it is then. A handful of round trips: this is for
-// what people do, one click at a time. Turns and suggestions, which come in
-// crowds, take one. run is the pool's do, or doAgain when f finds its own repeats.
-func (db *DB) change(ctx context.Context, run runner, op, conversation string, f func(context.Context, *change) error) (assist.Conversation, error) {
+// gives the conversation as it is then. Two round trips, and one for each question
+// of f's own; those of look are asked with the lock, behind it. Turns and
+// suggestions, which come in crowds, take one. run is the pool's do, or doAgain
+// when f finds its own repeats.
+func (db *DB) change(ctx context.Context, run runner, op, conversation string, f func(context.Context, *change) error, look ...func(*pgx.Batch)) (assist.Conversation, error) {
 	const lock = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = $1 FOR UPDATE`
 	const store = `UPDATE conversations SET status = $2, agent = $3, agent_name = $4, last_seq = $5, last_role = $6, preview = $7,
 		waiting_since = $8, handoff = $9, resolution = $10, updated_at = $11,
 		run_seq = CASE WHEN $12 THEN NULL ELSE run_seq END WHERE id = $1`
 	var now assist.Conversation
 	err := run(ctx, op+" "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			c := &change{tx: tx}
-			var found []assist.Conversation
-			var b pgx.Batch
-			b.Queue(lock, conversation).Query(func(rows pgx.Rows) (err error) {
-				found, err = pgx.CollectRows(rows, scanConversation)
-				return err
-			})
-			b.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error { return row.Scan(&c.now) })
-			if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-				return err
+		defer rollBack(ctx, conn)
+		c := &change{tx: conn}
+		var found []assist.Conversation
+		var b pgx.Batch
+		b.Queue(`BEGIN`)
+		b.Queue(lock, conversation).Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, scanConversation)
+			return err
+		})
+		b.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error { return row.Scan(&c.now) })
+		for _, l := range look {
+			l(&b)
+		}
+		if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return noConversation(conversation)
+		}
+		c.Conversation, c.now = found[0], c.now.UTC()
+		if err := f(ctx, c); err != nil {
+			return err
+		}
+		if c.LastSeq > found[0].LastSeq {
+			c.UpdatedAt = c.now
+			var handoff []byte
+			if c.Handoff != nil {
+				handoff = encode(c.Handoff)
 			}
-			if len(found) == 0 {
-				return noConversation(conversation)
+			c.write(store, c.ID, c.Status, c.Agent, c.AgentName, c.LastSeq, c.LastRole, c.Preview,
+				orNull(c.WaitingSince), handoff, c.Resolution, c.now, c.endRun)
+			for _, s := range c.after {
+				c.write(s.sql, s.args...)
 			}
-			c.Conversation, c.now = found[0], c.now.UTC()
-			if err := f(ctx, c); err != nil {
-				return err
+		} else {
+			c.writes = pgx.Batch{}
+		}
+		c.writes.Queue(`COMMIT`).Exec(func(done pgconn.CommandTag) error {
+			if done.String() != "COMMIT" {
+				return pgx.ErrTxCommitRollback
 			}
-			if c.LastSeq > found[0].LastSeq {
-				c.UpdatedAt = c.now
-				var handoff []byte
-				if c.Handoff != nil {
-					handoff = encode(c.Handoff)
-				}
-				c.write(store, c.ID, c.Status, c.Agent, c.AgentName, c.LastSeq, c.LastRole, c.Preview,
-					orNull(c.WaitingSince), handoff, c.Resolution, c.now, c.endRun)
-				for _, s := range c.after {
-					c.write(s.sql, s.args...)
-				}
-				if err := tx.SendBatch(ctx, &c.writes).Close(); err != nil {
-					return err
-				}
-			}
-			now = c.Conversation
 			return nil
 		})
+		if err := conn.SendBatch(ctx, &c.writes).Close(); err != nil {
+			return err
+		}
+		now = c.Conversation
+		return nil
 	})
 	return now, err
+}
+
+// rollBack ends a transaction that is still open because something failed in it. A
+// connection that cannot even do that is not used again.
+func rollBack(ctx context.Context, conn *pgx.Conn) {
+	if !conn.IsClosed() && conn.PgConn().TxStatus() != 'I' {
+		_, _ = conn.Exec(ctx, `ROLLBACK`)
+	}
 }
 
 // querier is a connection or a transaction.

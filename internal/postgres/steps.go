@@ -55,11 +55,12 @@ func (db *DB) HoldGesture(ctx context.Context, c Claim) (ok bool, err error) {
 	return ok && err == nil, err
 }
 
-// SpentGestures gives what a customer was given, or is being held for them in
-// other conversations, by gesture and period.
+// SpentGestures gives what a conversation's customer was given, or is being held
+// for them in other conversations, by gesture and period. customer is who that is
+// where the chat tool does not say, see CustomerOf.
 func (db *DB) SpentGestures(ctx context.Context, customer, conversation string) (spent map[[2]string]int64, err error) {
 	const sql = `SELECT gesture, period, sum(amount)::bigint FROM gestures
-		WHERE customer IN ($1, 'conversation ' || $2) AND (given OR conversation_id <> $2 AND at > now() - interval '1 day') GROUP BY gesture, period`
+		WHERE customer IN (coalesce((` + namedCustomer + `$2), $1), 'conversation ' || $2) AND (given OR conversation_id <> $2 AND at > now() - interval '1 day') GROUP BY gesture, period`
 	err = db.turns.doAgain(ctx, "read a customer's gestures", func(ctx context.Context, conn *pgx.Conn) error {
 		spent = map[[2]string]int64{}
 		rows, err := conn.Query(ctx, sql, customer, conversation)
@@ -74,11 +75,16 @@ func (db *DB) SpentGestures(ctx context.Context, customer, conversation string) 
 	return spent, err
 }
 
-// CustomerOf gives what the chat tool calls a conversation's customer, "" when it
-// does not say, or there is no such conversation.
+// namedCustomer is under what name gestures are counted where the chat tool says
+// who a conversation's customer is.
+const namedCustomer = `SELECT 'at ' || customer FROM conversations WHERE customer <> '' AND id = `
+
+// CustomerOf gives under what name the gestures of a conversation's customer are
+// counted, "" when the chat tool does not say who that is, or there is no such
+// conversation.
 func (db *DB) CustomerOf(ctx context.Context, conversation string) (customer string, err error) {
 	err = db.turns.doAgain(ctx, "read the customer of conversation "+conversation, func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, `SELECT customer FROM conversations WHERE id = $1`, conversation).Scan(&customer)
+		err := conn.QueryRow(ctx, namedCustomer+`$1`, conversation).Scan(&customer)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aside-project/aside/internal/assist"
+	"github.com/aside-project/aside/internal/chat"
 	"github.com/aside-project/aside/internal/postgres"
 	"github.com/aside-project/aside/internal/testkit/testdb"
 )
@@ -134,6 +136,32 @@ func TestNeverMoreThanALimit(t *testing.T) {
 			Amount: max(left, 0) + 1, Limit: limits[0], By: "x"})
 		if err != nil || ok {
 			t.Fatalf("more than the %d that is left was held: %v", left, err)
+		}
+	}
+}
+
+// A customer whom the chat tool names is counted under that name, whoever else is
+// given.
+func TestSpentOfANamedCustomer(t *testing.T) {
+	db := testdb.Open(t)
+	n := turn("named", "1", assist.RoleCustomer, "Where is it?")
+	n.Customer = "c7"
+	if _, err := db.AddTurn(t.Context(), source, n, chat.Lease{}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := db.CustomerOf(t.Context(), "named")
+	if want := "at " + source.Subject + "/c7"; err != nil || name != want {
+		t.Fatalf("%q, %v; want %q", name, err, want)
+	}
+	for customer, amount := range map[string]int64{name: 300, "customer x": 500} {
+		if _, err := db.HoldGesture(t.Context(), postgres.Claim{Customer: customer, Conversation: "earlier", Gesture: "credit", Period: "p", Amount: amount, Given: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for conversation, want := range map[string]int64{"named": 300, "of nobody": 500} {
+		spent, err := db.SpentGestures(t.Context(), "customer x", conversation)
+		if got := spent[[2]string{"credit", "p"}]; err != nil || got != want {
+			t.Errorf("in conversation %q %d were spent, %v; want %d", conversation, got, err, want)
 		}
 	}
 }

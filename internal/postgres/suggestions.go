@@ -203,9 +203,9 @@ type used struct {
 	drafts []string // its draft and its instant draft, if it has them
 }
 
-// usedSuggestion finds the suggestion a reply names, or the newest one when it
-// names none and that is ready; nil when there is nothing to say about any.
-func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, error) {
+// queueUsed asks for the suggestion a reply names, or the newest one when it names
+// none and that is ready; nil when there is nothing to say about any.
+func queueUsed(b *pgx.Batch, r assist.NewReply, found **used) {
 	const named = `SELECT id, body, reply_seq > 0 FROM suggestions WHERE conversation_id = $1 AND id = $2`
 	// One that was not wanted is dismissed, whatever it said.
 	const newest = `SELECT id, '{}', false FROM (SELECT id, state FROM suggestions WHERE conversation_id = $1
@@ -214,13 +214,19 @@ func usedSuggestion(ctx context.Context, tx pgx.Tx, r assist.NewReply) (*used, e
 	if r.SuggestionID == "" {
 		sql = newest
 	}
+	b.Queue(sql, r.Conversation, r.SuggestionID).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, scanUsed)
+		if len(all) > 0 {
+			*found = all[0]
+		}
+		return err
+	})
+}
+
+func scanUsed(row pgx.CollectableRow) (*used, error) {
 	var u used
 	var body []byte
-	err := tx.QueryRow(ctx, sql, r.Conversation, r.SuggestionID).Scan(&u.id, &body, &u.over)
-	if err == pgx.ErrNoRows {
-		return nil, nil
-	}
-	if err != nil {
+	if err := row.Scan(&u.id, &body, &u.over); err != nil {
 		return nil, err
 	}
 	var s struct{ Draft, Instant *assist.Draft }

@@ -156,24 +156,34 @@ func (db *DB) AddTurn(ctx context.Context, by assist.Identity, n assist.NewTurn,
 // same: a customer and a source, say.
 func storedKey(by assist.Identity, key string) string { return string(by.Actor) + ":" + key }
 
+// turnByKey finds what an author stored with a key.
+const turnByKey = `SELECT ` + turnColumns + ` FROM turns t WHERE t.conversation_id = $1 AND t.author = $2 AND t.client_key = $3`
+
 // storedTurn answers a repeat: the turn that is there, if it is the one that was
 // meant.
-func storedTurn(ctx context.Context, q querier, conversation, author, key string, same func(assist.Turn) bool) (chat.Stored, error) {
-	const turn = `SELECT ` + turnColumns + ` FROM turns t WHERE t.conversation_id = $1 AND t.author = $2 AND t.client_key = $3`
+func storedTurn(ctx context.Context, q querier, conversation, author, key string, same func(assist.Turn) bool) (s chat.Stored, err error) {
 	const conv = `SELECT ` + conversationColumns + ` FROM conversations c WHERE c.id = $1`
-	turns, err := collect(ctx, q, scanTurn, turn, conversation, author, key)
-	if err != nil || len(turns) == 0 {
-		return chat.Stored{}, err
+	turns, err := collect(ctx, q, scanTurn, turnByKey, conversation, author, key)
+	if err != nil {
+		return s, err
 	}
-	if !same(turns[0]) {
+	if s, err = repeated(turns, key, same); err != nil || !s.Repeat {
+		return s, err
+	}
+	s.Conversation, err = one(ctx, q, scanConversation, conv, conversation)
+	return s, err
+}
+
+// repeated is the answer to a repeat, given the turns that turnByKey found.
+func repeated(turns []assist.Turn, key string, same func(assist.Turn) bool) (s chat.Stored, err error) {
+	switch {
+	case len(turns) == 0:
+		return s, nil
+	case !same(turns[0]):
 		_, id, _ := strings.Cut(key, ":")
-		return chat.Stored{}, assist.Errorf(assist.Conflict, "id %s was already used for something else in this conversation; give every message its own id", id[2:])
+		return s, assist.Errorf(assist.Conflict, "id %s was already used for something else in this conversation; give every message its own id", id[2:])
 	}
-	found, err := collect(ctx, q, scanConversation, conv, conversation)
-	if err != nil || len(found) == 0 {
-		return chat.Stored{}, err
-	}
-	return chat.Stored{Turn: turns[0], Repeat: true, Conversation: found[0]}, nil
+	return chat.Stored{Turn: turns[0], Repeat: true}, nil
 }
 
 func sameAction(a, b *assist.Action) bool {
@@ -199,15 +209,21 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 		return s, err
 	}
 	key := storedKey(by, r.Key())
+	var before []assist.Turn
+	var used *used
+	look := func(b *pgx.Batch) {
+		before, used = nil, nil
+		b.Queue(turnByKey, r.Conversation, by.Subject, key).Query(func(rows pgx.Rows) (err error) {
+			before, err = pgx.CollectRows(rows, scanTurn)
+			return err
+		})
+		queueUsed(b, r, &used)
+	}
 	now, err := db.change(ctx, db.turns.doAgain, "send reply to conversation", r.Conversation, func(ctx context.Context, c *change) (err error) {
-		s, err = storedTurn(ctx, c.tx, r.Conversation, by.Subject, key, func(was assist.Turn) bool {
+		s, err = repeated(before, key, func(was assist.Turn) bool {
 			return was.Role == assist.RoleAgent && was.Text == r.Text && (was.SuggestionID == r.SuggestionID || was.SuggestionID == "")
 		})
 		if err != nil || s.Repeat {
-			return err
-		}
-		used, err := usedSuggestion(ctx, c.tx, r)
-		if err != nil {
 			return err
 		}
 		t := assist.Turn{Seq: c.next(), Role: assist.RoleAgent, Author: by.Subject, Name: by.Name, Text: r.Text, At: c.now}
@@ -232,7 +248,7 @@ func (db *DB) SendReply(ctx context.Context, by assist.Identity, r assist.NewRep
 		c.LastRole, c.Preview, c.WaitingSince, c.endRun = t.Role, preview(t.Text), time.Time{}, true
 		s = chat.Stored{Turn: t, Events: events}
 		return nil
-	})
+	}, look)
 	if err != nil {
 		return chat.Stored{}, err
 	}

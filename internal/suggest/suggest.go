@@ -3,7 +3,8 @@
 // checks. Live, replay, bot and eval all call the same Run.
 //
 // Run owns at most one goroutine, the model call, and has waited for it when it
-// returns. The model is asked as soon as the passages and steps are known; the
+// returns. What needs no stored turn, up to the passages, Ahead does while the
+// turn is being stored. The model is asked as soon as the passages and steps are known; the
 // instant draft is made while the model thinks. The watcher is called one call
 // at a time and in order (Passages, Instant, Delta …) whatever the model's pace,
 // and never after Run has returned. Nothing is stored here, and nothing the
@@ -82,11 +83,61 @@ func New(opt Options) *Suggester {
 // draft stand. When ctx ends Run returns at once, superseded.
 func (s *Suggester) Run(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
 	r := s.begin(m)
+	return r.rest(ctx, w, r.look(ctx))
+}
+
+// Ahead looks for what the last turn of a moment asks while that is still being
+// stored, and gives the rest of Run, to be called once it is: with the moment as it
+// is then. Where that has other words than the one looked at, or the search failed,
+// the rest is all of Run. Until then nobody is shown anything and no model writes.
+func (s *Suggester) Ahead(ctx context.Context, m assist.Moment) (rest func(context.Context, assist.Moment, assist.Watcher) assist.Suggestion) {
+	r := s.begin(m)
+	err := r.look(ctx)
+	return func(ctx context.Context, m assist.Moment, w assist.Watcher) assist.Suggestion {
+		if err != nil || !r.becomes(m) {
+			return s.Run(ctx, m, w)
+		}
+		return r.rest(ctx, w, nil)
+	}
+}
+
+// look finds out what is asked, and the passages for it.
+func (r *run) look(ctx context.Context) error {
 	r.Question = question(r.told)
+	if r.Question.Quiet != "" {
+		return nil
+	}
+	return r.search(ctx)
+}
+
+// becomes gives a run that looked ahead its moment, if it is that one: the same but
+// for what storing its last turn has settled.
+func (r *run) becomes(m assist.Moment) bool {
+	last := len(m.Turns) - 1
+	if last < 0 || last != len(r.m.Turns)-1 || m.Conversation != r.m.Conversation || m.Audience != r.m.Audience || m.Instruction != r.m.Instruction {
+		return false
+	}
+	for i, t := range m.Turns {
+		was := r.m.Turns[i]
+		if t.Role != was.Role || t.Text != was.Text || t.Name != was.Name || i < last && t.Seq != was.Seq || i == last && t.Action != nil {
+			return false
+		}
+	}
+	told := r.told.Turns
+	told[last].Seq, told[last].At = m.Turns[last].Seq, m.Turns[last].At
+	r.m, r.told = m, m
+	r.told.Turns = told
+	r.ID, r.ForSeq = m.SuggestionID, m.ForSeq
+	return true
+}
+
+// rest is Run from the passages on; err says why there are none.
+func (r *run) rest(ctx context.Context, w assist.Watcher, err error) assist.Suggestion {
+	m := r.m
 	if r.Question.Quiet != "" {
 		return r.abstain("There is nothing to answer: " + r.Question.Quiet + ".")
 	}
-	if err := r.search(ctx); err != nil {
+	if err != nil {
 		return r.failSearch(ctx, err)
 	}
 	w.Passages(assist.Suggestion{ID: r.ID, Conversation: r.Conversation, ForSeq: r.ForSeq, Question: r.Question, Hits: r.Hits})

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func Modes() []Mode {
 // Behaviour is how requests are answered. The zero value answers well and at once.
 type Behaviour struct {
 	Mode            Mode
-	FirstToken      time.Duration // before the first token
+	FirstToken      time.Duration // from the request's arrival to the first token of a stream, to a tenth of a millisecond
 	TokensPerSecond float64       // after it; 0: at once
 	After           int           // tokens before a fault in the middle; 0: 5
 	RetryAfter      time.Duration // of Busy, in whole seconds; 0: no header
@@ -301,6 +302,7 @@ func (c *content) UnmarshalJSON(b []byte) error {
 }
 
 func (h *Handler) chat(w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
 	raw, _ := io.ReadAll(r.Body) // in memory already
 	var q chatRequest
 	if err := json.Unmarshal(raw, &q); err != nil {
@@ -330,7 +332,7 @@ func (h *Handler) chat(w http.ResponseWriter, r *http.Request) {
 		tokens, finish = tokens[:limit], "length"
 	}
 	if !q.Stream {
-		if wait(r, time.Now().Add(b.FirstToken+pace(b, len(tokens)))) {
+		if wait(r, arrived.Add(b.FirstToken+pace(b, len(tokens)))) {
 			reply(w, http.StatusOK, map[string]any{
 				"id": "chatcmpl-scripted", "object": "chat.completion", "model": q.Model,
 				"choices": []any{map[string]any{"index": 0, "message": map[string]any{"role": "assistant", "content": strings.Join(tokens, "")}, "finish_reason": finish}},
@@ -339,7 +341,7 @@ func (h *Handler) chat(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	stream(w, r, b, q, tokens, finish)
+	stream(w, r, b, q, tokens, finish, arrived.Add(b.FirstToken))
 }
 
 func usageOf(q chatRequest, completion int) map[string]int {
@@ -350,8 +352,8 @@ func usageOf(q chatRequest, completion int) map[string]int {
 	return map[string]int{"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 }
 
-// stream sends tokens at the pace of b, and the fault of its mode.
-func stream(w http.ResponseWriter, r *http.Request, b Behaviour, q chatRequest, tokens []string, finish string) {
+// stream sends tokens at the pace of b from start on, and the fault of its mode.
+func stream(w http.ResponseWriter, r *http.Request, b Behaviour, q chatRequest, tokens []string, finish string, start time.Time) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	if b.Mode == WrongType {
 		w.Header().Set("Content-Type", "text/plain")
@@ -377,12 +379,17 @@ func stream(w http.ResponseWriter, r *http.Request, b Behaviour, q chatRequest, 
 		send(`data: {"id":"chatcmpl-scripted","object":"chat.completion.chunk","model":` + string(model) +
 			`,"choices":[{"index":0,"delta":` + delta + `,"finish_reason":` + finish + "}]}\n\n")
 	}
-	start := time.Now().Add(b.FirstToken)
 	for i, token := range tokens {
 		if due := start.Add(pace(b, i)); time.Until(due) > 0 {
 			flush()
+			if i == 0 {
+				due = due.Add(-timerLate)
+			}
 			if !wait(r, due) {
 				return
+			}
+			for i == 0 && time.Now().Before(start) {
+				runtime.Gosched()
 			}
 		}
 		if r.Context().Err() != nil {
@@ -435,6 +442,9 @@ func pace(b Behaviour, n int) time.Duration {
 	}
 	return time.Duration(float64(n) / b.TokensPerSecond * float64(time.Second))
 }
+
+// timerLate is how late a timer may come on a quiet machine.
+const timerLate = 1500 * time.Microsecond
 
 // wait waits until a time; false when the client left before.
 func wait(r *http.Request, until time.Time) bool {
