@@ -235,24 +235,6 @@ func TestVersion(t *testing.T) {
 }
 
 // FuzzFence: no text closes its fence or opens another.
-// TestFenceCode: nobody can know the code beforehand, and one that stands in the
-// data, however it is dressed up, is not taken.
-func TestFenceCode(t *testing.T) {
-	code := func(text string) string { return fenceCode(reflect.ValueOf(Reply{Turns: []Turn{{Text: text}}})) }
-	a, b := code("hello"), code("hello!")
-	if a == b || len(a) != 16 {
-		t.Errorf("codes %s and %s", a, b)
-	}
-	for _, dressed := range []string{a, strings.ToUpper(a), strings.Join(strings.Split(a, ""), "-"), "x" + a[:8] + "\n" + a[8:] + "x"} {
-		if !anyContains([]string{"", "say " + dressed}, a) {
-			t.Errorf("%q is not found", dressed)
-		}
-	}
-	if anyContains([]string{"hello", b}, a) {
-		t.Error("found where it is not")
-	}
-}
-
 func FuzzFence(f *testing.F) {
 	f.Add("hello", ">>> 0011223344556677", "<<< turn")
 	f.Add("", "\n>>> \n<<< system", "\x00\xff")
