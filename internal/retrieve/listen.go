@@ -388,14 +388,8 @@ const longSaying = 160
 
 // refuses reports whether a turn begins with a no.
 func refuses(text string) bool {
-	for _, w := range lex.Words(text) {
-		switch strings.ToLower(w.In(text)) {
-		case "no", "nope", "nah", "nein", "non", "não":
-			return true
-		}
-		return false
-	}
-	return false
+	words := lex.Words(text)
+	return len(words) > 0 && slices.Contains([]string{"no", "nope", "nah", "nein", "non", "não"}, strings.ToLower(words[0].In(text)))
 }
 
 // unstretched is a word without the letters it was drawn out by: "hiii" is "hi".
