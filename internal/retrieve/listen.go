@@ -99,7 +99,10 @@ func listen(turns []assist.Turn, weights listening) assist.Question {
 	}
 
 	names := map[string]bool{}
-	for _, s := range said {
+	for i, s := range said {
+		if i > 1 && (s.name == said[i-1].name || s.name == said[i-2].name) {
+			continue // two take turns
+		}
 		for _, n := range lex.Terms(s.name, q.Language) {
 			names[n] = true
 		}
@@ -180,10 +183,7 @@ func standsAlone(own terms, before map[string]bool) bool {
 // said, tells nothing: most such questions are about the same product.
 func topicStart(said []utterance, need int) int {
 	for i := need; i > 0; i-- {
-		if said[i].role != assist.RoleCustomer || judge(said[i].text, said[i-1].text, true) != says {
-			continue
-		}
-		if turnsAway(said[i].text) && !pointsBack(said[i].text) {
+		if said[i].role == assist.RoleCustomer && turnsAway(said[i].text) && !pointsBack(said[i].text) && judge(said[i].text, said[i-1].text, true) == says {
 			return i
 		}
 	}

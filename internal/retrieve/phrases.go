@@ -37,31 +37,61 @@ var sayings = []struct {
 	kind speech
 	said *lex.Pattern
 }{
-	{done, lex.MustPattern(`(?i)(?:^|\P{L})((that|this|it)('s| is| was|'ll be| will be| would be|'d be)( about| pretty much)? (all|everything|it)( (i|we) (need\w*|want\w*|have|had|was (looking|asking) for|wanted to know))?( (for )?(now|today|then))?|(that|it|this) (has |did |just |now |all |actually |seems to have )*(worked|helped|helps|fixed it|solved it|did it|does it|did the trick|answers? (it|that|my questions?)|answered (it|that|my questions?))( (now|perfectly|fine|great|again))?|(it|everything|that)('s| is) (now )?(working|fixed|solved|sorted|resolved)( (now|again|fine|perfectly))*|(it|everything) (now )?works( (now|again|fine|perfectly))*|(that|this) works (now|again|perfectly)|problem (is )?solved|(i'm|i am|we're) all (set|good|sorted)|all (set|sorted)|(no|don't have any) (more|other|further) questions?|nothing else( for now| today)?|never ?mind|` +
-		`das (war|wäre|ist) (schon )?(alles|es)|das war's( schon)?|mehr (brauche|wollte) ich nicht|(das|es|jetzt) (hat )?(jetzt )?(geklappt|geholfen|funktioniert|klappt|geht)( jetzt| wieder)?|keine weiteren fragen|hat sich erledigt|` +
-		`c'est (bon|tout|réglé|parfait)( pour (moi|l'instant|aujourd'hui))?|ce sera tout|ça (a )?(marche|marché|fonctionne|fonctionné)( maintenant)?|plus de questions?|pas d'autres? questions?|` +
-		`eso (es|sería|era) todo( por (ahora|hoy))?|nada más|(ya )?(funciona|funcionó|está resuelto|quedó resuelto)( ya)?|no tengo más preguntas|` +
-		`é (só|tudo)( isso)?( por (agora|hoje))?|(era )?só isso|(já )?(funcionou|está resolvido|deu certo)|não tenho mais (dúvidas|perguntas))(\P{L}|$)`)},
-	{thanks, lex.MustPattern(`(?i)(?:^|\P{L})((thanks|thank (you|u)|thx|ty|cheers)( so much| very much| a lot| again)? (for|about) ((all|the|your|that|this|of|quick|fast|great|kind|prompt|amazing|wonderful|good|so|my|it|with|me|us|things|everything) ?)*(help\w* (me|us) (to |with )?(troubleshoot|figure|find|fix|sort|solve|understand|get)( \w+){1,3}|help\w*|info|information|time|assistance|support|answer\w*|clarif\w+|clear\w+( (it|that|this|things) up| up)?|updat\w+|patience|understanding|response|reply|replying|service|explanation|explain\w+|link|heads up|advice|tips?|checking|confirm\w+|looking into (it|this|that)|looking|sort\w+|fix\w+|letting me know|getting back( to me)?|everything|that|it|kindness|effort|work)( (that|this|it|me|us|out|up|with that|with this|for me|today))*|(you|you've|you have|u)( guys)?( were| are| been|'re)+ (a |so |very |such |really |of |most )*((great|big|huge|real|wonderful) )?(help|helpful|kind|awesome|amazing|the best)|(you've|you have) been (a |so |very |such |really |of |most )*((great|big|huge|real|wonderful) )?(help|helpful|kind|great|awesome|amazing)|good to know|(that's|that is|that was|it was) (so |very |really |super )?(helpful|good to know|great to (hear|know)|all i needed)|glad to hear (it|that)|` +
-		`danke (\p{L}+ )?für (die|ihre|deine|alles)( (schnelle|gute|nette|tolle))?( (hilfe|auskunft|antwort|info|information|mühe|geduld|unterstützung))?|gut zu wissen|das hilft( mir)?( (sehr|weiter))?|sie haben mir sehr geholfen|` +
-		`merci (beaucoup |bien )?(pour|de) (votre|l'|la|les|ton|tout)\s?(aide|info\p{L}*|réponse|temps|patience|votre aide)?|bon à savoir|ça m'aide( beaucoup)?|` +
-		`(muchas )?gracias por (la|su|tu|todo|el)( (ayuda|información|info|respuesta|atención|tiempo|paciencia))?|bueno saberlo|es bueno saberlo|` +
-		`(muito )?obrigad[oa] (pela|pelo|por)( (sua|seu|tudo))?( (ajuda|informação|resposta|atenção|tempo|paciência))?|bom saber)(\P{L}|$)`)},
-	{leaves, lex.MustPattern(`(?i)(?:^|\P{L})((have|enjoy) (a|an|your|the) ((very|really) )?((good|great|nice|wonderful|lovely|blessed|pleasant|awesome|fantastic|amazing|rest of (your|the)) )*(day|one|evening|night|weekend|week|time|afternoon|morning)( too| ahead| as well)?|(please )?(stay|be|keep) (safe|well|healthy)( and (stay |be )?(safe|well|healthy))?|take (good )?care|see you( (soon|later|around))?|(you|same to you)( too| as well)|good ?night|talk (to you )?(soon|later)|` +
-		`(einen )?schön\p{L}* (tag|abend|wochenende|feierabend)( noch)?|bis (bald|dann|später)|machen sie's gut|ebenso|gleichfalls|` +
-		`(bonne|belle) (journée|soirée|fin de journée|nuit)|bon week-end|à (bientôt|plus)|` +
-		`(que )?(tenga|pase|ten) (un )?(buen|lindo|feliz) (día|fin de semana)|hasta (luego|pronto|la vista|mañana)|cuídese|cuídate|igualmente|` +
-		`tenha um (bom|ótimo) (dia|fim de semana)|até (logo|mais|breve|já)|igualmente)(\P{L}|$)`)},
-	{waits, lex.MustPattern(`(?i)(?:^|\P{L})((i'll|i will|i'm going to|let me|going to|will) (just |now |go )*(try|check|look|see|test|restart)( (it|that|this))?( (out|now|again|first|and|then))*|(i'll|i will|will) (and )?let (you|u) know( (then|soon|if (it|that) works))?|(i'm |i am )?trying (it|that|this)( (now|again))*|(hold|hang) on|give me (a|one) (sec\w*|min\w*|moment)|brb|bear with me|` +
-		`(ich )?(probiere|versuche|teste|schaue) (ich )?(es|das)?( (mal|kurz|gleich|jetzt|aus|nach))*|(ich )?melde mich( (dann|gleich))?|` +
-		`(je vais|j') ?(essayer|essaie|vérifier|vérifie)( (ça|cela))?( maintenant)?|je vous tiens au courant|` +
-		`(voy a|lo) (probar|intentar|intento|pruebo|revisar|reviso)(lo)?( ahora)?|le aviso|` +
-		`vou (tentar|testar|verificar|ver)( (isso|agora))*|já volto|aviso (você|depois))(\P{L}|$)`)},
-	{agrees, lex.MustPattern(`(?i)(?:^|\P{L})(i (see|understand|get it)|got (it|you|that)|makes sense|sounds (good|great|fine|perfect|like a plan)|no (problem|worries|prob|rush|big deal)|not a problem|will do|fair enough|that('s| is) (fine|ok|okay|good|great|perfect|awesome|alright|cool|wonderful|correct|right)( (with|for|by) me)?|(that|it) works( for me)?|go ahead|take your time|of course|you're welcome|my pleasure|` +
-		`(ich )?versteh\p{L}*|alles klar|passt( so| für mich)?|geht klar|kein problem|einverstanden|` +
-		`je (vois|comprends)|pas de (souci|problème)|ça me va|très bien|` +
-		`ya veo|(lo )?entiendo|sin problema|no hay problema|está bien|` +
-		`entendi|tudo bem|sem problemas?|combinado|está bem)(\P{L}|$)`)},
+	{done, saying(
+		`(that|this|it)('s| is| was|'ll be| will be| would be|'d be)( about| pretty much)? (all|everything|it)( (i|we) (need\w*|want\w*|have|had|was (looking|asking) for|wanted to know))?( (for )?(now|today|then))?`,
+		`(that|it|this) (has |did |just |now |all |actually |seems to have )*(worked|helped|helps|fixed it|solved it|did it|does it|did the trick|answers? (it|that|my questions?)|answered (it|that|my questions?))( (now|perfectly|fine|great|again))?`,
+		`(it|everything|that)('s| is) (now )?(working|fixed|solved|sorted|resolved)( (now|again|fine|perfectly))*`,
+		`(it|everything) (now )?works( (now|again|fine|perfectly))*|(that|this) works (now|again|perfectly)|problem (is )?solved`,
+		`(i'm|i am|we're) all (set|good|sorted)|all (set|sorted)|(no|don't have any) (more|other|further) questions?|nothing else( for now| today)?`,
+		`never ?mind|das (war|wäre|ist) (schon )?(alles|es)|das war's( schon)?|mehr (brauche|wollte) ich nicht`,
+		`(das|es|jetzt) (hat )?(jetzt )?(geklappt|geholfen|funktioniert|klappt|geht)( jetzt| wieder)?|keine weiteren fragen|hat sich erledigt`,
+		`c'est (bon|tout|réglé|parfait)( pour (moi|l'instant|aujourd'hui))?|ce sera tout|ça (a )?(marche|marché|fonctionne|fonctionné)( maintenant)?`,
+		`plus de questions?|pas d'autres? questions?|eso (es|sería|era) todo( por (ahora|hoy))?|nada más`,
+		`(ya )?(funciona|funcionó|está resuelto|quedó resuelto)( ya)?|no tengo más preguntas|é (só|tudo)( isso)?( por (agora|hoje))?|(era )?só isso`,
+		`(já )?(funcionou|está resolvido|deu certo)|não tenho mais (dúvidas|perguntas)`,
+	)},
+	{thanks, saying(
+		`(thanks|thank (you|u)|thx|ty|cheers)( so much| very much| a lot| again)? (for|about) ((all|the|your|that|this|of|quick|fast|great|kind|prompt|amazing|wonderful|good|so|my|it|with|me|us|things|everything) ?)*(help\w* (me|us) (to |with )?(troubleshoot|figure|find|fix|sort|solve|understand|get)( \w+){1,3}|help\w*|info|information|time|assistance|support|answer\w*|clarif\w+|clear\w+( (it|that|this|things) up| up)?|updat\w+|patience|understanding|response|reply|replying|service|explanation|explain\w+|link|heads up|advice|tips?|checking|confirm\w+|looking into (it|this|that)|looking|sort\w+|fix\w+|letting me know|getting back( to me)?|everything|that|it|kindness|effort|work)( (that|this|it|me|us|out|up|with that|with this|for me|today))*`,
+		`(you|you've|you have|u)( guys)?( were| are| been|'re)+ (a |so |very |such |really |of |most )*((great|big|huge|real|wonderful) )?(help|helpful|kind|awesome|amazing|the best)`,
+		`(you've|you have) been (a |so |very |such |really |of |most )*((great|big|huge|real|wonderful) )?(help|helpful|kind|great|awesome|amazing)`,
+		`good to know|(that's|that is|that was|it was) (so |very |really |super )?(helpful|good to know|great to (hear|know)|all i needed)`,
+		`glad to hear (it|that)`,
+		`danke (\p{L}+ )?für (die|ihre|deine|alles)( (schnelle|gute|nette|tolle))?( (hilfe|auskunft|antwort|info|information|mühe|geduld|unterstützung))?`,
+		`gut zu wissen|das hilft( mir)?( (sehr|weiter))?|sie haben mir sehr geholfen`,
+		`merci (beaucoup |bien )?(pour|de) (votre|l'|la|les|ton|tout)\s?(aide|info\p{L}*|réponse|temps|patience|votre aide)?|bon à savoir`,
+		`ça m'aide( beaucoup)?|(muchas )?gracias por (la|su|tu|todo|el)( (ayuda|información|info|respuesta|atención|tiempo|paciencia))?|bueno saberlo`,
+		`es bueno saberlo|(muito )?obrigad[oa] (pela|pelo|por)( (sua|seu|tudo))?( (ajuda|informação|resposta|atenção|tempo|paciência))?|bom saber`,
+	)},
+	{leaves, saying(
+		`(have|enjoy) (a|an|your|the) ((very|really) )?((good|great|nice|wonderful|lovely|blessed|pleasant|awesome|fantastic|amazing|rest of (your|the)) )*(day|one|evening|night|weekend|week|time|afternoon|morning)( too| ahead| as well)?`,
+		`(please )?(stay|be|keep) (safe|well|healthy)( and (stay |be )?(safe|well|healthy))?|take (good )?care|see you( (soon|later|around))?`,
+		`(you|same to you)( too| as well)|good ?night|talk (to you )?(soon|later)|(einen )?schön\p{L}* (tag|abend|wochenende|feierabend)( noch)?`,
+		`bis (bald|dann|später)|machen sie's gut|ebenso|gleichfalls|(bonne|belle) (journée|soirée|fin de journée|nuit)|bon week-end|à (bientôt|plus)`,
+		`(que )?(tenga|pase|ten) (un )?(buen|lindo|feliz) (día|fin de semana)|hasta (luego|pronto|la vista|mañana)|cuídese|cuídate|igualmente`,
+		`tenha um (bom|ótimo) (dia|fim de semana)|até (logo|mais|breve|já)|igualmente`,
+	)},
+	{waits, saying(
+		`(i'll|i will|i'm going to|let me|going to|will) (just |now |go )*(try|check|look|see|test|restart)( (it|that|this))?( (out|now|again|first|and|then))*`,
+		`(i'll|i will|will) (and )?let (you|u) know( (then|soon|if (it|that) works))?|(i'm |i am )?trying (it|that|this)( (now|again))*`,
+		`(hold|hang) on|give me (a|one) (sec\w*|min\w*|moment)|brb|bear with me`,
+		`(ich )?(probiere|versuche|teste|schaue) (ich )?(es|das)?( (mal|kurz|gleich|jetzt|aus|nach))*|(ich )?melde mich( (dann|gleich))?`,
+		`(je vais|j') ?(essayer|essaie|vérifier|vérifie)( (ça|cela))?( maintenant)?|je vous tiens au courant`,
+		`(voy a|lo) (probar|intentar|intento|pruebo|revisar|reviso)(lo)?( ahora)?|le aviso|vou (tentar|testar|verificar|ver)( (isso|agora))*|já volto`,
+		`aviso (você|depois)`,
+	)},
+	{agrees, saying(
+		`i (see|understand|get it)|got (it|you|that)|makes sense|sounds (good|great|fine|perfect|like a plan)|no (problem|worries|prob|rush|big deal)`,
+		`not a problem|will do|fair enough`,
+		`that('s| is) (fine|ok|okay|good|great|perfect|awesome|alright|cool|wonderful|correct|right)( (with|for|by) me)?|(that|it) works( for me)?`,
+		`go ahead|take your time|of course|you're welcome|my pleasure|(ich )?versteh\p{L}*|alles klar|passt( so| für mich)?|geht klar|kein problem`,
+		`einverstanden|je (vois|comprends)|pas de (souci|problème)|ça me va|très bien|ya veo|(lo )?entiendo|sin problema|no hay problema|está bien`,
+		`entendi|tudo bem|sem problemas?|combinado|está bem`,
+	)},
+}
+
+// saying is any of these expressions as words of their own.
+func saying(ways ...string) *lex.Pattern {
+	return lex.MustPattern(`(?i)(?:^|\P{L})(` + strings.Join(ways, "|") + `)(\P{L}|$)`)
 }
 
 // fillers carry no need of their own in any of the languages.
