@@ -207,7 +207,7 @@ class Composer extends HTMLElement {
         notes.slice(0, 3).map((v) => h("p", { class: "reply-note is-" + v.outcome, key: v.check + v.words + v.reason }, icon("alert"), user("span", null, v.outcome === "block" ? "Stop: " : "Check: ", v.reason))),
         notes.length > 3 && h("p", { class: "reply-note" }, `and ${notes.length - 3} more`),
         length > limit * 0.85 && h("p", { class: "reply-note" + (length > limit ? " is-block" : "") }, `${length} of ${limit} characters`),
-        !notes.length && length <= limit * 0.85 && h("p", { class: "reply-hint" }, closed ? "Closed: a reply opens it again." : hint(state, this.#draft))),
+        !notes.length && length <= limit * 0.85 && h("p", { class: "reply-hint" }, closed ? "Closed. A reply still reaches them; it opens again when they write." : hint(state, this.#draft))),
       h("div", { class: "reply-buttons" },
         this.#draft.own.length > 0 && h("button", { class: "button own-words", title: "Take the insert back", "aria-keyshortcuts": ariaChord(a.chord("own_words")), on: { click: () => this.ownWords() } }, icon("undo"), h("span", null, "My words"), kbd(pretty(a.chord("own_words")))),
         h("button", { class: "button primary send", disabled: this.empty || length > limit, "aria-keyshortcuts": ariaChord(a.chord("send")), on: { click: () => a.send() } }, "Send", kbd(pretty(a.chord("send"))))));
