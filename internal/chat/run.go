@@ -321,7 +321,7 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 		s.started(l, r)
 	}
 	l.mu.Lock()
-	l.latest = g
+	l.latest = withoutPrompt(g)
 	if l.running == r {
 		l.running = nil
 	}
@@ -338,6 +338,18 @@ func (s *Service) keep(l *live, r *run, g *assist.Suggestion) error {
 		s.addGap(ctx, *g)
 	}
 	return nil
+}
+
+// withoutPrompt is a suggestion without the words that the model was given: the
+// store has them, and here they would be most of what a conversation takes.
+func withoutPrompt(g *assist.Suggestion) *assist.Suggestion {
+	if g.Prompt == nil {
+		return g
+	}
+	kept, p := *g, *g.Prompt
+	p.Text = ""
+	kept.Prompt = &p
+	return &kept
 }
 
 // keepShown ends and stores the suggestion that a reply came from when its run is
