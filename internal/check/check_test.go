@@ -454,6 +454,8 @@ func FuzzText(f *testing.F) {
 func FuzzSupported(f *testing.F) {
 	f.Add("You may not return it unless it is unused, 1-800-772-1213.", "You can't return it. It must be unused; call 1 - 800 - 772 - 1213.")
 	f.Add("\xff not", "no")
+	f.Add("0", "no\xdf5:r")
+	f.Add("Yes.", "No refunds on sale items.")
 	f.Fuzz(func(t *testing.T, text, source string) {
 		hits := []assist.Hit{hit("p", "T", "", source, assist.AudiencePublic)}
 		draft := assist.NewDraft(assist.OriginModel, []assist.Sentence{{Text: text, Citations: []assist.Citation{{PassageID: "p"}}}, {Text: source, Citations: []assist.Citation{{PassageID: "p"}}}})

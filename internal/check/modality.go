@@ -84,7 +84,7 @@ func speak(text, language string) []said {
 			pending.negated = !pending.negated
 			continue
 		}
-		if low == "no" && (answered[next] || i == 0) { // "No you must …" answers
+		if low == "no" && answered[next] { // "No you must …" answers; "No refunds …" denies, wherever it stands
 			continue
 		}
 		if negations[low] || strings.HasSuffix(low, "n't") || strings.HasSuffix(low, "n’t") {
