@@ -55,19 +55,7 @@ func TestListsStayDense(t *testing.T) {
 	find := func(scope retrieve.Scope, words string, listed bool) []assist.Hit {
 		t.Helper()
 		scope.K = 10
-		l, err := db.Lexicon(t.Context(), scope, strings.Fields(words))
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := query(l)
-		if listed {
-			q.Wide = q.Candidates
-		}
-		hits, err := db.Lexical(t.Context(), scope, q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return hits
+		return lexical(t, db, scope, words, listed)
 	}
 	for round := range rounds {
 		// Each round begins a block, as after tens of thousands of edits.
@@ -134,4 +122,22 @@ func TestEditMovesLittle(t *testing.T) {
 	if now := rows(); now["d/b"] == before["d/b"] {
 		t.Error("a passage that customers may not see any more kept the row that the lists give them")
 	}
+}
+
+// lexical searches for words, through the lists of terms or through every passage.
+func lexical(t *testing.T, db *postgres.DB, scope retrieve.Scope, words string, listed bool) []assist.Hit {
+	t.Helper()
+	l, err := db.Lexicon(t.Context(), scope, strings.Fields(words))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := query(l)
+	if listed {
+		q.Wide = q.Candidates
+	}
+	hits, err := db.Lexical(t.Context(), scope, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hits
 }

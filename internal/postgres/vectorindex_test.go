@@ -218,19 +218,7 @@ func listsFindTheSame(t *testing.T, db *postgres.DB) {
 		if a.collection != "" {
 			scope.Collections = []string{a.collection, "none"}
 		}
-		l, err := db.Lexicon(t.Context(), scope, strings.Fields(a.words))
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := query(l)
-		if listed {
-			q.Wide = q.Candidates
-		}
-		found, err := db.Lexical(t.Context(), scope, q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return found
+		return lexical(t, db, scope, a.words, listed)
 	}
 	before := map[asked][]assist.Hit{}
 	for _, words := range []string{"w1 w20 w300", "w7", "w2999 w5 w6 w8 w9", "w1234 nothing"} {
